@@ -1,0 +1,1 @@
+//! The shell that runs a Machine over a partition: append, replay, answer when committed.

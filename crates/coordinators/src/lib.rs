@@ -1,0 +1,1 @@
+//! Group coordinators as state machines over __consumer_offsets.

@@ -1,0 +1,9 @@
+//! Names with one meaning: offsets, epochs, ids and partitions, so that no two bare integers stand side by side.
+
+mod ids;
+mod topic_partition;
+mod uuid;
+
+pub use ids::{LeaderEpoch, NodeId, Offset, ProducerEpoch, ProducerId, Timestamp};
+pub use topic_partition::{TopicIdPartition, TopicPartition};
+pub use uuid::{ParseUuidError, Uuid};

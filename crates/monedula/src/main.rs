@@ -1,0 +1,3 @@
+//! The one binary: server and tools by subcommand or by Kafka's script names.
+
+fn main() {}

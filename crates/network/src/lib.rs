@@ -1,0 +1,1 @@
+//! Listeners and connections: bytes to frames and back, TLS, budgets and deadlines.

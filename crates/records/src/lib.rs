@@ -1,0 +1,1 @@
+//! Record batches: reading, building, compressing and validating Kafka's message format.

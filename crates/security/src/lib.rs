@@ -1,0 +1,1 @@
+//! Principals, SASL mechanisms and TLS settings.

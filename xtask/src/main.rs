@@ -1,0 +1,3 @@
+//! The project's automation: `cargo xtask codegen|tidy|test|compat|bench`.
+
+fn main() {}

@@ -8,8 +8,24 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 mod real;
+mod sim;
 
 pub use real::RealFiles;
+pub use sim::{Fault, Operation, SimFiles};
+
+/// What is known of a file or folder without opening it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metadata {
+    /// A file's bytes; of no meaning for a folder.
+    pub len: u64,
+    /// When its contents last changed: milliseconds since 1970.
+    pub modified_ms: i64,
+    /// Whether it is a folder.
+    pub is_dir: bool,
+}
+
+/// A lock that other processes respect, held until it is dropped.
+pub trait Lock: Send + Sync + std::fmt::Debug {}
 
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +78,11 @@ pub trait Files: Send + Sync + std::fmt::Debug {
     fn is_dir(&self, path: &Path) -> bool;
     /// Makes a folder's entries (made, renamed, removed) survive a power cut.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
+    /// Returns what is known of a file or folder; [`io::ErrorKind::NotFound`] if it is not there.
+    fn metadata(&self, path: &Path) -> io::Result<Metadata>;
+    /// Locks a file, made if need be, against every other process and every other holder in this one;
+    /// `None` if another holds it. Kafka's lock of the same file counts too.
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>>;
     /// Returns a filesystem's total and usable bytes.
     fn space(&self, path: &Path) -> io::Result<(u64, u64)>;
 

@@ -6,11 +6,14 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
 use rustix::io::pwritev;
 
-use super::{File, Files, Open};
+use super::{File, Files, Lock, Metadata, Open};
+
+mod lock;
 
 /// The operating system's files and folders.
 #[derive(Clone, Copy, Debug, Default)]
@@ -120,6 +123,16 @@ impl Files for RealFiles {
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         fs::File::open(path)?.sync_all()
+    }
+
+    fn metadata(&self, path: &Path) -> io::Result<Metadata> {
+        let metadata = fs::metadata(path)?;
+        let modified = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ok(Metadata { len: metadata.len(), modified_ms: modified.as_millis() as i64, is_dir: metadata.is_dir() })
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>> {
+        lock::acquire(path)
     }
 
     fn space(&self, path: &Path) -> io::Result<(u64, u64)> {

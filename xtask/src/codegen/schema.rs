@@ -280,7 +280,7 @@ fn write_fields(text: &mut String, fields: &[Field], depth: usize) {
 
 /// Turns `TopicIDs` and `currentStateTimestamp` into `topic_ids` and `current_state_timestamp`.
 pub fn snake_case(name: &str) -> String {
-    let chars: Vec<char> = name.chars().collect();
+    let chars: Vec<char> = name.replace("KRaft", "Kraft").chars().collect();
     let mut text = String::new();
     for (i, &c) in chars.iter().enumerate() {
         if c.is_ascii_uppercase() && i > 0 {

@@ -18,7 +18,7 @@ pub struct UpdateRaftVoterRequest {
     /// Versions 0+.
     pub listeners: Vec<Listener>,
     /// Versions 0+.
-    pub k_raft_version_feature: KRaftVersionFeature,
+    pub kraft_version_feature: KRaftVersionFeature,
     /// Tagged fields that this codec does not know.
     pub unknown_tagged_fields: TaggedFields,
 }
@@ -31,7 +31,7 @@ impl Default for UpdateRaftVoterRequest {
             voter_id: 0,
             voter_directory_id: Uuid::ZERO,
             listeners: Vec::new(),
-            k_raft_version_feature: KRaftVersionFeature::default(),
+            kraft_version_feature: KRaftVersionFeature::default(),
             unknown_tagged_fields: TaggedFields::default(),
         }
     }
@@ -57,7 +57,7 @@ impl crate::Message for UpdateRaftVoterRequest {
         for item in &self.listeners {
             item.encode(out, version)?;
         }
-        self.k_raft_version_feature.encode(out, version)?;
+        self.kraft_version_feature.encode(out, version)?;
         self.unknown_tagged_fields.encode(out)?;
         Ok(())
     }
@@ -69,7 +69,7 @@ impl crate::Message for UpdateRaftVoterRequest {
         it.voter_id = input.get_i32()?;
         it.voter_directory_id = input.get_uuid()?;
         it.listeners = input.get_array(true, |input| Listener::decode(input, version))?;
-        it.k_raft_version_feature = KRaftVersionFeature::decode(input, version)?;
+        it.kraft_version_feature = KRaftVersionFeature::decode(input, version)?;
         it.unknown_tagged_fields = input.get_tagged_fields()?;
         Ok(it)
     }

@@ -54,7 +54,7 @@ pub struct Voter {
     /// Versions 0+.
     pub endpoints: Vec<Endpoint>,
     /// Versions 0+.
-    pub k_raft_version_feature: KRaftVersionFeature,
+    pub kraft_version_feature: KRaftVersionFeature,
     /// Tagged fields that this codec does not know.
     pub unknown_tagged_fields: TaggedFields,
 }
@@ -65,7 +65,7 @@ impl Default for Voter {
             voter_id: 0,
             voter_directory_id: Uuid::ZERO,
             endpoints: Vec::new(),
-            k_raft_version_feature: KRaftVersionFeature::default(),
+            kraft_version_feature: KRaftVersionFeature::default(),
             unknown_tagged_fields: TaggedFields::default(),
         }
     }
@@ -79,7 +79,7 @@ impl Voter {
         for item in &self.endpoints {
             item.encode(out, version)?;
         }
-        self.k_raft_version_feature.encode(out, version)?;
+        self.kraft_version_feature.encode(out, version)?;
         self.unknown_tagged_fields.encode(out)?;
         Ok(())
     }
@@ -89,7 +89,7 @@ impl Voter {
         it.voter_id = input.get_i32()?;
         it.voter_directory_id = input.get_uuid()?;
         it.endpoints = input.get_array(true, |input| Endpoint::decode(input, version))?;
-        it.k_raft_version_feature = KRaftVersionFeature::decode(input, version)?;
+        it.kraft_version_feature = KRaftVersionFeature::decode(input, version)?;
         it.unknown_tagged_fields = input.get_tagged_fields()?;
         Ok(it)
     }

@@ -9,14 +9,14 @@ pub struct KRaftVersionRecord {
     /// Versions 0+.
     pub version: i16,
     /// Versions 0+.
-    pub k_raft_version: i16,
+    pub kraft_version: i16,
     /// Tagged fields that this codec does not know.
     pub unknown_tagged_fields: TaggedFields,
 }
 
 impl Default for KRaftVersionRecord {
     fn default() -> Self {
-        Self { version: 0, k_raft_version: 0, unknown_tagged_fields: TaggedFields::default() }
+        Self { version: 0, kraft_version: 0, unknown_tagged_fields: TaggedFields::default() }
     }
 }
 
@@ -26,7 +26,7 @@ impl crate::Message for KRaftVersionRecord {
 
     fn encode(&self, out: &mut Writer, _version: i16) -> Result<(), EncodeError> {
         out.put_i16(self.version);
-        out.put_i16(self.k_raft_version);
+        out.put_i16(self.kraft_version);
         self.unknown_tagged_fields.encode(out)?;
         Ok(())
     }
@@ -34,7 +34,7 @@ impl crate::Message for KRaftVersionRecord {
     fn decode(input: &mut Reader, _version: i16) -> Result<Self, DecodeError> {
         let mut it = Self::default();
         it.version = input.get_i16()?;
-        it.k_raft_version = input.get_i16()?;
+        it.kraft_version = input.get_i16()?;
         it.unknown_tagged_fields = input.get_tagged_fields()?;
         Ok(it)
     }

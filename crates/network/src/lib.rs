@@ -1,1 +1,22 @@
 //! Listeners and connections: bytes to frames and back, TLS, budgets and deadlines.
+//!
+//! Invariants:
+//! - a frame's announced length never allocates: memory grows as bytes arrive, within a listener's [`MemoryBudget`]
+//! - a connection yields one frame at a time and is read again only after its answer was written
+//! - whatever a peer sends, the worst it gets is a closed connection with one logged reason
+
+mod budget;
+mod connection;
+mod error;
+mod frame_reader;
+mod limits;
+mod listener;
+mod piece_writer;
+mod stream;
+
+pub use budget::{Charge, MemoryBudget};
+pub use connection::{Connection, ConnectionOptions, Frame};
+pub use error::ConnectionError;
+pub use limits::{ConnectionLimits, ConnectionPermit, ConnectionQuotas, TooManyConnections};
+pub use listener::{Incoming, Listener};
+pub use rustls::ServerConfig as TlsConfig;

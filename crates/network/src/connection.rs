@@ -1,0 +1,134 @@
+//! A connection: frames in, frames out, one at a time.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use protocol::Piece;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use crate::frame_reader::{FrameReader, ReadLimits};
+use crate::piece_writer::write_frame;
+use crate::stream::Stream;
+use crate::{Charge, ConnectionError, ConnectionPermit, Incoming, MemoryBudget, TlsConfig};
+
+/// How a listener's connections behave.
+#[derive(Clone, Debug)]
+pub struct ConnectionOptions {
+    /// The largest frame (`socket.request.max.bytes`), in bytes.
+    pub frame_size_max: usize,
+    /// How long a connection may stay without a request (`connections.max.idle.ms`).
+    pub idle_max: Duration,
+    /// How long a request that has begun may stay without a further byte.
+    pub stall_max: Duration,
+    /// How long the TLS handshake may take.
+    pub handshake_max: Duration,
+    /// How long the peer may take nothing of a response.
+    pub write_stall_max: Duration,
+    /// Memory for this listener's frames.
+    pub budget: Arc<MemoryBudget>,
+}
+
+/// A request's bytes, without the length before them.
+#[derive(Debug)]
+pub struct Frame {
+    /// The bytes.
+    pub bytes: Bytes,
+    /// What they hold of the listener's budget: keep it until the answer was written.
+    pub charge: Charge,
+}
+
+/// An open connection.
+#[derive(Debug)]
+pub struct Connection {
+    stream: Stream,
+    reader: FrameReader,
+    options: ConnectionOptions,
+    frame_size_max: usize,
+    peer: SocketAddr,
+    _permit: ConnectionPermit,
+}
+
+impl Connection {
+    /// Takes up a connection; with `tls`, after the handshake.
+    ///
+    /// # Errors
+    /// The handshake failed or took longer than `handshake_max`.
+    pub async fn accept(
+        incoming: Incoming,
+        options: ConnectionOptions,
+        tls: Option<Arc<TlsConfig>>,
+    ) -> Result<Self, ConnectionError> {
+        let Incoming { socket, peer, permit } = incoming;
+        let stream = match tls {
+            None => Stream::Plain(socket),
+            Some(config) => {
+                let handshake = TlsAcceptor::from(config).accept(socket);
+                match timeout(options.handshake_max, handshake).await {
+                    Ok(Ok(stream)) => Stream::Tls(Box::new(stream)),
+                    Ok(Err(error)) => return Err(ConnectionError::Handshake(error.to_string())),
+                    Err(_) => return Err(ConnectionError::Handshake("timed out".to_owned())),
+                }
+            }
+        };
+        let reader = FrameReader::new(options.budget.clone());
+        let frame_size_max = options.frame_size_max;
+        Ok(Self { stream, reader, options, frame_size_max, peer, _permit: permit })
+    }
+
+    /// Waits for the next request; none when the peer has closed.
+    ///
+    /// # Errors
+    /// Anything after which the connection cannot go on; the error's text says why.
+    pub async fn read_frame(&mut self) -> Result<Option<Frame>, ConnectionError> {
+        let limits = ReadLimits {
+            size_max: self.frame_size_max,
+            idle: self.options.idle_max,
+            stall: self.options.stall_max,
+        };
+        let next = self.reader.next(&mut self.stream, limits).await?;
+        Ok(next.map(|(bytes, charge)| Frame { bytes, charge }))
+    }
+
+    /// Writes a response: its length, then `pieces`.
+    ///
+    /// # Errors
+    /// The peer went away or takes nothing, or a file region became shorter than announced.
+    pub async fn write_frame(&mut self, pieces: Vec<Piece>) -> Result<(), ConnectionError> {
+        Ok(write_frame(&mut self.stream, pieces, self.options.write_stall_max).await?)
+    }
+
+    /// Sets the largest frame that is taken from now on; it is smaller before login.
+    pub fn set_frame_size_max(&mut self, size: usize) {
+        self.frame_size_max = size.min(self.options.frame_size_max);
+    }
+
+    /// Returns who is at the other end.
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// Returns this end's address.
+    pub fn local(&self) -> Option<SocketAddr> {
+        self.stream.socket().local_addr().ok()
+    }
+
+    /// Returns the peer's certificates under mutual TLS, its own first.
+    pub fn peer_certificates(&self) -> Vec<Vec<u8>> {
+        match &self.stream {
+            Stream::Plain(_) => Vec::new(),
+            Stream::Tls(stream) => {
+                let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
+                certificates.iter().map(|certificate| certificate.as_ref().to_vec()).collect()
+            }
+        }
+    }
+
+    /// Ends the connection after what was written.
+    pub async fn close(mut self) {
+        // The peer may be gone already, and there is nothing left to lose.
+        let _ = timeout(Duration::from_secs(1), self.stream.shutdown()).await;
+    }
+}

@@ -1,6 +1,7 @@
 //! Names with one meaning: offsets, epochs, ids and partitions, so that no two bare integers stand side by side.
 
 mod ids;
+pub mod topic_name;
 mod topic_partition;
 mod uuid;
 

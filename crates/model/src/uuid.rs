@@ -57,7 +57,9 @@ impl fmt::Debug for Uuid {
 
 /// The text was not 16 bytes in URL-safe base64.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Input string `{0}` decoded as {1} bytes, which is not equal to the expected 16 bytes of a base64-encoded UUID")]
+#[error(
+    "Input string `{0}` decoded as {1} bytes, which is not equal to the expected 16 bytes of a base64-encoded UUID"
+)]
 pub struct ParseUuidError(String, usize);
 
 impl FromStr for Uuid {

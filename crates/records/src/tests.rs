@@ -216,8 +216,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn any_records_read_back(plain in proptest::collection::vec(any_record(), 1..30)) {
-        let batch = parse(&build(&plain, Compression::default()));
+    fn any_records_read_back(plain in proptest::collection::vec(any_record(), 1..30), codec in 0..5u8) {
+        let codec = Codec::from_id(codec).expect("a known codec");
+        let batch = parse(&build(&plain, Compression::new(codec)));
+        prop_assert_eq!(batch.header().attributes.codec(), Ok(codec));
         prop_assert!(batch.ensure_valid().is_ok());
         let found: Vec<Plain> = records(&batch)
             .into_iter()

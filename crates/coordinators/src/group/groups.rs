@@ -1,0 +1,123 @@
+//! The groups of one partition: DescribeGroups 0-6, ListGroups 0-5, DeleteGroups 0-3.
+
+use protocol::delete_groups_response::DeletableGroupResult;
+use protocol::describe_groups_response::DescribedGroup;
+use protocol::list_groups_response::ListedGroup;
+use protocol::{ErrorCode, ListGroupsRequest};
+
+use super::GroupOutcome;
+use super::classic::ClassicGroup;
+use super::foreign::{ForeignGroup, ForeignKind};
+use super::machine::GroupMachine;
+
+/// A group of any kind.
+#[derive(Debug)]
+pub(super) enum Group {
+    /// One that is served here.
+    Classic(ClassicGroup),
+    /// One whose records are only kept.
+    Foreign(ForeignGroup),
+}
+
+impl Group {
+    fn state(&self) -> &'static str {
+        match self {
+            Self::Classic(group) => group.state().name(),
+            Self::Foreign(group) => group.state(),
+        }
+    }
+
+    fn type_name(&self) -> &'static str {
+        match self {
+            Self::Classic(_) => "Classic",
+            Self::Foreign(group) => group.kind.name(),
+        }
+    }
+
+    /// Tells whether the group has no members.
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            Self::Classic(group) => group.is_empty(),
+            Self::Foreign(group) => group.is_empty(),
+        }
+    }
+
+    fn list(&self, id: &str) -> ListedGroup {
+        match self {
+            Self::Classic(group) => group.list(),
+            Self::Foreign(group) => ListedGroup {
+                group_id: id.into(),
+                protocol_type: group.kind.protocol_type().into(),
+                group_state: group.state().into(),
+                group_type: group.kind.name().into(),
+                ..Default::default()
+            },
+        }
+    }
+
+    fn validate_delete(&self) -> Result<(), ErrorCode> {
+        match self {
+            _ if !self.is_empty() => Err(ErrorCode::NON_EMPTY_GROUP),
+            // The state of a share group's partitions lies in another topic and would stay behind.
+            Self::Foreign(group) if group.kind == ForeignKind::Share => Err(ErrorCode::UNSUPPORTED_VERSION),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl GroupMachine {
+    /// Describes groups. From v6 on a group that is not there is an error; before, it is dead.
+    pub(super) fn describe(&self, version: i16, ids: Vec<String>) -> Vec<DescribedGroup> {
+        let describe = |id: String| match self.groups.get(id.as_str()) {
+            Some(Group::Classic(group)) => group.describe(),
+            Some(Group::Foreign(_)) => dead(version, format!("Group {id} is not a classic group."), id),
+            None => dead(version, format!("Group {id} not found."), id),
+        };
+        ids.into_iter().map(describe).collect()
+    }
+
+    /// Lists groups, of the states and types that are asked for, if any are; letters' case does not matter.
+    pub(super) fn list(&self, request: &ListGroupsRequest) -> Vec<ListedGroup> {
+        let passes = |filter: &[String], value: &str| {
+            filter.is_empty() || filter.iter().any(|wanted| wanted.trim().eq_ignore_ascii_case(value))
+        };
+        let wanted = |group: &Group| {
+            passes(&request.states_filter, group.state()) && passes(&request.types_filter, group.type_name())
+        };
+        self.groups.iter().filter(|(_, group)| wanted(group)).map(|(id, group)| group.list(id)).collect()
+    }
+
+    /// Deletes groups without members, with their offsets.
+    pub(super) fn delete(&mut self, ids: Vec<String>, out: &mut GroupOutcome) -> Vec<DeletableGroupResult> {
+        let delete = |id: String| {
+            let error_code = self.delete_one(&id, out).err().unwrap_or(ErrorCode::NONE);
+            DeletableGroupResult { group_id: id, error_code, ..Default::default() }
+        };
+        ids.into_iter().map(delete).collect()
+    }
+
+    fn delete_one(&self, id: &str, out: &mut GroupOutcome) -> Result<(), ErrorCode> {
+        let group = self.groups.get(id).ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
+        group.validate_delete()?;
+        self.offsets.tombstone_all(id, out);
+        self.tombstone_group(id, group, out);
+        Ok(())
+    }
+
+    /// Writes what removes the group itself.
+    pub(super) fn tombstone_group(&self, id: &str, group: &Group, out: &mut GroupOutcome) {
+        match group {
+            Group::Classic(group) => out.records.push(group.tombstone()),
+            Group::Foreign(group) => out.records.extend(group.tombstones(id)),
+        }
+    }
+}
+
+fn dead(version: i16, message: String, group_id: String) -> DescribedGroup {
+    let mut group = DescribedGroup { group_id, group_state: "Dead".into(), ..Default::default() };
+    if version >= 6 {
+        group.error_code = ErrorCode::GROUP_ID_NOT_FOUND;
+        group.error_message = Some(message);
+    }
+    group
+}

@@ -1,0 +1,306 @@
+//! The machine for one partition of `__consumer_offsets`: dispatch, replay, timers.
+//!
+//! Invariants:
+//! - offsets, pending transactions and which groups the log holds change in `replay` alone
+//! - a classic group becomes stable in `replay`, when its generation is in the log
+//! - soft state (joins, sessions, waiting tickets, timers) begins anew at [`GroupMachine::loaded`]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use machine::{Instant, Machine, Now, Ticket};
+use protocol::{ErrorCode, HeartbeatResponse, JoinGroupResponse, LeaveGroupResponse, SyncGroupResponse};
+
+pub use machine::Outcome;
+
+use super::classic::{ClassicGroup, Joining, Turn};
+use super::foreign::ForeignGroup;
+use super::groups::Group;
+use super::offsets::Offsets;
+use super::record::GroupRecord;
+use super::request::{GroupRequest, GroupResponse, RequestContext};
+use super::timers::{TimerKey, Timers};
+use super::{GroupCoordinatorConfig, GroupOutcome};
+
+/// The groups and offsets of one partition. Kafka: `GroupCoordinatorShard`.
+#[derive(Debug)]
+pub struct GroupMachine {
+    pub(super) config: Arc<GroupCoordinatorConfig>,
+    pub(super) groups: BTreeMap<Arc<str>, Group>,
+    pub(super) offsets: Offsets,
+    pub(super) timers: Timers,
+    /// Whether the log is replayed, so that what comes now was decided here.
+    live: bool,
+}
+
+impl GroupMachine {
+    /// Makes a machine with no groups, to replay a log into.
+    pub fn new(config: Arc<GroupCoordinatorConfig>) -> Self {
+        Self {
+            config,
+            groups: BTreeMap::new(),
+            offsets: Offsets::default(),
+            timers: Timers::default(),
+            live: false,
+        }
+    }
+
+    /// Begins to serve what was replayed: every member of the log gets a session to show itself in.
+    pub fn loaded(&mut self, now: Now) -> GroupOutcome {
+        self.live = true;
+        let mut out = GroupOutcome::default();
+        let mut turn = Turn { now, config: &self.config, timers: &mut self.timers, out: &mut out };
+        for group in self.groups.values_mut() {
+            if let Group::Classic(group) = group {
+                group.loaded(&mut turn);
+            }
+        }
+        self.timers.set(TimerKey::Expiration, now.monotonic, self.config.offsets_retention_check_interval);
+        out
+    }
+
+    /// Lends the classic group `id` together with the rest of the machine that it may touch.
+    pub(super) fn with_classic<T>(
+        &mut self,
+        now: Now,
+        id: &str,
+        out: &mut GroupOutcome,
+        act: impl FnOnce(&mut ClassicGroup, &mut Turn<'_>) -> T,
+    ) -> Option<T> {
+        let Some(Group::Classic(group)) = self.groups.get_mut(id) else { return None };
+        Some(act(group, &mut Turn { now, config: &self.config, timers: &mut self.timers, out }))
+    }
+
+    fn join(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        context: &RequestContext,
+        request: &protocol::JoinGroupRequest,
+        out: &mut GroupOutcome,
+    ) {
+        let born = match self.make_joinable(now, request, out) {
+            Ok(born) => born,
+            Err(error_code) => {
+                let member_id = match error_code {
+                    ErrorCode::UNKNOWN_MEMBER_ID => request.member_id.clone(),
+                    _ => String::new(),
+                };
+                let response = JoinGroupResponse { error_code, member_id, ..Default::default() };
+                return out.answers.push((ticket, GroupResponse::Join(response)));
+            }
+        };
+        self.with_classic(now, &request.group_id, out, |group, turn| {
+            group.join(&Joining { ticket, context, request }, turn);
+            if born {
+                group.record_birth(turn);
+            }
+        });
+    }
+
+    /// Sees to it that the group is a classic one, and tells whether it is new.
+    fn make_joinable(
+        &mut self,
+        now: Now,
+        request: &protocol::JoinGroupRequest,
+        out: &mut GroupOutcome,
+    ) -> Result<bool, ErrorCode> {
+        match self.groups.get(request.group_id.as_str()) {
+            Some(Group::Classic(_)) => return Ok(false),
+            Some(Group::Foreign(group)) if !group.may_become_classic() => {
+                return Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
+            }
+            _ if !request.member_id.is_empty() => return Err(ErrorCode::UNKNOWN_MEMBER_ID),
+            Some(Group::Foreign(group)) => out.records.extend(group.tombstones(&request.group_id)),
+            None => {}
+        }
+        let id: Arc<str> = request.group_id.as_str().into();
+        let tombstones = out.records.len();
+        let group = ClassicGroup::new(id.clone(), now.wall);
+        if tombstones > 0 {
+            out.records.push(group.birth());
+        }
+        self.groups.insert(id, Group::Classic(group));
+        Ok(true)
+    }
+
+    fn sync(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        request: protocol::SyncGroupRequest,
+        out: &mut GroupOutcome,
+    ) {
+        let id = request.group_id.clone();
+        if self.with_classic(now, &id, out, |group, turn| group.sync(ticket, request, turn)).is_none() {
+            let response =
+                SyncGroupResponse { error_code: ErrorCode::UNKNOWN_MEMBER_ID, ..Default::default() };
+            out.answers.push((ticket, GroupResponse::Sync(response)));
+        }
+    }
+
+    fn heartbeat(
+        &mut self,
+        now: Now,
+        request: &protocol::HeartbeatRequest,
+        out: &mut GroupOutcome,
+    ) -> GroupResponse {
+        let beat =
+            self.with_classic(now, &request.group_id, out, |group, turn| group.heartbeat(request, turn));
+        let error_code = beat.unwrap_or(ErrorCode::UNKNOWN_MEMBER_ID);
+        GroupResponse::Heartbeat(HeartbeatResponse { error_code, ..Default::default() })
+    }
+
+    fn leave(
+        &mut self,
+        now: Now,
+        request: protocol::LeaveGroupRequest,
+        out: &mut GroupOutcome,
+    ) -> GroupResponse {
+        let unknown = request.members.clone();
+        let id = request.group_id.clone();
+        let left = self.with_classic(now, &id, out, |group, turn| group.leave(request, turn));
+        GroupResponse::Leave(left.unwrap_or_else(|| unknown_members(unknown)))
+    }
+
+    fn answer(&mut self, now: Now, request: GroupRequest, out: &mut GroupOutcome) -> GroupResponse {
+        match request {
+            GroupRequest::Heartbeat(request) => self.heartbeat(now, &request, out),
+            GroupRequest::Leave(request) => self.leave(now, request, out),
+            GroupRequest::Describe(version, ids) => GroupResponse::Describe(self.describe(version, ids)),
+            GroupRequest::List(request) => GroupResponse::List(self.list(&request)),
+            GroupRequest::Delete(ids) => GroupResponse::Delete(self.delete(ids, out)),
+            GroupRequest::OffsetCommit(context, request) => {
+                GroupResponse::OffsetCommit(self.commit_offsets(now, &context, request, out))
+            }
+            GroupRequest::TxnOffsetCommit(request) => {
+                GroupResponse::TxnOffsetCommit(self.commit_transactional_offsets(now, request, out))
+            }
+            GroupRequest::OffsetFetch { group, require_stable } => {
+                GroupResponse::OffsetFetch(self.fetch_offsets(group, require_stable))
+            }
+            GroupRequest::OffsetDelete(request) => {
+                GroupResponse::OffsetDelete(self.delete_offsets(request, out))
+            }
+            GroupRequest::TopicsDeleted(topics) => {
+                self.delete_offsets_of_topics(&topics, out);
+                GroupResponse::Done
+            }
+            GroupRequest::EndTransaction { producer, coordinator_epoch, commit } => {
+                out.records.push(GroupRecord::EndTransaction { producer, coordinator_epoch, commit });
+                GroupResponse::Done
+            }
+            GroupRequest::Join(..) | GroupRequest::Sync(_) => GroupResponse::Done,
+        }
+    }
+
+    fn replay_group(&mut self, id: String, value: Option<protocol::GroupMetadataValue>) {
+        let id: Arc<str> = id.into();
+        match (value, self.groups.get_mut(&id)) {
+            (None, Some(Group::Classic(_))) => {
+                self.timers.cancel_group(&id);
+                self.groups.remove(&id);
+            }
+            (None, _) => {}
+            (Some(value), Some(Group::Classic(group))) if self.live => group.replay_generation(&value),
+            (Some(value), _) => {
+                self.groups.insert(id.clone(), Group::Classic(ClassicGroup::from_record(id, value)));
+            }
+        }
+    }
+
+    fn replay_foreign(&mut self, record: GroupRecord) {
+        let GroupRecord::Foreign { id, kind, key, value } = record else { return };
+        let id: Arc<str> = id.into();
+        let group = match self.groups.get_mut(&id) {
+            Some(Group::Foreign(group)) => group,
+            // The tombstones of a group that has become a classic one.
+            _ if value.is_none() => return,
+            _ => match self
+                .groups
+                .entry(id.clone())
+                .insert_entry(Group::Foreign(ForeignGroup::new(kind)))
+                .into_mut()
+            {
+                Group::Foreign(group) => group,
+                Group::Classic(_) => return,
+            },
+        };
+        group.replay(key, value);
+        if group.is_gone() {
+            self.groups.remove(&id);
+        }
+    }
+}
+
+fn unknown_members(members: Vec<protocol::leave_group_request::MemberIdentity>) -> LeaveGroupResponse {
+    let unknown = |member: protocol::leave_group_request::MemberIdentity| {
+        protocol::leave_group_response::MemberResponse {
+            member_id: member.member_id,
+            group_instance_id: member.group_instance_id,
+            error_code: ErrorCode::UNKNOWN_MEMBER_ID,
+            ..Default::default()
+        }
+    };
+    LeaveGroupResponse { members: members.into_iter().map(unknown).collect(), ..Default::default() }
+}
+
+impl Machine for GroupMachine {
+    type Request = GroupRequest;
+    type Response = GroupResponse;
+    type Record = GroupRecord;
+
+    fn handle(&mut self, now: Now, ticket: Ticket, request: GroupRequest) -> GroupOutcome {
+        let mut out = GroupOutcome::default();
+        match request {
+            GroupRequest::Join(context, request) => self.join(now, ticket, &context, &request, &mut out),
+            GroupRequest::Sync(request) => self.sync(now, ticket, request, &mut out),
+            request => {
+                let response = self.answer(now, request, &mut out);
+                out.answers.push((ticket, response));
+            }
+        }
+        out
+    }
+
+    fn replay(&mut self, record: GroupRecord) {
+        match record {
+            GroupRecord::Offset { key, value, producer } => self.replay_offset(key, value, producer),
+            GroupRecord::Group { id, value } => self.replay_group(id, value),
+            record @ GroupRecord::Foreign { .. } => self.replay_foreign(record),
+            GroupRecord::EndTransaction { producer, commit, .. } => {
+                self.offsets.end_transaction(producer.id, commit)
+            }
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    fn handle_timeout(&mut self, now: Now) -> GroupOutcome {
+        let mut out = GroupOutcome::default();
+        // One timer at a time: what it writes must be replayed before the next one decides.
+        match self.timers.pop_due(now.monotonic) {
+            Some(TimerKey::Join(id)) => {
+                self.with_classic(now, &id, &mut out, |group, turn| group.join_timed_out(turn));
+            }
+            Some(TimerKey::Sync(id)) => {
+                self.with_classic(now, &id, &mut out, |group, turn| group.sync_timed_out(turn));
+            }
+            Some(TimerKey::Session(id, member)) => {
+                self.with_classic(now, &id, &mut out, |group, turn| group.session_timed_out(&member, turn));
+            }
+            Some(TimerKey::Expiration) => {
+                self.expire_offsets(now, &mut out);
+                self.timers.set(
+                    TimerKey::Expiration,
+                    now.monotonic,
+                    self.config.offsets_retention_check_interval,
+                );
+            }
+            None => {}
+        }
+        out
+    }
+}

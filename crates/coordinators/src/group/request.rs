@@ -1,0 +1,113 @@
+//! What the group machine may be asked, and what it answers.
+//!
+//! Invariants:
+//! - requests come normalised: LeaveGroup always has `members`, OffsetFetch is one group at a time, a v0 JoinGroup has its
+//!   session timeout as rebalance timeout, topic ids are resolved to names
+
+use protocol::delete_groups_response::DeletableGroupResult;
+use protocol::describe_groups_response::DescribedGroup;
+use protocol::list_groups_response::ListedGroup;
+use protocol::offset_fetch_request::OffsetFetchRequestGroup;
+use protocol::offset_fetch_response::OffsetFetchResponseGroup;
+use protocol::{
+    HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest,
+    LeaveGroupResponse, ListGroupsRequest, OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest,
+    OffsetDeleteResponse, SyncGroupRequest, SyncGroupResponse, TxnOffsetCommitRequest,
+    TxnOffsetCommitResponse,
+};
+
+use super::record::Producer;
+
+/// Who asks, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RequestContext {
+    /// The request's version.
+    pub api_version: i16,
+    /// The `client.id` of the request's header; empty for none.
+    pub client_id: String,
+    /// The client's address as Kafka writes it into group records: `/127.0.0.1`.
+    pub client_host: String,
+    /// Text that no other request has, for the member id that this request may bring.
+    pub fresh_id: String,
+}
+
+/// A topic that is gone, by name and by the id that tells it from a later topic of that name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeletedTopic {
+    /// The topic's name.
+    pub name: String,
+    /// The topic's id.
+    pub id: model::Uuid,
+}
+
+/// A request to the group machine.
+#[derive(Clone, Debug)]
+pub enum GroupRequest {
+    /// JoinGroup; answered with [`GroupResponse::Join`], perhaps when the join phase ends.
+    Join(RequestContext, JoinGroupRequest),
+    /// SyncGroup; answered with [`GroupResponse::Sync`], perhaps when the leader brings the assignment.
+    Sync(SyncGroupRequest),
+    /// Heartbeat; answered with [`GroupResponse::Heartbeat`].
+    Heartbeat(HeartbeatRequest),
+    /// LeaveGroup; answered with [`GroupResponse::Leave`].
+    Leave(LeaveGroupRequest),
+    /// DescribeGroups at a version; answered with [`GroupResponse::Describe`].
+    Describe(i16, Vec<String>),
+    /// ListGroups; answered with [`GroupResponse::List`].
+    List(ListGroupsRequest),
+    /// DeleteGroups; answered with [`GroupResponse::Delete`].
+    Delete(Vec<String>),
+    /// OffsetCommit; answered with [`GroupResponse::OffsetCommit`].
+    OffsetCommit(RequestContext, OffsetCommitRequest),
+    /// TxnOffsetCommit; answered with [`GroupResponse::TxnOffsetCommit`].
+    TxnOffsetCommit(TxnOffsetCommitRequest),
+    /// OffsetFetch of one group; answered with [`GroupResponse::OffsetFetch`].
+    OffsetFetch {
+        /// The group, and its topics by name; no topics for all of them.
+        group: OffsetFetchRequestGroup,
+        /// Whether a partition with an open transaction answers `UNSTABLE_OFFSET_COMMIT`.
+        require_stable: bool,
+    },
+    /// OffsetDelete; answered with [`GroupResponse::OffsetDelete`].
+    OffsetDelete(OffsetDeleteRequest),
+    /// Topics are gone, and so are their offsets; answered with [`GroupResponse::Done`].
+    TopicsDeleted(Vec<DeletedTopic>),
+    /// The transaction of a producer ends; answered with [`GroupResponse::Done`].
+    EndTransaction {
+        /// The producer.
+        producer: Producer,
+        /// The epoch of the transaction coordinator that says so.
+        coordinator_epoch: i32,
+        /// Whether its offsets are committed, not dropped.
+        commit: bool,
+    },
+}
+
+/// An answer of the group machine.
+#[derive(Clone, Debug, PartialEq)]
+pub enum GroupResponse {
+    /// To JoinGroup.
+    Join(JoinGroupResponse),
+    /// To SyncGroup.
+    Sync(SyncGroupResponse),
+    /// To Heartbeat.
+    Heartbeat(HeartbeatResponse),
+    /// To LeaveGroup.
+    Leave(LeaveGroupResponse),
+    /// To DescribeGroups, one entry for each group, in the request's order.
+    Describe(Vec<DescribedGroup>),
+    /// To ListGroups, in order of group id.
+    List(Vec<ListedGroup>),
+    /// To DeleteGroups, one entry for each group, in the request's order.
+    Delete(Vec<DeletableGroupResult>),
+    /// To OffsetCommit.
+    OffsetCommit(OffsetCommitResponse),
+    /// To TxnOffsetCommit.
+    TxnOffsetCommit(TxnOffsetCommitResponse),
+    /// To OffsetFetch of one group.
+    OffsetFetch(OffsetFetchResponseGroup),
+    /// To OffsetDelete.
+    OffsetDelete(OffsetDeleteResponse),
+    /// To what has nothing to say.
+    Done,
+}

@@ -1,6 +1,8 @@
 //! What can be wrong with records, with Kafka's texts, and the error code each is answered with.
 
-use crate::Codec;
+use model::TopicPartition;
+
+use crate::{Codec, RecordError};
 
 /// A fault in a record batch, or a batch that cannot be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -131,4 +133,193 @@ pub enum RecordsError {
     /// The value of a control record is malformed.
     #[error("Invalid value of a control record: {0}")]
     ControlValue(String),
+    /// A produce request has no batch for a partition.
+    #[error("{}", no_batch(.version))]
+    NoBatch {
+        /// The version of the produce request, if it is one.
+        version: Option<i16>,
+    },
+    /// A produce request has a batch of format 0 or 1.
+    #[error("Produce requests with version {} are only allowed to contain record batches with magic version 2", .version.unwrap_or(-1))]
+    ProduceMagic {
+        /// The version of the produce request, if it is one.
+        version: Option<i16>,
+        /// 0 or 1.
+        magic: i8,
+    },
+    /// A produce request uses zstd in a version that has it not.
+    #[error("Produce requests with version {version} are not allowed to use ZStandard compression")]
+    ProduceZstd {
+        /// The version of the produce request.
+        version: i16,
+    },
+    /// A produce request has several batches for a partition.
+    #[error("{}", several_batches(.version))]
+    SeveralBatches {
+        /// The version of the produce request, if it is one.
+        version: Option<i16>,
+    },
+    /// A client chose offsets.
+    #[error(
+        "The baseOffset of the record batch in the append to {partition} should be 0, but it is {base_offset}"
+    )]
+    BaseOffset {
+        /// Where it was to go.
+        partition: TopicPartition,
+        /// The offset.
+        base_offset: i64,
+    },
+    /// The batch is larger than the topic allows.
+    #[error(
+        "The record batch size in the append to {partition} is {size} bytes which exceeds the maximum configured value of {max})."
+    )]
+    BatchTooLarge {
+        /// Where it was to go.
+        partition: TopicPartition,
+        /// Its size in bytes.
+        size: usize,
+        /// `max.message.bytes`.
+        max: usize,
+    },
+    /// The batch is larger than the topic allows after it was compressed as the topic demands.
+    #[error(
+        "Message batch size is {size} bytes in append topartition {partition} which exceeds the maximum configured size of {max}."
+    )]
+    RecompressedTooLarge {
+        /// Where it was to go.
+        partition: TopicPartition,
+        /// Its size in bytes.
+        size: usize,
+        /// `max.message.bytes`.
+        max: usize,
+    },
+    /// The bytes are not those that the producer wrote.
+    #[error("Record is corrupt (stored crc = {stored}) in topic partition {partition}.")]
+    Corrupt {
+        /// The checksum in the header.
+        stored: u32,
+        /// Where it was to go.
+        partition: TopicPartition,
+    },
+    /// The last offset is before the first.
+    #[error("Batch has an invalid offset range: [{first}, {last}] in topic partition {partition}")]
+    OffsetRange {
+        /// The base offset.
+        first: i64,
+        /// The last offset.
+        last: i64,
+        /// Where it was to go.
+        partition: TopicPartition,
+    },
+    /// The batch says that it has no records, or fewer.
+    #[error("Invalid reported count for record batch: {count} in topic partition {partition}")]
+    ReportedCount {
+        /// The count.
+        count: i32,
+        /// Where it was to go.
+        partition: TopicPartition,
+    },
+    /// Offsets and count tell different tales.
+    #[error(
+        "Inconsistent batch offset range [{first}, {last}] and count of records {count} in topic partition {partition}"
+    )]
+    InconsistentCount {
+        /// The base offset.
+        first: i64,
+        /// The last offset.
+        last: i64,
+        /// The count.
+        count: i32,
+        /// Where it was to go.
+        partition: TopicPartition,
+    },
+    /// A client sent control records.
+    #[error("Clients are not allowed to write control records in topic partition {partition}")]
+    ClientControl {
+        /// Where it was to go.
+        partition: TopicPartition,
+    },
+    /// An idempotent producer sent a batch without a sequence.
+    #[error(
+        "Invalid sequence number {sequence} in record batch with producerId {producer_id} in topic partition {partition}"
+    )]
+    Sequence {
+        /// The sequence.
+        sequence: i32,
+        /// The producer.
+        producer_id: i64,
+        /// Where it was to go.
+        partition: TopicPartition,
+    },
+    /// Some records have timestamps that the topic does not take.
+    #[error("One or more records have been rejected due to invalid timestamp")]
+    RejectedTimestamps {
+        /// Which, and why.
+        errors: Vec<RecordError>,
+    },
+    /// Some records are not what the topic takes.
+    #[error("One or more records have been rejected due to {total} record errors in total, and only showing the first three errors at most: [{}]", first_three(.errors))]
+    RejectedRecords {
+        /// Which, and why.
+        errors: Vec<RecordError>,
+        /// How many there are.
+        total: usize,
+    },
+}
+
+impl RecordsError {
+    /// Returns the error code that a produce request with this fault is answered with.
+    pub fn code(&self) -> i16 {
+        match self {
+            Self::EntryTooSmall { .. } | Self::InvalidMagic(_) | Self::BatchTooSmall(_) => CORRUPT_MESSAGE,
+            Self::CrcMismatch { .. } | Self::Corrupt { .. } => CORRUPT_MESSAGE,
+            Self::DecompressedTooLarge(_) => MESSAGE_TOO_LARGE,
+            Self::BatchTooLarge { .. } | Self::RecompressedTooLarge { .. } => MESSAGE_TOO_LARGE,
+            Self::RejectedTimestamps { .. } => INVALID_TIMESTAMP,
+            Self::ProduceZstd { .. } => UNSUPPORTED_COMPRESSION_TYPE,
+            Self::InvalidLevel { .. } | Self::UnknownCodecName(_) => INVALID_CONFIG,
+            Self::Compression { .. } | Self::Unwritable(_) => UNKNOWN_SERVER_ERROR,
+            _ => INVALID_RECORD,
+        }
+    }
+
+    /// Returns the records that were refused one by one, for the produce response.
+    pub fn record_errors(&self) -> &[RecordError] {
+        match self {
+            Self::RejectedTimestamps { errors } | Self::RejectedRecords { errors, .. } => errors,
+            _ => &[],
+        }
+    }
+}
+
+const UNKNOWN_SERVER_ERROR: i16 = -1;
+const CORRUPT_MESSAGE: i16 = 2;
+const MESSAGE_TOO_LARGE: i16 = 10;
+const INVALID_TIMESTAMP: i16 = 32;
+const INVALID_CONFIG: i16 = 40;
+const UNSUPPORTED_COMPRESSION_TYPE: i16 = 76;
+const INVALID_RECORD: i16 = 87;
+
+fn no_batch(version: &Option<i16>) -> String {
+    match version {
+        Some(version) => {
+            format!(
+                "Produce requests with version {version} must have at least one record batch per partition"
+            )
+        }
+        None => "Record batch has no batches at all".to_owned(),
+    }
+}
+
+fn several_batches(version: &Option<i16>) -> String {
+    match version {
+        Some(version) => format!(
+            "Produce requests with version {version} are only allowed to contain exactly one record batch per partition"
+        ),
+        None => "Compressed outer record has more than one batch".to_owned(),
+    }
+}
+
+fn first_three(errors: &[RecordError]) -> String {
+    errors.iter().take(3).map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

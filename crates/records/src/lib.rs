@@ -13,6 +13,8 @@ mod compression;
 mod control;
 mod error;
 mod record;
+mod scan;
+mod validator;
 mod varint;
 
 pub use attributes::{Attributes, Codec, TimestampType};
@@ -26,6 +28,7 @@ pub use compression::Compression;
 pub use control::{ControlType, EndTxnMarker};
 pub use error::RecordsError;
 pub use record::{Header, Headers, OwnedHeader, OwnedRecord, Record, RecordIter};
+pub use validator::{AppendOrigin, AppendRules, RecordError, TargetCompression, ValidatedBatch, validate};
 
 #[cfg(test)]
 mod tests;

@@ -162,7 +162,7 @@ impl RecordBase {
 
 /// Reads one record and moves `input` past it. Kafka: `DefaultRecord.readFrom`.
 #[inline]
-fn read_record<'a>(input: &mut &'a [u8], base: &RecordBase) -> Result<Record<'a>, RecordsError> {
+pub(crate) fn read_record<'a>(input: &mut &'a [u8], base: &RecordBase) -> Result<Record<'a>, RecordsError> {
     let before = input.len();
     let length = read_varint(input).map_err(|_| RecordsError::PrematureEnd)?;
     // A negative length is smaller than what remains, and the fields then fail to match it.

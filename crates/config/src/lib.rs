@@ -3,6 +3,7 @@
 //! A key is one row of a table ([`Key`]); parsing, error texts, `DescribeConfigs` and the manual follow from the row.
 //! A typed struct beside each table reads the values that the node uses. Texts of errors are Kafka's.
 
+mod broker;
 mod error;
 mod key;
 mod log_config;
@@ -11,6 +12,11 @@ mod validator;
 mod value;
 mod values;
 
+pub use broker::{
+    BrokerConfig, EndPoint, GroupCoordinatorConfig, Listeners, MetricsConfig, NetworkConfig, QuorumConfig,
+    QuotaConfig, ReplicationConfig, SecurityConfig, SecurityProtocol, SecurityProtocolMap, ServerLogConfig,
+    ShareGroupConfig, StreamsGroupConfig, TransactionConfig, Voter, broker_key, broker_keys,
+};
 pub use error::ConfigError;
 pub use key::{Importance, Key, KeyDefault, KeyType, Scope};
 pub use log_config::{

@@ -1,0 +1,227 @@
+//! The machines of one coordinator: which partitions are loaded, where a request goes, and who wakes the timers.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::time::Duration;
+
+use machine::{Instant, Machine, Now, Outcome};
+use model::{LeaderEpoch, Timestamp};
+use protocol::ErrorCode;
+use records::Compression;
+use world::clock::Clock;
+
+use crate::batches::LogRecord;
+use crate::loader::load;
+use crate::partition::Partition;
+use crate::partition_log::PartitionLog;
+use crate::tickets::Held;
+use crate::wakeups::Wakeups;
+
+/// A machine that can be put in service after its log was replayed.
+pub trait PartitionMachine:
+    Machine<Request: Send, Response: Send, Record: LogRecord + Send> + Send + 'static
+{
+    /// Begins to serve what was replayed: sets timers, and may write.
+    fn loaded(&mut self, now: Now) -> Outcome<Self::Record, Self::Response>;
+}
+
+/// How a runtime writes, reads and waits.
+#[derive(Clone, Copy, Debug)]
+pub struct RuntimeConfig {
+    /// How the batches are compressed.
+    pub compression: Compression,
+    /// How much of the log is read at once while it is loaded, in bytes.
+    pub load_buffer_size: usize,
+    /// How long an answer waits for its records to be committed.
+    pub commit_timeout: Duration,
+}
+
+/// One coordinator's machines by partition. Kafka: `CoordinatorRuntime`.
+pub struct Runtime<M: PartitionMachine> {
+    config: RuntimeConfig,
+    clock: Arc<dyn Clock>,
+    slots: RwLock<BTreeMap<i32, Slot<M>>>,
+    wakeups: Wakeups,
+}
+
+enum Slot<M: Machine> {
+    Loading(LeaderEpoch),
+    Active(Arc<Partition<M>>),
+}
+
+impl<M: Machine> Slot<M> {
+    fn epoch(&self) -> LeaderEpoch {
+        match self {
+            Self::Loading(epoch) => *epoch,
+            Self::Active(partition) => partition.epoch,
+        }
+    }
+
+    fn close(self)
+    where
+        M: PartitionMachine,
+    {
+        if let Self::Active(partition) = self {
+            partition.close();
+        }
+    }
+}
+
+impl<M: PartitionMachine> Runtime<M> {
+    /// Makes a runtime without partitions.
+    pub fn new(config: RuntimeConfig, clock: Arc<dyn Clock>) -> Self {
+        Self { config, clock, slots: RwLock::default(), wakeups: Wakeups::default() }
+    }
+
+    /// Wakes the timers from now on, until the runtime is dropped. Must be called within a tokio runtime.
+    pub fn start_timers(self: &Arc<Self>) {
+        tokio::spawn(run_timers(Arc::downgrade(self)));
+    }
+
+    /// Puts `request` to the machine of `partition`, and returns its answer when that may be shown.
+    ///
+    /// Fails with `NOT_COORDINATOR` where this broker does not lead the partition or ceases to, with
+    /// `COORDINATOR_LOAD_IN_PROGRESS` while the log is replayed, and with the log's own errors.
+    pub async fn submit(&self, partition: i32, request: M::Request) -> Result<M::Response, ErrorCode> {
+        let active = self.active(partition)?;
+        let (receiver, deadline) = active.submit(self.now(), request)?;
+        self.ask(partition, deadline);
+        let held: Held<M::Response> = receiver.await.unwrap_or(Err(ErrorCode::NOT_COORDINATOR));
+        let (response, end) = held?;
+        match tokio::time::timeout(self.config.commit_timeout, active.log.committed(end)).await {
+            Ok(committed) => committed.map(|()| response),
+            Err(_) => Err(ErrorCode::REQUEST_TIMED_OUT),
+        }
+    }
+
+    /// Returns the partitions that this broker leads, loaded or not, in order.
+    pub fn partitions(&self) -> Vec<i32> {
+        self.slots.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
+    }
+
+    /// Begins to lead `partition` at `epoch`: replays its log into `machine` on a thread for blocking work, then serves it.
+    ///
+    /// Does nothing if the partition is led at this epoch or a later one.
+    pub fn elect(
+        self: &Arc<Self>,
+        partition: i32,
+        epoch: LeaderEpoch,
+        log: Arc<dyn PartitionLog>,
+        machine: M,
+    ) {
+        if self.reserve(partition, epoch) {
+            let runtime = self.clone();
+            tokio::task::spawn_blocking(move || runtime.load(partition, epoch, log, machine));
+        }
+    }
+
+    /// Ceases to lead `partition`; does nothing if it is led at a later epoch than `epoch`.
+    pub fn resign(&self, partition: i32, epoch: Option<LeaderEpoch>) {
+        let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
+        let stale = |slot: &Slot<M>| epoch.is_none_or(|epoch| slot.epoch() <= epoch);
+        if slots.get(&partition).is_some_and(stale)
+            && let Some(slot) = slots.remove(&partition)
+        {
+            self.wakeups.forget(partition);
+            slot.close();
+        }
+    }
+
+    /// Ceases to lead all partitions.
+    pub fn resign_all(&self) {
+        self.partitions().into_iter().for_each(|partition| self.resign(partition, None));
+    }
+
+    /// Lets the machines act on all timers that are due.
+    pub fn wake_due(&self) {
+        let now = self.now();
+        for partition in self.wakeups.take_due(now.monotonic) {
+            if let Ok(active) = self.active(partition) {
+                let deadline = active.wake(now);
+                self.ask(partition, deadline);
+            }
+        }
+    }
+
+    fn reserve(&self, partition: i32, epoch: LeaderEpoch) -> bool {
+        let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
+        if slots.get(&partition).is_some_and(|slot| slot.epoch() >= epoch) {
+            return false;
+        }
+        if let Some(old) = slots.insert(partition, Slot::Loading(epoch)) {
+            old.close();
+        }
+        true
+    }
+
+    fn load(&self, partition: i32, epoch: LeaderEpoch, log: Arc<dyn PartitionLog>, mut machine: M) {
+        let started = self.clock.monotonic();
+        let loaded = load(&mut machine, &*log, self.config.load_buffer_size);
+        let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
+        if !matches!(slots.get(&partition), Some(Slot::Loading(current)) if *current == epoch) {
+            return;
+        }
+        match loaded {
+            Ok(end) => {
+                let took = self.clock.monotonic().saturating_sub(started);
+                tracing::info!(
+                    partition,
+                    epoch = epoch.0,
+                    end = end.0,
+                    ?took,
+                    "a coordinator's partition is loaded"
+                );
+                let active = Arc::new(Partition::new(epoch, log, self.config.compression, machine, end));
+                let deadline = active.begin(self.now());
+                slots.insert(partition, Slot::Active(active));
+                self.ask(partition, deadline);
+            }
+            Err(error) => {
+                tracing::error!(
+                    partition,
+                    epoch = epoch.0,
+                    error = error.name(),
+                    "a coordinator's partition cannot be loaded"
+                );
+                slots.remove(&partition);
+            }
+        }
+    }
+
+    fn active(&self, partition: i32) -> Result<Arc<Partition<M>>, ErrorCode> {
+        let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
+        match slots.get(&partition) {
+            Some(Slot::Active(active)) => Ok(active.clone()),
+            Some(Slot::Loading(_)) => Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS),
+            None => Err(ErrorCode::NOT_COORDINATOR),
+        }
+    }
+
+    fn ask(&self, partition: i32, deadline: Option<Instant>) {
+        if let Some(deadline) = deadline {
+            self.wakeups.ask(partition, deadline);
+        }
+    }
+
+    fn now(&self) -> Now {
+        Now { monotonic: self.clock.monotonic(), wall: Timestamp(self.clock.wall_ms()) }
+    }
+
+    /// Returns how long to sleep until the next timer; nothing if there is none.
+    fn until_next(&self) -> Option<Duration> {
+        self.wakeups.next().map(|deadline| deadline.saturating_sub(self.clock.monotonic()))
+    }
+}
+
+/// How long the timers' task sleeps at most, so that it notices that its runtime is gone.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+async fn run_timers<M: PartitionMachine>(runtime: Weak<Runtime<M>>) {
+    while let Some(runtime) = runtime.upgrade() {
+        let sleep = runtime.until_next().unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP);
+        tokio::select! {
+            () = tokio::time::sleep(sleep) => runtime.wake_due(),
+            () = runtime.wakeups.changed() => {}
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The shell over a log in memory.

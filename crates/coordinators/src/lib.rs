@@ -4,3 +4,4 @@
 //! - nothing here reads a clock, draws a random number or touches a file: each call brings `now` and fresh ids
 
 pub mod group;
+pub mod transaction;

@@ -22,6 +22,7 @@ pub use batches::{BatchProducer, EntryError, LogEntry, LogRecord};
 pub use group::{
     ClientContext, GroupCoordinator, offset_fetch_groups, offset_fetch_response, partition_for_key,
 };
+pub use partition::Told;
 pub use partition_log::{Committed, PartitionLog};
 pub use runtime::{PartitionMachine, Runtime, RuntimeConfig};
 

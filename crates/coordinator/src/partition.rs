@@ -6,18 +6,33 @@ use machine::{Instant, Machine, Now, Outcome, Ticket};
 use model::{LeaderEpoch, Offset};
 use protocol::ErrorCode;
 use records::Compression;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::batches::{LogRecord, pack};
 use crate::partition_log::PartitionLog;
 use crate::runtime::PartitionMachine;
 use crate::tickets::{Held, Tickets};
 
+/// What a machine says to its shell: work to do once everything before `end` is committed.
+#[derive(Debug)]
+pub struct Told<R> {
+    /// The partition whose machine says it.
+    pub partition: i32,
+    /// The leader epoch at which it says it.
+    pub epoch: LeaderEpoch,
+    /// The offset before which the log must be committed first.
+    pub end: Offset,
+    /// What to do.
+    pub response: R,
+}
+
 /// A machine over the log of a partition that this broker leads.
 pub(crate) struct Partition<M: Machine> {
+    pub(crate) index: i32,
     pub(crate) epoch: LeaderEpoch,
     pub(crate) log: Arc<dyn PartitionLog>,
     compression: Compression,
+    shell: Option<mpsc::UnboundedSender<Told<M::Response>>>,
     state: Mutex<State<M>>,
 }
 
@@ -36,21 +51,23 @@ where
 {
     /// Puts a machine that has replayed the log up to `end` in service.
     pub(crate) fn new(
+        index: i32,
         epoch: LeaderEpoch,
         log: Arc<dyn PartitionLog>,
         compression: Compression,
+        shell: Option<mpsc::UnboundedSender<Told<M::Response>>>,
         machine: M,
         end: Offset,
     ) -> Self {
         let state = State { machine, tickets: Tickets::new(), end, closed: false };
-        Self { epoch, log, compression, state: Mutex::new(state) }
+        Self { index, epoch, log, compression, shell, state: Mutex::new(state) }
     }
 
     /// Lets the machine begin, and returns when it wants to be woken.
     pub(crate) fn begin(&self, now: Now) -> Option<Instant> {
         let mut state = self.lock();
         let outcome = state.machine.loaded(now);
-        self.settle(&mut state, now, outcome, None);
+        self.settle_alone(&mut state, now, outcome);
         state.machine.poll_timeout()
     }
 
@@ -66,8 +83,20 @@ where
         }
         let (ticket, receiver) = state.tickets.issue();
         let outcome = state.machine.handle(now, ticket, request);
-        self.settle(&mut state, now, outcome, Some(ticket));
+        // A failure is the answer.
+        _ = self.settle(&mut state, now, outcome, Some(ticket));
         Ok((receiver, state.machine.poll_timeout()))
+    }
+
+    /// Tells the machine something that has no answer. Fails if what follows from it cannot be appended.
+    pub(crate) fn tell(&self, now: Now, request: M::Request) -> Result<Option<Instant>, ErrorCode> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err(ErrorCode::NOT_COORDINATOR);
+        }
+        let outcome = state.machine.handle(now, Ticket::SHELL, request);
+        self.settle(&mut state, now, outcome, None)?;
+        Ok(state.machine.poll_timeout())
     }
 
     /// Lets the machine act on the timers that are due, and returns when it next wants to be woken.
@@ -76,7 +105,7 @@ where
         while !state.closed && state.machine.poll_timeout().is_some_and(|deadline| deadline <= now.monotonic)
         {
             let outcome = state.machine.handle_timeout(now);
-            self.settle(&mut state, now, outcome, None);
+            self.settle_alone(&mut state, now, outcome);
         }
         state.machine.poll_timeout().filter(|_| !state.closed)
     }
@@ -88,6 +117,17 @@ where
         state.tickets.drop_all();
     }
 
+    /// Settles what the machine decided by itself. What cannot be appended is decided again at a later timer.
+    fn settle_alone(&self, state: &mut State<M>, now: Now, outcome: Outcome<M::Record, M::Response>) {
+        if let Err(error) = self.settle(state, now, outcome, None) {
+            tracing::warn!(
+                partition = self.index,
+                error = error.name(),
+                "a coordinator's timer could not be acted on"
+            );
+        }
+    }
+
     /// Appends and replays an outcome's records, and hands out its answers to be held until all that is committed.
     fn settle(
         &self,
@@ -95,18 +135,31 @@ where
         now: Now,
         outcome: Outcome<M::Record, M::Response>,
         asked_by: Option<Ticket>,
-    ) {
-        match self.append(state, now, outcome.records) {
+    ) -> Result<(), ErrorCode> {
+        let appended = self.append(state, now, outcome.records);
+        match appended {
             Ok(()) => {
                 let end = state.end;
                 for (ticket, response) in outcome.answers {
-                    state.tickets.answer(ticket, Ok((response, end)));
+                    self.hand_out(state, ticket, response, end);
                 }
             }
             Err(error) => {
                 let refused = outcome.answers.iter().map(|(ticket, _)| *ticket).chain(asked_by);
                 refused.for_each(|ticket| state.tickets.answer(ticket, Err(error)));
             }
+        }
+        appended
+    }
+
+    fn hand_out(&self, state: &mut State<M>, ticket: Ticket, response: M::Response, end: Offset) {
+        match &self.shell {
+            Some(shell) if ticket == Ticket::SHELL => {
+                let told = Told { partition: self.index, epoch: self.epoch, end, response };
+                // The shell may be gone when the node stops.
+                _ = shell.send(told);
+            }
+            _ => state.tickets.answer(ticket, Ok((response, end))),
         }
     }
 

@@ -5,14 +5,15 @@ use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use machine::{Instant, Machine, Now, Outcome};
-use model::{LeaderEpoch, Timestamp};
+use model::{LeaderEpoch, Offset, Timestamp};
 use protocol::ErrorCode;
 use records::Compression;
+use tokio::sync::mpsc;
 use world::clock::Clock;
 
 use crate::batches::LogRecord;
 use crate::loader::load;
-use crate::partition::Partition;
+use crate::partition::{Partition, Told};
 use crate::partition_log::PartitionLog;
 use crate::tickets::Held;
 use crate::wakeups::Wakeups;
@@ -42,6 +43,7 @@ pub struct Runtime<M: PartitionMachine> {
     clock: Arc<dyn Clock>,
     slots: RwLock<BTreeMap<i32, Slot<M>>>,
     wakeups: Wakeups,
+    shell: Option<mpsc::UnboundedSender<Told<M::Response>>>,
 }
 
 enum Slot<M: Machine> {
@@ -70,7 +72,16 @@ impl<M: Machine> Slot<M> {
 impl<M: PartitionMachine> Runtime<M> {
     /// Makes a runtime without partitions.
     pub fn new(config: RuntimeConfig, clock: Arc<dyn Clock>) -> Self {
-        Self { config, clock, slots: RwLock::default(), wakeups: Wakeups::default() }
+        Self { config, clock, slots: RwLock::default(), wakeups: Wakeups::default(), shell: None }
+    }
+
+    /// Makes a runtime whose machines give work to their shell: it comes out of the receiver.
+    pub fn with_shell(
+        config: RuntimeConfig,
+        clock: Arc<dyn Clock>,
+    ) -> (Self, mpsc::UnboundedReceiver<Told<M::Response>>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (Self { shell: Some(sender), ..Self::new(config, clock) }, receiver)
     }
 
     /// Wakes the timers from now on, until the runtime is dropped. Must be called within a tokio runtime.
@@ -92,6 +103,22 @@ impl<M: PartitionMachine> Runtime<M> {
             Ok(committed) => committed.map(|()| response),
             Err(_) => Err(ErrorCode::REQUEST_TIMED_OUT),
         }
+    }
+
+    /// Tells the machine of `partition` something that has no answer. Fails as [`Runtime::submit`] does.
+    pub fn tell(&self, partition: i32, request: M::Request) -> Result<(), ErrorCode> {
+        let deadline = self.active(partition)?.tell(self.now(), request)?;
+        self.ask(partition, deadline);
+        Ok(())
+    }
+
+    /// Waits until everything before `end` of `partition`, led at `epoch`, is committed.
+    pub async fn committed(&self, partition: i32, epoch: LeaderEpoch, end: Offset) -> Result<(), ErrorCode> {
+        let active = self.active(partition)?;
+        if active.epoch != epoch {
+            return Err(ErrorCode::NOT_COORDINATOR);
+        }
+        active.log.committed(end).await
     }
 
     /// Returns the partitions that this broker leads, loaded or not, in order.
@@ -171,7 +198,15 @@ impl<M: PartitionMachine> Runtime<M> {
                     ?took,
                     "a coordinator's partition is loaded"
                 );
-                let active = Arc::new(Partition::new(epoch, log, self.config.compression, machine, end));
+                let active = Arc::new(Partition::new(
+                    partition,
+                    epoch,
+                    log,
+                    self.config.compression,
+                    self.shell.clone(),
+                    machine,
+                    end,
+                ));
                 let deadline = active.begin(self.now());
                 slots.insert(partition, Slot::Active(active));
                 self.ask(partition, deadline);

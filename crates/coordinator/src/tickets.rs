@@ -22,7 +22,7 @@ pub(crate) struct Tickets<R> {
 
 impl<R> Tickets<R> {
     pub(crate) fn new() -> Self {
-        Self { next: 0, waiting: HashMap::new() }
+        Self { next: Ticket::SHELL.0 + 1, waiting: HashMap::new() }
     }
 
     /// Takes a ticket, and the end at which its answer comes out. If the tickets are dropped, that end says so.

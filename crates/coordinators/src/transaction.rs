@@ -32,5 +32,5 @@ pub use machine::TransactionMachine;
 pub use markers::Markers;
 pub use metadata::{Producer, TransactionMetadata, TransactionVersion};
 pub use record::{TransactionRecord, TransactionRecordError};
-pub use request::{ListFilter, SHELL, TransactionRequest, TransactionResponse};
+pub use request::{ListFilter, TransactionRequest, TransactionResponse};
 pub use state::TransactionState;

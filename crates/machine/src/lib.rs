@@ -17,6 +17,11 @@ pub type Instant = Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
 
+impl Ticket {
+    /// What a machine says to its shell rather than to a caller: work to do once everything so far is committed.
+    pub const SHELL: Self = Self(0);
+}
+
 /// Both clocks, read once by the shell before it calls the machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {
@@ -65,7 +70,12 @@ pub trait Machine {
     type Record;
 
     /// Decides on a request. May touch soft state (timers, tickets), never hard state.
-    fn handle(&mut self, now: Now, ticket: Ticket, request: Self::Request) -> Outcome<Self::Record, Self::Response>;
+    fn handle(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        request: Self::Request,
+    ) -> Outcome<Self::Record, Self::Response>;
 
     /// Applies one record of the log: the only place where hard state changes.
     fn replay(&mut self, record: Self::Record);

@@ -2,11 +2,11 @@
 //!
 //! Kafka: `TransactionMarkerChannelManager`, `TransactionCoordinator.sendTxnMarkersCallback`.
 
-use machine::{Now, Outcome};
+use machine::{Now, Outcome, Ticket};
 use model::TopicPartition;
 
 use super::machine::{Decision, TransactionMachine};
-use super::{Producer, SHELL, TransactionMetadata, TransactionResponse, TransactionVersion};
+use super::{Producer, TransactionMetadata, TransactionResponse, TransactionVersion};
 
 /// Markers to write. The shell writes them again after a restart; a partition that has them already ignores that.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl TransactionMachine {
         let markers = Markers::of(transactional_id, &prepared);
         Decision {
             records: vec![self.change(transactional_id, prepared)],
-            answers: vec![(SHELL, TransactionResponse::WriteMarkers(markers))],
+            answers: vec![(Ticket::SHELL, TransactionResponse::WriteMarkers(markers))],
         }
     }
 }

@@ -2,16 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use machine::Ticket;
 use model::{ProducerEpoch, ProducerId, TopicPartition};
 use protocol::ErrorCode;
 use protocol::describe_transactions_response::TransactionState as Described;
 use protocol::list_transactions_response::TransactionState as Listed;
 
 use super::{Markers, Producer, TransactionVersion};
-
-/// The ticket of answers that are for the shell itself: markers to write.
-pub const SHELL: Ticket = Ticket(0);
 
 /// What may be asked. Where a request may need a new producer id, the shell brings a spare one along.
 #[derive(Clone, Debug)]
@@ -97,7 +93,7 @@ pub enum TransactionResponse {
     VerifyPartitions(Vec<(TopicPartition, ErrorCode)>),
     /// The producer's id and epoch for its next transaction.
     EndTxn(Result<Producer, ErrorCode>),
-    /// Markers that the shell must now write; goes to [`SHELL`].
+    /// Markers that the shell must now write; goes to [`machine::Ticket::SHELL`].
     WriteMarkers(Markers),
     /// The transactional ids that pass the filter, and the names that are no states.
     List(Vec<Listed>, Vec<String>),

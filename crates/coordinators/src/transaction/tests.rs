@@ -110,7 +110,7 @@ impl Bench {
         for markers in std::mem::take(&mut self.markers) {
             let Markers { transactional_id, producer, .. } = markers;
             let request = TransactionRequest::MarkersWritten { transactional_id, producer };
-            let outcome = self.machine.handle(self.now(), SHELL, request);
+            let outcome = self.machine.handle(self.now(), Ticket::SHELL, request);
             assert_eq!(self.act(outcome), None);
         }
     }

@@ -8,7 +8,7 @@ use model::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp};
 use crate::batch_header::BATCH_HEADER_LEN;
 use crate::varint::{varint_len, write_varint, write_varlong};
 use crate::{
-    Attributes, BatchHeader, Compression, ControlType, EndTxnMarker, Header, NO_SEQUENCE, Record,
+    Attributes, BatchHeader, Compression, ControlRecord, EndTxnMarker, Header, NO_SEQUENCE, Record,
     RecordBatch, RecordsError, TimestampType,
 };
 
@@ -136,15 +136,16 @@ impl BatchBuilder {
         Ok(())
     }
 
-    /// Appends a control record; `value` is the message with its version in front, as the schemas have it.
+    /// Appends a control record. The batch must be a control batch, see [`BatchOptions::control`].
+    ///
+    /// Fails where the record cannot be written.
     pub fn append_control(
         &mut self,
         timestamp: Timestamp,
-        control_type: ControlType,
-        value: &[u8],
+        record: &ControlRecord,
     ) -> Result<Offset, RecordsError> {
-        debug_assert!(self.options.control, "a control record in a batch that is not a control batch");
-        self.append(timestamp, Some(&control_type.key()), Some(value), &[])
+        assert!(self.options.control, "a control record in a batch that is not a control batch");
+        self.append(timestamp, Some(&record.control_type().key()), Some(&record.value()?), &[])
     }
 
     fn offset_delta(&self, offset: Offset) -> Result<i32, RecordsError> {
@@ -307,7 +308,7 @@ impl BatchBuilder {
             ..Default::default()
         });
         builder
-            .append_control(timestamp, marker.control_type(), &marker.value())
+            .append_control(timestamp, &ControlRecord::EndTxn(marker))
             .and_then(|_| builder.build())
             .expect("one small record always fits a batch")
     }

@@ -122,7 +122,7 @@ impl<'a> Decompressor<'a> {
             Codec::Lz4 => {
                 Box::new(lz4::Lz4Pieces::new(body).map_err(|error| failed(codec, max_bytes, error))?)
             }
-            Codec::Zstd => Box::new(zstd::ZstdPieces::new(body, max_bytes)),
+            Codec::Zstd => Box::new(zstd::ZstdPieces::new(body)),
         };
         Ok(Self { codec, pieces, max_bytes, budget: max_bytes })
     }

@@ -1,6 +1,7 @@
 //! What can be wrong with records, with Kafka's texts, and the error code each is answered with.
 
 use model::TopicPartition;
+use protocol::ErrorCode;
 
 use crate::{Codec, RecordError};
 
@@ -269,17 +270,19 @@ pub enum RecordsError {
 
 impl RecordsError {
     /// Returns the error code that a produce request with this fault is answered with.
-    pub fn code(&self) -> i16 {
+    pub fn error_code(&self) -> ErrorCode {
         match self {
-            Self::EntryTooSmall { .. } | Self::InvalidMagic(_) | Self::BatchTooSmall(_) => CORRUPT_MESSAGE,
-            Self::CrcMismatch { .. } | Self::Corrupt { .. } => CORRUPT_MESSAGE,
-            Self::DecompressedTooLarge(_) => MESSAGE_TOO_LARGE,
-            Self::BatchTooLarge { .. } | Self::RecompressedTooLarge { .. } => MESSAGE_TOO_LARGE,
-            Self::RejectedTimestamps { .. } => INVALID_TIMESTAMP,
-            Self::ProduceZstd { .. } => UNSUPPORTED_COMPRESSION_TYPE,
-            Self::InvalidLevel { .. } | Self::UnknownCodecName(_) => INVALID_CONFIG,
-            Self::Compression { .. } | Self::Unwritable(_) => UNKNOWN_SERVER_ERROR,
-            _ => INVALID_RECORD,
+            Self::EntryTooSmall { .. } | Self::InvalidMagic(_) | Self::BatchTooSmall(_) => {
+                ErrorCode::CORRUPT_MESSAGE
+            }
+            Self::CrcMismatch { .. } | Self::Corrupt { .. } => ErrorCode::CORRUPT_MESSAGE,
+            Self::DecompressedTooLarge(_) => ErrorCode::MESSAGE_TOO_LARGE,
+            Self::BatchTooLarge { .. } | Self::RecompressedTooLarge { .. } => ErrorCode::MESSAGE_TOO_LARGE,
+            Self::RejectedTimestamps { .. } => ErrorCode::INVALID_TIMESTAMP,
+            Self::ProduceZstd { .. } => ErrorCode::UNSUPPORTED_COMPRESSION_TYPE,
+            Self::InvalidLevel { .. } | Self::UnknownCodecName(_) => ErrorCode::INVALID_CONFIG,
+            Self::Compression { .. } | Self::Unwritable(_) => ErrorCode::UNKNOWN_SERVER_ERROR,
+            _ => ErrorCode::INVALID_RECORD,
         }
     }
 
@@ -291,14 +294,6 @@ impl RecordsError {
         }
     }
 }
-
-const UNKNOWN_SERVER_ERROR: i16 = -1;
-const CORRUPT_MESSAGE: i16 = 2;
-const MESSAGE_TOO_LARGE: i16 = 10;
-const INVALID_TIMESTAMP: i16 = 32;
-const INVALID_CONFIG: i16 = 40;
-const UNSUPPORTED_COMPRESSION_TYPE: i16 = 76;
-const INVALID_RECORD: i16 = 87;
 
 fn no_batch(version: &Option<i16>) -> String {
     match version {

@@ -25,7 +25,7 @@ pub use batch_header::{
 pub use batches::{Batches, batches};
 pub use builder::{BatchBuilder, BatchOptions};
 pub use compression::Compression;
-pub use control::{ControlType, EndTxnMarker};
+pub use control::{ControlRecord, ControlType, EndTxnMarker};
 pub use error::RecordsError;
 pub use record::{Header, Headers, OwnedHeader, OwnedRecord, Record, RecordIter};
 pub use validator::{AppendOrigin, AppendRules, RecordError, TargetCompression, ValidatedBatch, validate};

@@ -105,7 +105,7 @@ fn iteration_stops_before_a_batch_that_is_cut() {
 #[test]
 fn an_entry_of_an_old_format_is_told_and_passed_over() {
     let whole = two_records();
-    let mut legacy = vec![0; 30];
+    let mut legacy = [0; 30];
     legacy[7] = 42;
     legacy[11] = 18;
     legacy[16] = 1;

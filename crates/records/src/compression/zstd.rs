@@ -16,10 +16,11 @@ pub(super) const DEFAULT_LEVEL: i32 = 3;
 /// Contexts of higher levels take tens of megabytes and are not kept.
 const HIGHEST_KEPT_LEVEL: i32 = 12;
 const PIECE: usize = 64 * 1024;
-/// The window of the highest level is 128 MiB.
+/// The window of the highest level, 128 MiB. Java's frames claim all of it however few bytes they hold, so it cannot
+/// be refused; of the memory only what is decompressed is ever touched.
 const LARGEST_WINDOW_LOG: u32 = 27;
-/// Level 19 writes frames with windows of 8 MiB, however few bytes they hold.
-const SMALLEST_WINDOW_LOG: u32 = 23;
+/// Contexts above this many bytes are not kept: windows up to that of level 19 are.
+const LARGEST_KEPT_CONTEXT: usize = 10 << 20;
 
 thread_local! {
     static COMPRESSOR: RefCell<Option<CCtx<'static>>> = const { RefCell::new(None) };
@@ -59,13 +60,11 @@ pub(super) struct ZstdPieces<'a> {
 }
 
 impl<'a> ZstdPieces<'a> {
-    pub(super) fn new(body: &'a [u8], max_bytes: usize) -> Self {
+    pub(super) fn new(body: &'a [u8]) -> Self {
         let mut context = DECOMPRESSOR.take().unwrap_or_else(DCtx::create);
-        let window_log =
-            max_bytes.max(1).ilog2().saturating_add(1).clamp(SMALLEST_WINDOW_LOG, LARGEST_WINDOW_LOG);
         // Neither can fail: the context is not in a frame after the reset, and the bounds of the parameter are wider.
         let _ = context.reset(ResetDirective::SessionAndParameters);
-        let _ = context.set_parameter(DParameter::WindowLogMax(window_log));
+        let _ = context.set_parameter(DParameter::WindowLogMax(LARGEST_WINDOW_LOG));
         Self { context: Some(context), input: InBuffer::around(body), in_frame: false, filled: false }
     }
 }
@@ -99,6 +98,6 @@ impl Pieces for ZstdPieces<'_> {
 
 impl Drop for ZstdPieces<'_> {
     fn drop(&mut self) {
-        DECOMPRESSOR.set(self.context.take());
+        DECOMPRESSOR.set(self.context.take().filter(|context| context.sizeof() <= LARGEST_KEPT_CONTEXT));
     }
 }

@@ -58,7 +58,7 @@ fn check(bytes: &Bytes) -> Result<ValidatedBatch, RecordsError> {
 
 fn refused(bytes: &Bytes) -> (i16, String) {
     let error = check(bytes).expect_err("must be refused");
-    (error.code(), error.to_string())
+    (error.error_code().0, error.to_string())
 }
 
 fn timestamps_and_offsets(batch: &RecordBatch) -> Vec<(i64, i64)> {
@@ -154,7 +154,7 @@ fn messages_are_kafkas() {
 fn zstd_is_refused_in_old_produce_requests() {
     let bytes = batch(Codec::Zstd);
     let error = validate(&bytes, Some(6), &rules(&topic())).expect_err("refused");
-    assert_eq!(error.code(), 76);
+    assert_eq!(error.error_code().0, 76);
     assert!(validate(&bytes, Some(7), &rules(&topic())).is_ok());
 }
 
@@ -164,7 +164,7 @@ fn timestamps_out_of_bounds_are_told_record_by_record() {
     let rules = AppendRules { timestamp_before_max_ms: NOW - 25, ..rules(&topic) };
     for codec in Codec::ALL {
         let error = validate(&batch(codec), Some(11), &rules).expect_err("refused");
-        assert_eq!(error.code(), 32);
+        assert_eq!(error.error_code().0, 32);
         assert_eq!(error.to_string(), "One or more records have been rejected due to invalid timestamp");
         let [first, second] = error.record_errors() else { panic!("two records are too old") };
         assert_eq!((first.batch_index, second.batch_index), (0, 2));
@@ -197,7 +197,7 @@ fn a_compacted_topic_refuses_records_without_key() {
         let mut builder = builder(codec);
         builder.append(Timestamp(1), None, Some(b"v"), &[]).expect("fits");
         let error = validate(&builder.build().expect("fits"), Some(11), &rules).expect_err("refused");
-        assert_eq!(error.code(), 87);
+        assert_eq!(error.error_code().0, 87);
         assert_eq!(error.record_errors()[0].batch_index, 3);
         assert_eq!(
             error.to_string(),
@@ -213,7 +213,7 @@ fn a_batch_over_the_limit_is_refused() {
     let topic = topic();
     let bytes = batch(Codec::None);
     let limit = |max| validate(&bytes, Some(11), &AppendRules { max_message_bytes: max, ..rules(&topic) });
-    assert_eq!(limit(bytes.len() - 1).expect_err("refused").code(), 10);
+    assert_eq!(limit(bytes.len() - 1).expect_err("refused").error_code().0, 10);
     assert!(limit(bytes.len()).is_ok());
 }
 
@@ -266,7 +266,7 @@ fn a_producer_may_not_set_log_append_time_itself() {
     let mut own = RecordBatch::parse(&batch(Codec::None)).expect("whole");
     own.set_max_timestamp(TimestampType::LogAppendTime, Timestamp(9));
     let error = validate(&own.into_bytes(), Some(11), &rules).expect_err("refused");
-    assert_eq!(error.code(), 32);
+    assert_eq!(error.error_code().0, 32);
     assert_eq!(
         error.record_errors()[0].message,
         "Invalid timestamp type in message DefaultRecord(offset=0, timestamp=9, key=1 bytes, value=3 bytes). \
@@ -312,7 +312,7 @@ fn a_batch_that_outgrows_the_limit_when_recompressed_is_refused() {
     let compression = TargetCompression::Fixed(Compression::new(Codec::None));
     let rules = AppendRules { compression, max_message_bytes: 1000, ..rules(&topic) };
     let error = validate(&builder.build().expect("fits"), Some(11), &rules).expect_err("refused");
-    assert_eq!(error.code(), 10);
+    assert_eq!(error.error_code().0, 10);
     assert!(error.to_string().starts_with("Message batch size is 50"), "{error}");
 }
 

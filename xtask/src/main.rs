@@ -1,11 +1,75 @@
-//! The project's automation: `cargo xtask codegen|tidy|test|compat|bench`.
+//! The project's automation: `cargo xtask codegen|tidy|test|compat|bench|node|kafka`.
+//!
+//! Each command is one module with one `run(arguments)`; an error, or a failed check, ends the process with code 1.
 
+mod bench;
 mod codegen;
+mod compat;
+mod node;
+mod reference;
+mod tally;
+mod test;
+mod tidy;
 
-fn main() -> anyhow::Result<()> {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    match args.first().map(String::as_str) {
-        Some("codegen") => codegen::run(&args[1..]),
-        _ => anyhow::bail!("usage: cargo xtask codegen"),
+use anyhow::{Result, bail};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tally::Tally;
+
+const HELP: &str = "cargo xtask COMMAND
+  test                      everything that must pass: format, lints, tests, tidy, and compat where the tools are there
+  codegen [--check]         writes the protocol crate's generated code from its schema files
+  tidy                      the tree's own rules: layers, file heads, marks, links
+  compat [--all] [SUITE…]   other people's clients and suites against a node (--list, --against kafka)
+  bench                     this node and Apache Kafka side by side (bench --help)
+  node start|stop           one node of either product, by hand (node --help)
+  kafka TOOL|run CLASS …    a tool of the real Apache Kafka, from its published jars";
+
+/// The root of the checkout.
+pub fn root() -> PathBuf {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    here.parent().expect("xtask lies in the root of the checkout").to_path_buf()
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments) {
+        Ok(tally) if tally.failed == 0 => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
     }
+}
+
+/// Runs the command named first; those that check things print what they counted as the last line.
+fn run(arguments: &[String]) -> Result<Tally> {
+    let (command, rest) = match arguments.split_first() {
+        Some((command, rest)) => (command.as_str(), rest),
+        None => ("help", &[][..]),
+    };
+    match command {
+        "codegen" => done(codegen::run(rest)?),
+        "tidy" => counted(tidy::report()),
+        "test" => counted(test::run()?),
+        "compat" => counted(compat::run(rest)?),
+        "bench" => done(bench::run(rest)?),
+        "node" => done(node::run(rest)?),
+        "kafka" => done(reference::run(rest)?),
+        "help" | "-h" | "--help" => {
+            println!("{HELP}");
+            done(())
+        }
+        other => bail!("no command named {other}\n{HELP}"),
+    }
+}
+
+fn counted(tally: Tally) -> Result<Tally> {
+    println!("{tally}");
+    Ok(tally)
+}
+
+fn done(_: ()) -> Result<Tally> {
+    Ok(Tally::default())
 }

@@ -70,7 +70,7 @@ pub fn broker_keys() -> impl Iterator<Item = &'static Key> {
     TABLES.iter().copied().flatten()
 }
 
-/// The broker key `name`, or the one that `listener.name.LISTENER.[MECHANISM.]` before it makes of it.
+/// The broker key `name`.
 pub fn broker_key(name: &str) -> Option<&'static Key> {
     broker_keys().find(|key| key.name == name)
 }

@@ -4,10 +4,14 @@
 //! A typed struct beside each table reads the values that the node uses. Texts of errors are Kafka's.
 
 mod broker;
+mod client_metrics;
+mod dynamic;
 mod error;
+mod group_config;
 mod key;
 mod log_config;
 mod properties;
+mod resource;
 mod validator;
 mod value;
 mod values;
@@ -17,13 +21,19 @@ pub use broker::{
     QuotaConfig, ReplicationConfig, SecurityConfig, SecurityProtocol, SecurityProtocolMap, ServerLogConfig,
     ShareGroupConfig, StreamsGroupConfig, TransactionConfig, Voter, broker_key, broker_keys,
 };
+pub use client_metrics::{
+    CLIENT_METRICS_KEYS, describe_client_metrics, parse_client_match, validate_client_metrics,
+};
+pub use dynamic::{DYNAMIC_ONLY_KEYS, DynamicBrokerConfig, broker_synonyms};
 pub use error::ConfigError;
+pub use group_config::{GROUP_KEYS, group_synonym};
 pub use key::{Importance, Key, KeyDefault, KeyType, Scope};
 pub use log_config::{
     AckDurability, BrokerCompression, CleanupPolicy, LogConfig, TOPIC_KEYS, TimestampType, TopicSynonym,
     Unit, topic_synonyms,
 };
 pub use properties::{ConfigMap, PropertiesError, apply_override, format_properties, parse_properties};
+pub use resource::{ConfigEntry, ConfigSource, ConfigSynonym, ResourceType};
 pub use validator::Validator;
-pub use value::{Value, format_double, java_trim};
+pub use value::{Password, Value, format_double, java_trim};
 pub use values::Values;

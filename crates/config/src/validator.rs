@@ -202,8 +202,8 @@ pub(crate) fn split_host_port(address: &str) -> Option<(&str, u16)> {
 
 fn check_share_offset_reset(name: &str, value: &Value) -> Result<(), ConfigError> {
     let text = value.text().unwrap_or_default();
-    let valid = match text.to_lowercase().split_once(':') {
-        None => matches!(text.to_lowercase().as_str(), "latest" | "earliest"),
+    let valid = match text.split_once(':') {
+        None => matches!(text, "latest" | "earliest"),
         Some(("by_duration", duration)) => is_iso_duration(duration),
         Some(_) => false,
     };
@@ -211,7 +211,7 @@ fn check_share_offset_reset(name: &str, value: &Value) -> Result<(), ConfigError
         return Ok(());
     }
     let reason = format!(
-        "Invalid value `{text}` for configuration {name}. The value must be either 'earliest', 'latest' or of the format 'by_duration:<PnDTnHnMn.nS.>'."
+        "Invalid value `{text}` for configuration {name}. The value must be either 'earliest', 'latest' or of the format 'by_duration:<PnDTnHnMn.nS>'."
     );
     Err(ConfigError::value(name, text, reason))
 }

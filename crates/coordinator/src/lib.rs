@@ -16,6 +16,7 @@ mod partition;
 mod partition_log;
 mod runtime;
 mod tickets;
+mod transaction;
 mod wakeups;
 
 pub use batches::{BatchProducer, EntryError, LogEntry, LogRecord};
@@ -25,6 +26,7 @@ pub use group::{
 pub use partition::Told;
 pub use partition_log::{Committed, PartitionLog};
 pub use runtime::{PartitionMachine, Runtime, RuntimeConfig};
+pub use transaction::{Later, ProducerIds, TransactionCoordinator, WriteMarkers};
 
 #[cfg(test)]
 mod tests;

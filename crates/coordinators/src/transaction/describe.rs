@@ -8,17 +8,15 @@ use machine::Now;
 use protocol::ErrorCode;
 use protocol::describe_transactions_response::{TopicData, TransactionState as Described};
 use protocol::list_transactions_response::TransactionState as Listed;
-use regex::Regex;
 
 use super::{ListFilter, TransactionMachine, TransactionMetadata, TransactionResponse, TransactionState};
 
 impl TransactionMachine {
     /// Lists the ids that pass the filter. A pattern that is no regular expression was refused before.
     pub(super) fn list(&self, now: Now, filter: &ListFilter) -> TransactionResponse {
-        let (known, unknown): (Vec<&String>, Vec<&String>) =
-            filter.states.iter().partition(|name| TransactionState::from_name(name).is_some());
-        let states: Vec<_> = known.into_iter().filter_map(|name| TransactionState::from_name(name)).collect();
-        let pattern = filter.id_pattern.as_deref().and_then(|text| Regex::new(&format!("^(?:{text})$")).ok());
+        let states: Vec<_> =
+            filter.states.iter().filter_map(|name| TransactionState::from_name(name)).collect();
+        let pattern = filter.id_pattern.as_deref().and_then(ListFilter::compile);
         let passes = |id: &str, metadata: &TransactionMetadata| {
             (filter.producer_ids.is_empty() || filter.producer_ids.contains(&metadata.producer.id.0))
                 && (filter.states.is_empty() || states.contains(&metadata.state))
@@ -31,15 +29,11 @@ impl TransactionMachine {
             transaction_state: metadata.state.name().to_owned(),
             ..Default::default()
         });
-        TransactionResponse::List(listed.collect(), unknown.into_iter().cloned().collect())
+        TransactionResponse::List(listed.collect())
     }
 
-    /// Describes ids, each with an error of its own if it is not known.
-    pub(super) fn describe(&self, ids: Vec<String>) -> TransactionResponse {
-        TransactionResponse::Describe(ids.into_iter().map(|id| self.describe_one(id)).collect())
-    }
-
-    fn describe_one(&self, transactional_id: String) -> Described {
+    /// Describes an id, with an error if it is not known.
+    pub(super) fn describe(&self, transactional_id: String) -> Described {
         let metadata = match self.get(&transactional_id) {
             _ if transactional_id.is_empty() => Err(ErrorCode::INVALID_REQUEST),
             None => Err(ErrorCode::TRANSACTIONAL_ID_NOT_FOUND),

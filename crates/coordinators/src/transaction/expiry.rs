@@ -29,7 +29,11 @@ impl TransactionMachine {
             let expired = self
                 .ids()
                 .filter(|(_, metadata)| metadata.state.may_expire() && metadata.last_update.0 <= latest)
-                .map(|(id, _)| TransactionRecord { transactional_id: id.clone(), metadata: None });
+                .map(|(id, _)| TransactionRecord {
+                    transactional_id: id.clone(),
+                    metadata: None,
+                    level: self.level,
+                });
             decision.records.extend(expired);
         }
         decision

@@ -41,16 +41,6 @@ impl TransactionMachine {
         Self { config, level, hard: Hard::default(), soft: Soft::default() }
     }
 
-    /// Follows a change of the feature `transaction.version`.
-    pub fn set_level(&mut self, level: TransactionVersion) {
-        self.level = level;
-    }
-
-    /// Returns the level of the feature `transaction.version`, at which records are written.
-    pub fn level(&self) -> TransactionVersion {
-        self.level
-    }
-
     /// Returns what is known of an id.
     pub(super) fn get(&self, transactional_id: &str) -> Option<&TransactionMetadata> {
         self.hard.ids.get(transactional_id)
@@ -63,7 +53,11 @@ impl TransactionMachine {
 
     /// Returns the record that makes `to` true.
     pub(super) fn change(&self, transactional_id: &str, to: TransactionMetadata) -> TransactionRecord {
-        TransactionRecord { transactional_id: transactional_id.to_owned(), metadata: Some(to) }
+        TransactionRecord {
+            transactional_id: transactional_id.to_owned(),
+            metadata: Some(to),
+            level: self.level,
+        }
     }
 }
 
@@ -92,7 +86,13 @@ impl Machine for TransactionMachine {
                 self.markers_written(now, &transactional_id, producer)
             }
             TransactionRequest::List(filter) => Outcome::answer(ticket, self.list(now, &filter)),
-            TransactionRequest::Describe(ids) => Outcome::answer(ticket, self.describe(ids)),
+            TransactionRequest::Describe(id) => {
+                Outcome::answer(ticket, TransactionResponse::Describe(self.describe(id)))
+            }
+            TransactionRequest::SetLevel(level) => {
+                self.level = level;
+                Outcome::default()
+            }
         }
     }
 

@@ -18,6 +18,8 @@ pub struct TransactionRecord {
     pub transactional_id: String,
     /// What is known of it; none removes it.
     pub metadata: Option<TransactionMetadata>,
+    /// The level of the feature `transaction.version` at which it is written.
+    pub level: TransactionVersion,
 }
 
 /// Why a record is none of ours.
@@ -44,9 +46,9 @@ impl TransactionRecord {
         prefixed(&key, TransactionLogKey::RECORD_TYPE, 0)
     }
 
-    /// Writes the value, at the level of the feature `transaction.version`; none for a tombstone.
-    pub fn value_bytes(&self, level: TransactionVersion) -> Result<Option<Bytes>, EncodeError> {
-        let version = level.record_version();
+    /// Writes the value; none for a tombstone.
+    pub fn value_bytes(&self) -> Result<Option<Bytes>, EncodeError> {
+        let version = self.level.record_version();
         self.metadata
             .as_ref()
             .map(|metadata| prefixed(&to_value(metadata, version), version, version))
@@ -60,8 +62,11 @@ impl TransactionRecord {
             return Err(TransactionRecordError::UnknownKey(record_type));
         }
         let key: TransactionLogKey = protocol::from_bytes(key, 0)?;
-        let metadata = value.map(from_value).transpose()?;
-        Ok(Self { transactional_id: key.transactional_id, metadata })
+        let (metadata, level) = match value.map(from_value).transpose()? {
+            Some((metadata, level)) => (Some(metadata), level),
+            None => (None, TransactionVersion::default()),
+        };
+        Ok(Self { transactional_id: key.transactional_id, metadata, level })
     }
 }
 
@@ -106,7 +111,7 @@ fn to_value(metadata: &TransactionMetadata, version: i16) -> TransactionLogValue
     }
 }
 
-fn from_value(mut bytes: Bytes) -> Result<TransactionMetadata, TransactionRecordError> {
+fn from_value(mut bytes: Bytes) -> Result<(TransactionMetadata, TransactionVersion), TransactionRecordError> {
     let version = version(&mut bytes)?;
     if !TransactionLogValue::VERSIONS.contains(&version) {
         return Err(TransactionRecordError::UnknownValue(version));
@@ -119,7 +124,7 @@ fn from_value(mut bytes: Bytes) -> Result<TransactionMetadata, TransactionRecord
         let name: std::sync::Arc<str> = topic.topic.into();
         partitions.extend(topic.partition_ids.into_iter().map(|id| TopicPartition::new(name.clone(), id)));
     }
-    Ok(TransactionMetadata {
+    let metadata = TransactionMetadata {
         producer: Producer { id: ProducerId(value.producer_id), epoch: ProducerEpoch(value.producer_epoch) },
         previous_producer_id: ProducerId(value.previous_producer_id),
         next_producer_id: ProducerId(value.next_producer_id),
@@ -130,5 +135,6 @@ fn from_value(mut bytes: Bytes) -> Result<TransactionMetadata, TransactionRecord
         start: Timestamp(value.transaction_start_timestamp_ms),
         last_update: Timestamp(value.transaction_last_update_timestamp_ms),
         client_version: TransactionVersion(value.client_transaction_version),
-    })
+    };
+    Ok((metadata, TransactionVersion(version)))
 }

@@ -7,7 +7,9 @@ use protocol::ErrorCode;
 use protocol::describe_transactions_response::TransactionState as Described;
 use protocol::list_transactions_response::TransactionState as Listed;
 
-use super::{Markers, Producer, TransactionVersion};
+use regex::Regex;
+
+use super::{Markers, Producer, TransactionState, TransactionVersion};
 
 /// What may be asked. Where a request may need a new producer id, the shell brings a spare one along.
 #[derive(Clone, Debug)]
@@ -65,8 +67,10 @@ pub enum TransactionRequest {
     },
     /// Lists transactional ids.
     List(ListFilter),
-    /// Describes transactional ids.
-    Describe(Vec<String>),
+    /// Describes a transactional id.
+    Describe(String),
+    /// Takes in the level of the feature `transaction.version`. Has no answer.
+    SetLevel(TransactionVersion),
 }
 
 /// Which transactional ids to list; an empty filter lets all pass.
@@ -95,10 +99,27 @@ pub enum TransactionResponse {
     EndTxn(Result<Producer, ErrorCode>),
     /// Markers that the shell must now write; goes to [`machine::Ticket::SHELL`].
     WriteMarkers(Markers),
-    /// The transactional ids that pass the filter, and the names that are no states.
-    List(Vec<Listed>, Vec<String>),
-    /// What is known of each id.
-    Describe(Vec<Described>),
+    /// The transactional ids that pass the filter.
+    List(Vec<Listed>),
+    /// What is known of the id.
+    Describe(Described),
+}
+
+impl ListFilter {
+    /// Tells whether a text is a regular expression.
+    pub fn is_pattern(text: &str) -> bool {
+        Self::compile(text).is_some()
+    }
+
+    /// Returns the names that are no states.
+    pub fn unknown_states(&self) -> Vec<String> {
+        self.states.iter().filter(|name| TransactionState::from_name(name).is_none()).cloned().collect()
+    }
+
+    /// Compiles an expression that must match a whole id.
+    pub(super) fn compile(text: &str) -> Option<Regex> {
+        Regex::new(&format!("^(?:{text})$")).ok()
+    }
 }
 
 impl Producer {

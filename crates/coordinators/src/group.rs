@@ -20,5 +20,8 @@ pub use machine::GroupMachine;
 pub use record::{GroupRecord, KeyValue, Producer, RecordError};
 pub use request::{DeletedTopic, GroupRequest, GroupResponse, RequestContext};
 
+#[cfg(test)]
+mod tests;
+
 /// What a turn of the group machine brings.
 pub type GroupOutcome = machine::Outcome<GroupRecord, GroupResponse>;

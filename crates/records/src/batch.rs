@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use model::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp};
 
 use crate::batch_header::{ATTRIBUTES_AT, BATCH_HEADER_LEN, crc32c};
-use crate::{Attributes, BatchHeader, OwnedRecord, RecordIter, RecordsError, TimestampType};
+use crate::{Attributes, BatchHeader, Codec, OwnedRecord, RecordIter, RecordsError, TimestampType};
 
 /// A batch of format 2.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,16 @@ impl RecordBatch {
         header.crc = header.compute_crc(&whole[BATCH_HEADER_LEN..]);
         whole[..BATCH_HEADER_LEN].copy_from_slice(&header.to_array());
         Ok(Self { header, whole: whole.into(), patched: false })
+    }
+
+    /// Returns what compaction leaves of a batch whose records are all gone, so that the producer's sequence stays
+    /// known. Kafka: `DefaultRecordBatch.writeEmptyHeader`.
+    #[must_use]
+    pub fn emptied(&self) -> Self {
+        let attributes = self.header.attributes.with_codec(Codec::None).with_delete_horizon(false);
+        let header =
+            BatchHeader { attributes, base_timestamp: Timestamp::NONE, record_count: 0, ..self.header };
+        Self::from_parts(header, vec![0; BATCH_HEADER_LEN]).expect("61 bytes are below 2 GiB")
     }
 
     /// Returns the header with all changes made to it.

@@ -195,6 +195,18 @@ fn compaction_keeps_offsets_and_the_delete_horizon() {
     assert_eq!((records(&batch)[0].offset, records(&batch)[0].timestamp), (Offset(12), Timestamp(50)));
 }
 
+#[test]
+fn an_emptied_batch_keeps_offsets_and_sequence() {
+    let mut full = parse(&two_records());
+    full.set_producer_state(ProducerId(9), ProducerEpoch(1), 5, false);
+    let empty = parse(&full.emptied().into_bytes());
+    empty.ensure_valid().expect("the checksum is right");
+    assert_eq!((empty.size(), empty.header().record_count), (BATCH_HEADER_LEN, 0));
+    assert_eq!((empty.header().last_offset(), empty.header().last_sequence()), (Offset(8), 6));
+    assert_eq!(empty.header().max_timestamp, Timestamp(100));
+    assert!(records(&empty).is_empty());
+}
+
 type Plain = (i64, Option<Vec<u8>>, Option<Vec<u8>>, Vec<(String, Option<Vec<u8>>)>);
 
 fn any_record() -> impl Strategy<Value = Plain> {

@@ -1,1 +1,9 @@
 //! A node: serve, dispatch, one handler for each API, broker and controller roles.
+
+pub mod authorize;
+pub mod broker;
+mod dispatch;
+mod handlers;
+pub mod listeners;
+pub mod request;
+mod serve;

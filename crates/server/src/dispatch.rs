@@ -1,0 +1,99 @@
+//! From a request to its handler: one exhaustive `match`, and the table of what is served.
+//!
+//! Invariants:
+//! - what [`served_versions`] names is handled at every version it names, and nothing else is advertised
+//! - a request for anything else never comes this far
+//!
+//! Kafka: `KafkaApis.handle`, `ControllerApis.handle`.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use protocol::{ApiKey, RequestBody, ResponseBody};
+
+use crate::broker::Broker;
+use crate::handlers::*;
+use crate::request::{ListenerRole, RequestContext};
+
+/// What a request gets.
+#[derive(Debug)]
+pub enum Answer {
+    /// A response.
+    Respond(ResponseBody),
+    /// Nothing: a producer with `acks=0`.
+    Nothing,
+    /// The end of its connection, for this reason.
+    Close(String),
+}
+
+impl<T: Into<ResponseBody>> From<T> for Answer {
+    fn from(response: T) -> Self {
+        Self::Respond(response.into())
+    }
+}
+
+/// The broker's APIs that are served, at all versions of the release that is advertised.
+const BROKER_APIS: &[ApiKey] = &[
+    ApiKey::Metadata,
+    ApiKey::SaslHandshake,
+    ApiKey::ApiVersions,
+    ApiKey::DescribeCluster,
+    ApiKey::DescribeTopicPartitions,
+];
+
+/// The controller's APIs that are served.
+const CONTROLLER_APIS: &[ApiKey] = &[ApiKey::SaslHandshake, ApiKey::ApiVersions];
+
+/// Returns the versions of an API that a listener serves; none if it does not serve the API.
+pub fn served_versions(api: ApiKey, role: ListenerRole) -> Option<RangeInclusive<i16>> {
+    let served = match role {
+        ListenerRole::Broker { .. } => BROKER_APIS,
+        ListenerRole::Controller => CONTROLLER_APIS,
+    };
+    if served.contains(&api) { api.released_versions() } else { None }
+}
+
+/// What requests are dispatched to.
+#[derive(Clone, Debug)]
+pub(crate) struct Dispatcher {
+    pub(crate) broker: Arc<Broker>,
+}
+
+impl Dispatcher {
+    /// Has a request handled.
+    pub(crate) async fn dispatch(&self, context: &RequestContext, body: RequestBody) -> Answer {
+        match context.listener.role {
+            ListenerRole::Broker { .. } => on_broker(&self.broker, context, body).await,
+            ListenerRole::Controller => on_controller(&self.broker, context, body).await,
+        }
+    }
+}
+
+async fn on_broker(broker: &Arc<Broker>, context: &RequestContext, body: RequestBody) -> Answer {
+    match body {
+        RequestBody::ApiVersions(request) => {
+            api_versions::handle(&broker.metadata.image(), context, &request).into()
+        }
+        RequestBody::DescribeCluster(request) => describe_cluster::handle(broker, context, &request).into(),
+        RequestBody::DescribeTopicPartitions(request) => {
+            describe_topic_partitions::handle(broker, context, &request).into()
+        }
+        RequestBody::Metadata(request) => metadata::handle(broker, context, *request).await.into(),
+        RequestBody::SaslHandshake(_) => sasl_handshake::handle().into(),
+        body => not_served(&body),
+    }
+}
+
+async fn on_controller(broker: &Arc<Broker>, context: &RequestContext, body: RequestBody) -> Answer {
+    match body {
+        RequestBody::ApiVersions(request) => {
+            api_versions::handle(&broker.metadata.image(), context, &request).into()
+        }
+        RequestBody::SaslHandshake(_) => sasl_handshake::handle().into(),
+        body => not_served(&body),
+    }
+}
+
+fn not_served(body: &RequestBody) -> Answer {
+    Answer::Close(format!("a request for {}, which is not served on this listener", body.api_key().name()))
+}

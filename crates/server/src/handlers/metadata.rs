@@ -1,0 +1,183 @@
+//! Metadata (key 3): brokers, topics, partitions and their leaders.
+//!
+//! Versions: 0–13. 0 all topics for an empty list, unreachable replicas left out · 1 rack, internal, controller ·
+//! 2 cluster id · 4 auto-creation can be refused · 5 offline replicas · 7 leader epoch · 8 authorized operations ·
+//! 10 topic ids · 11 no cluster operations · 12 by topic id · 13 top-level error.
+//! Kafka: `KafkaApis.handleTopicMetadataRequest`, `KRaftMetadataCache.getTopicMetadata`.
+
+use std::collections::BTreeSet;
+
+use metadata::{MetadataImage, PartitionRegistration, TopicImage};
+use model::{NodeId, Uuid, topic_name};
+use protocol::metadata_response::{
+    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
+use protocol::{ErrorCode, MetadataRequest, MetadataResponse};
+
+use crate::authorize::{ResourceKind, operations};
+use crate::broker::Broker;
+use crate::broker::metadata_cache::{alive_nodes, controller_id_for_clients, node, offline_replicas};
+use crate::request::RequestContext;
+
+/// Describes the topics asked for, and creates those that are missing where that is allowed.
+pub async fn handle(broker: &Broker, context: &RequestContext, request: MetadataRequest) -> MetadataResponse {
+    let image = broker.metadata.image();
+    let topics = match wanted(context.version, &request) {
+        Ok(Wanted::All) => image.topics().iter().map(|topic| described(&image, context, topic)).collect(),
+        Ok(Wanted::Ids(ids)) => ids.into_iter().map(|id| by_id(&image, context, id)).collect(),
+        Ok(Wanted::Names(names)) => {
+            by_name(&image, context, names)
+        }
+        Err(error) => return refused(&request, error),
+    };
+    respond(broker, &image, context, &request, topics)
+}
+
+enum Wanted {
+    All,
+    Ids(BTreeSet<Uuid>),
+    Names(BTreeSet<String>),
+}
+
+/// Versions 10 and 11 carry topic ids in their schema, but cannot be asked by them.
+fn wanted(version: i16, request: &MetadataRequest) -> Result<Wanted, ErrorCode> {
+    let Some(topics) = request.topics.as_ref().filter(|topics| version > 0 || !topics.is_empty()) else {
+        return Ok(Wanted::All);
+    };
+    if version < 12 && topics.iter().any(|topic| topic.name.is_none() || topic.topic_id != Uuid::ZERO) {
+        return Err(ErrorCode::INVALID_REQUEST);
+    }
+    let ids: BTreeSet<Uuid> = topics.iter().map(|topic| topic.topic_id).filter(|id| *id != Uuid::ZERO).collect();
+    if !ids.is_empty() {
+        return Ok(Wanted::Ids(ids));
+    }
+    Ok(Wanted::Names(topics.iter().filter_map(|topic| topic.name.clone()).collect()))
+}
+
+fn by_id(image: &MetadataImage, context: &RequestContext, id: Uuid) -> MetadataResponseTopic {
+    match image.topics().by_id(id) {
+        Some(topic) => described(image, context, topic),
+        None => MetadataResponseTopic {
+            error_code: ErrorCode::UNKNOWN_TOPIC_ID,
+            topic_id: id,
+            name: None,
+            ..Default::default()
+        },
+    }
+}
+
+fn by_name(image: &MetadataImage, context: &RequestContext, names: BTreeSet<String>) -> Vec<MetadataResponseTopic> {
+    let (known, missing): (Vec<_>, Vec<_>) =
+        names.into_iter().partition(|name| image.topics().by_name(name).is_some());
+    let topic_of = |name: &String| image.topics().by_name(name);
+    let mut topics: Vec<_> =
+        known.iter().filter_map(topic_of).map(|topic| described(image, context, topic)).collect();
+    topics.extend(missing.into_iter().map(missing_topic));
+    topics
+}
+
+/// A topic that is being created is unknown until it is there; clients come again.
+fn missing_topic(name: String) -> MetadataResponseTopic {
+    let error_code = match topic_name::is_valid(&name) {
+        true => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        false => ErrorCode::INVALID_TOPIC_EXCEPTION,
+    };
+    let is_internal = topic_name::is_internal(&name);
+    MetadataResponseTopic { error_code, name: Some(name), is_internal, ..Default::default() }
+}
+
+fn described(image: &MetadataImage, context: &RequestContext, topic: &TopicImage) -> MetadataResponseTopic {
+    let partitions = topic.partitions();
+    MetadataResponseTopic {
+        name: Some(topic.name().to_string()),
+        topic_id: topic.id(),
+        is_internal: topic_name::is_internal(topic.name()),
+        partitions: partitions.map(|(index, state)| partition(image, context, index, state)).collect(),
+        ..Default::default()
+    }
+}
+
+fn partition(
+    image: &MetadataImage,
+    context: &RequestContext,
+    index: i32,
+    state: &PartitionRegistration,
+) -> MetadataResponsePartition {
+    let listener = context.listener.name.as_str();
+    let reachable = |ids: &[NodeId]| -> Vec<i32> {
+        let alive = |id: &&NodeId| {
+            let broker = image.cluster().broker(**id);
+            broker.is_some_and(|broker| !broker.fenced && broker.listeners.contains_key(listener))
+        };
+        ids.iter().filter(|id| context.version > 0 || alive(id)).map(|id| id.0).collect()
+    };
+    let (replica_nodes, isr_nodes) = (reachable(&state.replicas), reachable(&state.isr));
+    let leader = node(image, state.leader, listener);
+    let cut = replica_nodes.len() < state.replicas.len() || isr_nodes.len() < state.isr.len();
+    let error_code = match leader {
+        Some(_) if cut => ErrorCode::REPLICA_NOT_AVAILABLE,
+        Some(_) => ErrorCode::NONE,
+        None if image.cluster().broker(state.leader).is_some() && context.version >= 6 => {
+            ErrorCode::LISTENER_NOT_FOUND
+        }
+        None => ErrorCode::LEADER_NOT_AVAILABLE,
+    };
+    MetadataResponsePartition {
+        error_code,
+        partition_index: index,
+        leader_id: leader.map_or(-1, |leader| leader.id.0),
+        leader_epoch: state.leader_epoch.0,
+        replica_nodes,
+        isr_nodes,
+        offline_replicas: offline_replicas(image, state, listener),
+        ..Default::default()
+    }
+}
+
+fn respond(
+    broker: &Broker,
+    image: &MetadataImage,
+    context: &RequestContext,
+    request: &MetadataRequest,
+    mut topics: Vec<MetadataResponseTopic>,
+) -> MetadataResponse {
+    if context.version >= 8 && request.include_topic_authorized_operations {
+        for topic in &mut topics {
+            topic.topic_authorized_operations = operations(context, ResourceKind::Topic);
+        }
+    }
+    let mut response = MetadataResponse {
+        brokers: brokers(image, &context.listener.name),
+        cluster_id: Some(broker.cluster_id.clone()),
+        controller_id: controller_id_for_clients(image).0,
+        topics,
+        ..Default::default()
+    };
+    if (8..=10).contains(&context.version) && request.include_cluster_authorized_operations {
+        response.cluster_authorized_operations = operations(context, ResourceKind::Cluster);
+    }
+    response
+}
+
+fn brokers(image: &MetadataImage, listener: &str) -> Vec<MetadataResponseBroker> {
+    let broker = |node: crate::broker::metadata_cache::BrokerNode| MetadataResponseBroker {
+        node_id: node.id.0,
+        host: node.host,
+        port: node.port,
+        rack: node.rack,
+        ..Default::default()
+    };
+    alive_nodes(image, listener).into_iter().map(broker).collect()
+}
+
+/// Kafka: `MetadataRequest.getErrorResponse`.
+fn refused(request: &MetadataRequest, error: ErrorCode) -> MetadataResponse {
+    let topic = |topic: &protocol::metadata_request::MetadataRequestTopic| MetadataResponseTopic {
+        error_code: error,
+        name: Some(topic.name.clone().unwrap_or_default()),
+        topic_id: topic.topic_id,
+        ..Default::default()
+    };
+    let topics = request.topics.iter().flatten().map(topic).collect();
+    MetadataResponse { topics, error_code: error, ..Default::default() }
+}

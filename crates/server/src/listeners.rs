@@ -1,0 +1,231 @@
+//! The node's listeners: bound early, opened when the node is ready, closed first.
+//!
+//! Invariants:
+//! - what speaks on an address that others can reach is authenticated and encrypted, unless somebody said otherwise
+//! - a listener that cannot accept now (all file descriptors in use) tries again a little later and says so once
+//!
+//! Not yet: TLS and SASL listeners; `max.connection.creation.rate`. Kafka: `SocketServer`.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+use config::{BrokerConfig, EndPoint, SecurityProtocol};
+use network::{
+    Connection, ConnectionLimits, ConnectionOptions, ConnectionQuotas, Incoming, Listener, MemoryBudget,
+};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::dispatch::Dispatcher;
+use crate::request::{ListenerContext, ListenerRole};
+use crate::serve::serve;
+
+/// Why the node cannot listen.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// The address is in use, or not this machine's. Kafka: `SocketServer.openServerSocket`.
+    #[error("Socket server failed to bind to {host}:{port}: {source}.")]
+    Bind {
+        /// The host of `listeners`.
+        host: String,
+        /// The port of `listeners`.
+        port: i32,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Anyone who can reach the machine could do anything.
+    #[error(
+        "the listener {name} on {host}:{port} can be reached from other machines, but is neither encrypted nor \
+         authenticated; give it SASL_SSL or SSL, name it in a server.properties, or say --insecure"
+    )]
+    Open {
+        /// The listener.
+        name: String,
+        /// Its host.
+        host: String,
+        /// Its port.
+        port: i32,
+    },
+    /// The security protocol is not served.
+    #[error("the listener {0} needs {1}, which is not served yet")]
+    NotYet(String, &'static str),
+}
+
+/// A listener that is bound.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    listener: Listener,
+    context: Arc<ListenerContext>,
+    /// Where it listens, with the port that was taken for port 0.
+    pub(crate) address: SocketAddr,
+    options: ConnectionOptions,
+}
+
+impl Bound {
+    /// Returns the listener's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.context.name
+    }
+}
+
+/// Refuses what would let strangers in. `allowed` where somebody asked for it: `--insecure`, or a given
+/// `server.properties`.
+pub(crate) fn check_safety(config: &BrokerConfig, allowed: bool) -> Result<(), ListenError> {
+    for endpoint in &config.listeners.listeners {
+        let is_open = endpoint.security_protocol != SecurityProtocol::SaslSsl;
+        if is_open && !allowed && !is_loopback(endpoint) {
+            let (name, host, port) = (endpoint.listener.clone(), endpoint.host.clone(), endpoint.port);
+            return Err(ListenError::Open { name, host, port });
+        }
+    }
+    Ok(())
+}
+
+/// Tells whether every address of a listener's host is the machine's own.
+fn is_loopback(endpoint: &EndPoint) -> bool {
+    let mut addresses = resolve(endpoint).into_iter().flatten().peekable();
+    addresses.peek().is_some() && addresses.all(|address| address.ip().to_canonical().is_loopback())
+}
+
+/// An empty host means every interface. Kafka: `SocketServer.openServerSocket`.
+fn resolve(endpoint: &EndPoint) -> io::Result<Vec<SocketAddr>> {
+    let host = if endpoint.host.is_empty() { "0.0.0.0" } else { endpoint.host.as_str() };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let port = u16::try_from(endpoint.port).unwrap_or(0);
+    Ok((host, port).to_socket_addrs()?.collect())
+}
+
+/// Binds every listener of the configuration, without accepting yet.
+pub(crate) fn bind(config: &BrokerConfig) -> Result<(Vec<Bound>, Arc<ConnectionQuotas>), ListenError> {
+    let quotas = ConnectionQuotas::new(limits(config));
+    let bound = config.listeners.listeners.iter().map(|endpoint| bind_one(config, endpoint, &quotas));
+    Ok((bound.collect::<Result<_, _>>()?, quotas))
+}
+
+fn bind_one(
+    config: &BrokerConfig,
+    endpoint: &EndPoint,
+    quotas: &Arc<ConnectionQuotas>,
+) -> Result<Bound, ListenError> {
+    if endpoint.security_protocol != SecurityProtocol::Plaintext {
+        return Err(ListenError::NotYet(endpoint.listener.clone(), endpoint.security_protocol.name()));
+    }
+    let backlog = config.network.socket_listen_backlog_size;
+    let bind = || {
+        let address = *resolve(endpoint)?.first().ok_or(io::ErrorKind::AddrNotAvailable)?;
+        let listener = Listener::bind(&endpoint.listener, address, backlog, quotas.clone())?;
+        let address = listener.local_address()?;
+        Ok((listener, address))
+    };
+    let (listener, address) = bind().map_err(|source| {
+        let (host, port) = (endpoint.host.clone(), endpoint.port);
+        ListenError::Bind { host, port, source }
+    })?;
+    let role = match config.listeners.is_controller(&endpoint.listener) {
+        true => ListenerRole::Controller,
+        false => {
+            ListenerRole::Broker { inter_broker: endpoint.listener == config.listeners.inter_broker_name }
+        }
+    };
+    let name = endpoint.listener.clone();
+    let context = Arc::new(ListenerContext { name, security_protocol: endpoint.security_protocol, role });
+    Ok(Bound { listener, context, address, options: connection_options(config) })
+}
+
+fn connection_options(config: &BrokerConfig) -> ConnectionOptions {
+    let network = &config.network;
+    let ms = |value: i64| u64::try_from(value).map_or(Duration::MAX, Duration::from_millis);
+    let frame_size_max = network.socket_request_max_bytes.max(0) as usize;
+    let budget = usize::try_from(network.request_memory_bytes).unwrap_or(usize::MAX).max(frame_size_max);
+    ConnectionOptions {
+        frame_size_max,
+        idle_max: ms(network.connections_max_idle_ms),
+        stall_max: ms(network.frame_timeout_ms.into()),
+        handshake_max: ms(network.handshake_timeout_ms.into()),
+        write_stall_max: ms(network.connections_max_idle_ms),
+        budget: MemoryBudget::new(budget),
+    }
+}
+
+/// Reads the connection limits; host names among the overrides are resolved now.
+fn limits(config: &BrokerConfig) -> ConnectionLimits {
+    let count = |value: i32| usize::try_from(value).unwrap_or(0);
+    let address = |host: &str| -> Option<IpAddr> {
+        let found = host.parse().ok();
+        found.or_else(|| Some((host, 0).to_socket_addrs().ok()?.next()?.ip()))
+    };
+    let overrides = config.max_connections_per_ip_overrides.iter();
+    let per_listener = config.listeners.listeners.iter().filter_map(|endpoint| {
+        let key = format!("{}max.connections", endpoint.config_prefix());
+        Some((endpoint.listener.to_lowercase(), config.originals().get(&key)?.trim().parse().ok()?))
+    });
+    ConnectionLimits {
+        total_max: count(config.network.max_connections),
+        per_ip_max: count(config.network.max_connections_per_ip),
+        per_ip_overrides: overrides.filter_map(|(host, max)| Some((address(host)?, count(*max)))).collect(),
+        per_listener_max: per_listener.collect::<HashMap<_, _>>(),
+    }
+}
+
+/// Accepts and serves connections until `stop` says so; then ends the connections too.
+pub(crate) async fn accept(bound: Bound, dispatcher: Dispatcher, mut stop: watch::Receiver<bool>) {
+    let mut connections = JoinSet::new();
+    let mut refused = false;
+    loop {
+        let incoming = tokio::select! {
+            incoming = bound.listener.accept() => incoming,
+            _ = stop.wait_for(|stop| *stop) => break,
+            Some(_) = connections.join_next() => continue,
+        };
+        match incoming {
+            Ok(incoming) => {
+                refused = false;
+                connections.spawn(handle(incoming, &bound, dispatcher.clone()));
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut refused, true) {
+                    tracing::warn!(listener = bound.name(), "cannot accept connections now: {error}");
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+    connections.shutdown().await;
+}
+
+fn handle(incoming: Incoming, bound: &Bound, dispatcher: Dispatcher) -> impl Future<Output = ()> + use<> {
+    let (options, context) = (bound.options.clone(), bound.context.clone());
+    async move {
+        let peer = incoming.peer;
+        match Connection::accept(incoming, options, None).await {
+            Ok(connection) => serve(connection, dispatcher, context).await,
+            Err(error) => tracing::info!(%peer, listener = context.name, "connection closed: {error}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint(host: &str) -> EndPoint {
+        EndPoint {
+            listener: "PLAINTEXT".to_owned(),
+            security_protocol: SecurityProtocol::Plaintext,
+            host: host.to_owned(),
+            port: 9092,
+        }
+    }
+
+    #[test]
+    fn only_loopback_addresses_are_the_machines_own() {
+        for (host, expected) in
+            [("localhost", true), ("127.0.0.1", true), ("::1", true), ("0.0.0.0", false), ("", false)]
+        {
+            assert_eq!(is_loopback(&endpoint(host)), expected, "{host:?}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! What is known of a request beside its body: who asks, where, and in which version.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use config::SecurityProtocol;
+use protocol::ApiKey;
+
+/// A listener as its connections see it.
+#[derive(Clone, Debug)]
+pub struct ListenerContext {
+    /// The listener's name, e.g. `PLAINTEXT`.
+    pub name: String,
+    /// What it speaks.
+    pub security_protocol: SecurityProtocol,
+    /// Which APIs it serves.
+    pub role: ListenerRole,
+}
+
+/// Which APIs a listener serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListenerRole {
+    /// The broker's APIs; `inter_broker` where other brokers also come in (`inter.broker.listener.name`).
+    Broker {
+        /// Whether replicas may fetch here.
+        inter_broker: bool,
+    },
+    /// The controller's APIs.
+    Controller,
+}
+
+/// What is known of a request beside its body.
+#[derive(Clone, Debug)]
+pub struct RequestContext {
+    /// The API.
+    pub api: ApiKey,
+    /// The API's version.
+    pub version: i16,
+    /// The number that the response carries back.
+    pub correlation_id: i32,
+    /// The client's name for itself (`client.id`).
+    pub client_id: Option<String>,
+    /// Where the client connects from.
+    pub peer: SocketAddr,
+    /// Where it came in.
+    pub listener: Arc<ListenerContext>,
+    /// Who it is: `User:ANONYMOUS` unless it logged in.
+    pub principal: Arc<str>,
+    /// When the request was whole, on the node's monotonic clock.
+    pub received_at: Duration,
+}
+
+impl RequestContext {
+    /// Returns the client's name for itself; empty for none.
+    pub fn client_id(&self) -> &str {
+        self.client_id.as_deref().unwrap_or_default()
+    }
+
+    /// Returns the client's address as Kafka writes it into groups and logs: `/127.0.0.1`.
+    pub fn client_host(&self) -> String {
+        format!("/{}", self.peer.ip().to_canonical())
+    }
+
+    /// Tells whether other brokers come in here.
+    pub fn is_inter_broker(&self) -> bool {
+        self.listener.role == ListenerRole::Broker { inter_broker: true }
+    }
+}
+
+/// The principal of those who did not log in. Kafka: `KafkaPrincipal.ANONYMOUS`.
+pub const ANONYMOUS: &str = "User:ANONYMOUS";

@@ -1,1 +1,43 @@
-//! The controller: turns requests about topics, brokers, configs and features into metadata records.
+//! The controller: turns requests about topics, partitions, brokers, configs and features into metadata records.
+//!
+//! It is a [`machine::Machine`] over `__cluster_metadata`. Its hard state is the [`metadata::MetadataImage`], and an
+//! index over it that can be rebuilt; its soft state is when brokers were last heard of. One file for each concern.
+//!
+//! Invariants:
+//! - a decision reads the image and returns records; it never changes the image
+//! - what a request asks of several things fails or succeeds for each of them alone, as in Kafka
+//!
+//! Not yet: AlterClientQuotas, AlterUserScramCredentials, CreateAcls, DeleteAcls, delegation tokens (their records are
+//! kept in the image), create and alter policies, controller mutation quotas, AddRaftVoter and its kin.
+//!
+//! Kafka: `QuorumController`.
+
+mod activation;
+mod api_error;
+mod brokers;
+mod configs;
+mod controller;
+mod controller_config;
+mod delete_topics;
+mod directories;
+mod features;
+mod fencing;
+mod heartbeats;
+mod isr;
+mod leader_election;
+mod partition_change;
+mod partitions;
+mod placement;
+mod producer_ids;
+mod random;
+mod reassignments;
+mod replica_index;
+mod requests;
+mod topic_configs;
+mod topics;
+
+pub use api_error::ApiError;
+pub use controller::Controller;
+pub use controller_config::{ControllerConfig, supported_features};
+pub use producer_ids::PRODUCER_ID_BLOCK_SIZE;
+pub use requests::ControllerRequest;

@@ -1,1 +1,4 @@
-//! The shell over a log in memory.
+//! The shell over a log in memory, whose commit is held back or fails as the tests wish.
+
+mod groups;
+mod memory_log;

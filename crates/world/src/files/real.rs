@@ -128,7 +128,11 @@ impl Files for RealFiles {
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
         let metadata = fs::metadata(path)?;
         let modified = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
-        Ok(Metadata { len: metadata.len(), modified_ms: modified.as_millis() as i64, is_dir: metadata.is_dir() })
+        Ok(Metadata {
+            len: metadata.len(),
+            modified_ms: modified.as_millis() as i64,
+            is_dir: metadata.is_dir(),
+        })
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>> {

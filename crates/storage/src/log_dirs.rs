@@ -1,0 +1,110 @@
+//! One log dir: a folder on a disk of its own, perhaps; online until its first failure.
+//!
+//! Invariants:
+//! - the first failure of a write or sync takes the dir offline for good, with one message; a failed sync is never
+//!   tried again, for the system may have forgotten the data it could not write
+//! - reads of an offline dir go on as long as the disk answers them
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use model::Uuid;
+use tokio::sync::Notify;
+use world::files::Lock;
+
+use crate::StorageError;
+
+/// The lock file of a log dir.
+pub(crate) const LOCK_FILE: &str = ".lock";
+
+/// A folder in which partitions have theirs.
+#[derive(Debug)]
+pub struct LogDir {
+    path: PathBuf,
+    id: Uuid,
+    offline: AtomicBool,
+    changed: AtomicBool,
+    reason: Mutex<Option<String>>,
+    listener: Option<Arc<Notify>>,
+    _lock: Option<Box<dyn Lock>>,
+}
+
+impl LogDir {
+    /// Takes a folder as online; `id` is its `directory.id`.
+    pub fn new(path: PathBuf, id: Uuid, lock: Option<Box<dyn Lock>>) -> Self {
+        Self {
+            path,
+            id,
+            offline: AtomicBool::new(false),
+            changed: AtomicBool::new(false),
+            reason: Mutex::default(),
+            listener: None,
+            _lock: lock,
+        }
+    }
+
+    /// Notifies `listener` when the disk fails.
+    pub(crate) fn set_listener(&mut self, listener: Arc<Notify>) {
+        self.listener = Some(listener);
+    }
+
+    /// Takes note that the checkpoints have to be written.
+    pub(crate) fn note_changed(&self) {
+        self.changed.store(true, Ordering::Release);
+    }
+
+    /// Tells whether the checkpoints have to be written, and takes them as written.
+    pub(crate) fn take_changed(&self) -> bool {
+        self.changed.swap(false, Ordering::AcqRel)
+    }
+
+    /// Returns the folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns the `directory.id` in the folder's `meta.properties`.
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// Tells whether the disk failed.
+    pub fn is_offline(&self) -> bool {
+        self.offline.load(Ordering::Acquire)
+    }
+
+    /// Returns why the dir went offline.
+    pub fn offline_reason(&self) -> Option<String> {
+        self.reason.lock().expect("no holder panics").clone()
+    }
+
+    /// Fails if the disk failed before.
+    pub fn check(&self) -> Result<(), StorageError> {
+        if self.is_offline() { Err(StorageError::OfflineDir(self.path.clone())) } else { Ok(()) }
+    }
+
+    /// Takes the dir offline, and says why if it was not.
+    pub fn fail(&self, context: &str, source: io::Error) -> StorageError {
+        let mut reason = self.reason.lock().expect("no holder panics");
+        if reason.is_none() {
+            let hint = match source.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                    "make room on the disk, then restart"
+                }
+                _ => "check the disk, then restart",
+            };
+            tracing::error!(
+                "Stopping serving logs in dir {}: {context}: {source}. Other log dirs and reads go on; {hint}.",
+                self.path.display()
+            );
+            *reason = Some(format!("{context}: {source}"));
+        }
+        self.offline.store(true, Ordering::Release);
+        if let Some(listener) = &self.listener {
+            listener.notify_one();
+        }
+        StorageError::Io { context: context.to_owned(), dir: self.path.clone(), source }
+    }
+}

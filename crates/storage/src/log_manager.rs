@@ -1,0 +1,189 @@
+//! All logs of a node, over all its log dirs: loading, making, finding, moving and deleting them.
+//!
+//! Invariants:
+//! - a partition has at most one current log and one future log, on different dirs
+//! - a dir that fails, at start or later, takes only its own logs with it
+//! - background work happens in [`LogManager::step`] alone, which a thread calls every second or so
+//!
+//! Kafka: `LogManager`.
+//!
+//! Not yet: the cleaner.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use config::LogConfig;
+use model::{TopicPartition, Uuid};
+use tokio::sync::Notify;
+
+use crate::log_dirs::LogDir;
+use crate::unified_log::LogEnvironment;
+use crate::{StorageError, UnifiedLog};
+
+mod background;
+mod create;
+mod load;
+mod moves;
+
+pub use load::ConfigFor;
+pub use moves::MoveProgress;
+
+/// The metadata quorum's topic, whose log the quorum looks after itself.
+pub(crate) const METADATA_TOPIC: &str = "__cluster_metadata";
+
+/// How a node's logs are kept.
+#[derive(Clone, Debug)]
+pub struct LogManagerOptions {
+    /// `log.dirs`.
+    pub log_dirs: Vec<PathBuf>,
+    /// `num.recovery.threads.per.data.dir`.
+    pub recovery_threads_per_data_dir: usize,
+    /// `log.retention.check.interval.ms`.
+    pub retention_check_interval_ms: i64,
+    /// How often recovery points, start offsets and high watermarks are written, in milliseconds: at most
+    /// `log.flush.offset.checkpoint.interval.ms`, and small, so that a restart has little to look at.
+    pub checkpoint_interval_ms: i64,
+    /// `producer.id.expiration.check.interval.ms`.
+    pub producer_expiration_check_interval_ms: i64,
+}
+
+impl Default for LogManagerOptions {
+    fn default() -> Self {
+        Self {
+            log_dirs: Vec::new(),
+            recovery_threads_per_data_dir: 2,
+            retention_check_interval_ms: 300_000,
+            checkpoint_interval_ms: 5_000,
+            producer_expiration_check_interval_ms: 600_000,
+        }
+    }
+}
+
+type Logs = HashMap<TopicPartition, Arc<UnifiedLog>>;
+
+/// All logs of a node.
+#[derive(Debug)]
+pub struct LogManager {
+    environment: Arc<LogEnvironment>,
+    options: LogManagerOptions,
+    dirs: Vec<Arc<LogDir>>,
+    /// Configured dirs that could not even be opened, with the reason.
+    unusable: Vec<(PathBuf, String)>,
+    current: RwLock<Logs>,
+    future: RwLock<Logs>,
+    /// Held while logs are made, deleted or exchanged.
+    changes: Mutex<()>,
+    last: LastRuns,
+    previous_broker_epoch: AtomicI64,
+    offline: Arc<Notify>,
+}
+
+#[derive(Debug, Default)]
+struct LastRuns {
+    checkpoint_ms: AtomicI64,
+    retention_ms: AtomicI64,
+    expiration_ms: AtomicI64,
+}
+
+impl LogManager {
+    /// Returns what all logs share.
+    pub fn environment(&self) -> &Arc<LogEnvironment> {
+        &self.environment
+    }
+
+    /// Returns the log dirs that could be opened, in the order of `log.dirs`; some may have failed since.
+    pub fn dirs(&self) -> &[Arc<LogDir>] {
+        &self.dirs
+    }
+
+    /// Returns the log dirs that have not failed.
+    pub fn online_dirs(&self) -> impl Iterator<Item = &Arc<LogDir>> {
+        self.dirs.iter().filter(|dir| !dir.is_offline())
+    }
+
+    /// Returns the configured log dirs that cannot be used, with the reason.
+    pub fn offline_dirs(&self) -> Vec<(PathBuf, String)> {
+        let failed = self.dirs.iter().filter_map(|dir| Some((dir.path().to_owned(), dir.offline_reason()?)));
+        self.unusable.iter().cloned().chain(failed).collect()
+    }
+
+    /// Finds a log dir by its `directory.id`.
+    pub fn dir(&self, id: Uuid) -> Option<&Arc<LogDir>> {
+        self.dirs.iter().find(|dir| dir.id() == id)
+    }
+
+    /// Is notified when a log dir fails; look at [`LogManager::offline_dirs`] then.
+    pub fn dir_failed(&self) -> &Arc<Notify> {
+        &self.offline
+    }
+
+    /// Returns the broker epoch that the last clean stop wrote to every log dir; -1 if it was not clean.
+    pub fn previous_broker_epoch(&self) -> i64 {
+        self.previous_broker_epoch.load(Ordering::Relaxed)
+    }
+
+    fn current(&self) -> RwLockReadGuard<'_, Logs> {
+        self.current.read().expect("no holder panics")
+    }
+
+    fn current_mut(&self) -> RwLockWriteGuard<'_, Logs> {
+        self.current.write().expect("no holder panics")
+    }
+
+    fn future(&self) -> RwLockReadGuard<'_, Logs> {
+        self.future.read().expect("no holder panics")
+    }
+
+    fn future_mut(&self) -> RwLockWriteGuard<'_, Logs> {
+        self.future.write().expect("no holder panics")
+    }
+
+    /// Returns a partition's log.
+    pub fn get_log(&self, partition: &TopicPartition) -> Option<Arc<UnifiedLog>> {
+        self.current().get(partition).cloned()
+    }
+
+    /// Returns the log of a partition on its way to another log dir.
+    pub fn get_future_log(&self, partition: &TopicPartition) -> Option<Arc<UnifiedLog>> {
+        self.future().get(partition).cloned()
+    }
+
+    /// Returns all logs, in the order of their partitions.
+    pub fn all_logs(&self) -> Vec<Arc<UnifiedLog>> {
+        let mut logs: Vec<_> = self.current().values().cloned().collect();
+        logs.sort_by(|a, b| a.topic_partition().cmp(b.topic_partition()));
+        logs
+    }
+
+    /// Returns all future logs, in the order of their partitions.
+    pub fn all_future_logs(&self) -> Vec<Arc<UnifiedLog>> {
+        let mut logs: Vec<_> = self.future().values().cloned().collect();
+        logs.sort_by(|a, b| a.topic_partition().cmp(b.topic_partition()));
+        logs
+    }
+
+    /// Changes the configuration of all logs of a topic.
+    pub fn update_topic_config(&self, topic: &str, config: &Arc<LogConfig>) {
+        for logs in [self.current(), self.future()] {
+            for (_, log) in logs.iter().filter(|(partition, _)| &*partition.topic == topic) {
+                log.update_config(config.clone());
+            }
+        }
+    }
+
+    /// Returns the first free name for a folder of `partition` that is marked by `suffix`.
+    fn marked_name(&self, partition: &TopicPartition, suffix: &str) -> String {
+        crate::names::marked_folder(partition, self.environment.chance.next_id(), suffix)
+    }
+
+    /// Fails if no log dir is usable.
+    fn check_any_online(&self) -> Result<(), StorageError> {
+        if self.online_dirs().next().is_some() {
+            return Ok(());
+        }
+        let dirs: Vec<_> = self.options.log_dirs.iter().map(|dir| dir.display().to_string()).collect();
+        Err(StorageError::NoLogDir(dirs.join(", ")))
+    }
+}

@@ -1,0 +1,123 @@
+//! Making and deleting logs.
+
+use std::sync::Arc;
+
+use config::LogConfig;
+use model::{Offset, TopicPartition, Uuid};
+
+use super::LogManager;
+use crate::log_dirs::LogDir;
+use crate::names::{DELETE_DIR_SUFFIX, FUTURE_DIR_SUFFIX, STRAY_DIR_SUFFIX};
+use crate::{LoadOptions, StorageError, UnifiedLog};
+
+impl LogManager {
+    /// Returns a partition's log, made if it is not there: on `target_dir`, or on the dir with the fewest logs. Nothing is
+    /// synced; the first acknowledged append does that. Fails if there is one of another topic id.
+    pub fn get_or_create_log(
+        &self,
+        partition: &TopicPartition,
+        topic_id: Option<Uuid>,
+        target_dir: Option<Uuid>,
+        config: Arc<LogConfig>,
+    ) -> Result<Arc<UnifiedLog>, StorageError> {
+        if let Some(log) = self.get_log(partition) {
+            if let Some(topic_id) = topic_id {
+                log.assign_topic_id(topic_id)?;
+            }
+            return Ok(log);
+        }
+        let _change = self.changes.lock().expect("no holder panics");
+        if let Some(log) = self.get_log(partition) {
+            return Ok(log);
+        }
+        let log = self.create(partition, topic_id, target_dir, config, partition.to_string())?;
+        self.current_mut().insert(partition.clone(), log.clone());
+        Ok(log)
+    }
+
+    /// Makes the log to which a partition moves on another log dir.
+    pub(super) fn create_future_log(
+        &self,
+        partition: &TopicPartition,
+        topic_id: Option<Uuid>,
+        target_dir: Uuid,
+        config: Arc<LogConfig>,
+    ) -> Result<Arc<UnifiedLog>, StorageError> {
+        let _change = self.changes.lock().expect("no holder panics");
+        if let Some(log) = self.get_future_log(partition) {
+            return Ok(log);
+        }
+        let name = self.marked_name(partition, FUTURE_DIR_SUFFIX);
+        let log = self.create(partition, topic_id, Some(target_dir), config, name)?;
+        self.future_mut().insert(partition.clone(), log.clone());
+        Ok(log)
+    }
+
+    fn create(
+        &self,
+        partition: &TopicPartition,
+        topic_id: Option<Uuid>,
+        target_dir: Option<Uuid>,
+        config: Arc<LogConfig>,
+        folder_name: String,
+    ) -> Result<Arc<UnifiedLog>, StorageError> {
+        let dir = self.choose_dir(target_dir)?;
+        let folder = dir.path().join(folder_name);
+        let options = LoadOptions {
+            partition: partition.clone(),
+            folder,
+            dir,
+            config,
+            topic_id,
+            had_clean_shutdown: true,
+            recovery_point: Offset(0),
+            log_start: Offset(0),
+        };
+        UnifiedLog::load(&self.environment, options)
+    }
+
+    /// Kafka: `LogManager.nextLogDirs`.
+    fn choose_dir(&self, target: Option<Uuid>) -> Result<Arc<LogDir>, StorageError> {
+        let named = target.filter(|id| !id.is_reserved()).and_then(|id| self.dir(id));
+        if let Some(dir) = named {
+            dir.check()?;
+            return Ok(dir.clone());
+        }
+        self.check_any_online()?;
+        let logs = self.current();
+        let count = |dir: &Arc<LogDir>| logs.values().filter(|log| Arc::ptr_eq(log.dir(), dir)).count();
+        let only = self.dirs.len() == 1;
+        let chosen = self.online_dirs().min_by_key(|dir| if only { 0 } else { count(dir) });
+        Ok(chosen.expect("one is online").clone())
+    }
+
+    /// Deletes a partition's log: its folder is renamed now and removed after `file.delete.delay.ms`.
+    pub fn delete_log(&self, partition: &TopicPartition) -> Result<(), StorageError> {
+        self.abort_future_log(partition)?;
+        let _change = self.changes.lock().expect("no holder panics");
+        let removed = self.current_mut().remove(partition);
+        removed.map_or(Ok(()), |log| self.put_away(&log, DELETE_DIR_SUFFIX))
+    }
+
+    /// Puts a log that should not be here aside, for a person to look at.
+    pub fn put_aside_as_stray(&self, partition: &TopicPartition) -> Result<(), StorageError> {
+        let _change = self.changes.lock().expect("no holder panics");
+        let removed = self.current_mut().remove(partition);
+        removed.map_or(Ok(()), |log| self.put_away(&log, STRAY_DIR_SUFFIX))
+    }
+
+    pub(super) fn put_away(&self, log: &Arc<UnifiedLog>, suffix: &str) -> Result<(), StorageError> {
+        if log.dir().is_offline() {
+            log.close_files();
+            return Ok(());
+        }
+        let name = self.marked_name(log.topic_partition(), suffix);
+        log.rename_folder(&name)?;
+        log.close_files();
+        if suffix == DELETE_DIR_SUFFIX {
+            log.plan_removal([log.folder()]);
+        }
+        tracing::info!(partition = %log.topic_partition(), folder = name, "put a log away");
+        Ok(())
+    }
+}

@@ -1,0 +1,255 @@
+//! Files opened on demand, the least recently used closed again, so that an idle partition holds no descriptor.
+//!
+//! Invariants:
+//! - a file with unsynced writes is never closed here: the system could then report its failure to nobody
+//! - whoever holds the `Arc` of an open file may go on reading it after it was closed here, renamed or removed
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+
+use world::files::{File, Files, Open};
+
+/// The descriptors of all logs, at most so many; the clock algorithm chooses what to close.
+#[derive(Debug)]
+pub struct OpenFiles {
+    files: Arc<dyn Files>,
+    limit: usize,
+    open: Mutex<VecDeque<Weak<Shared>>>,
+}
+
+impl OpenFiles {
+    /// Keeps at most about `limit` files open.
+    pub fn new(files: Arc<dyn Files>, limit: usize) -> Arc<Self> {
+        Arc::new(Self { files, limit, open: Mutex::default() })
+    }
+
+    /// Returns the folders and files below.
+    pub fn files(&self) -> &Arc<dyn Files> {
+        &self.files
+    }
+
+    /// Returns how many files are open now.
+    pub fn count(&self) -> usize {
+        lock(&self.open).len()
+    }
+
+    fn opened(&self, shared: &Arc<Shared>) {
+        let mut open = lock(&self.open);
+        open.push_back(Arc::downgrade(shared));
+        let mut chances = open.len() * 2;
+        while open.len() > self.limit && chances > 0 {
+            chances -= 1;
+            let Some(oldest) = open.pop_front() else { break };
+            let Some(candidate) = oldest.upgrade() else { continue };
+            if !candidate.try_close() {
+                open.push_back(oldest);
+            }
+        }
+    }
+
+    fn closed(&self, shared: &Arc<Shared>) {
+        lock(&self.open).retain(|other| !std::ptr::eq(other.as_ptr(), Arc::as_ptr(shared)));
+    }
+}
+
+#[derive(Debug)]
+struct Shared {
+    place: Mutex<Place>,
+    used: AtomicBool,
+    dirty: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Place {
+    path: PathBuf,
+    file: Option<Arc<dyn File>>,
+}
+
+impl Shared {
+    /// Closes the file unless it was used since last asked, is in use, or has unsynced writes.
+    fn try_close(&self) -> bool {
+        // Whoever opens a file holds its place and asks for others to be closed: never wait for one here.
+        let Ok(mut place) = self.place.try_lock() else { return false };
+        let busy = self.used.swap(false, Ordering::Relaxed) || self.dirty.load(Ordering::Acquire);
+        if busy {
+            return false;
+        }
+        place.file = None;
+        true
+    }
+}
+
+/// A file by name, open or not.
+#[derive(Debug)]
+pub(crate) struct CachedFile {
+    cache: Arc<OpenFiles>,
+    shared: Arc<Shared>,
+}
+
+impl CachedFile {
+    pub(crate) fn new(cache: Arc<OpenFiles>, path: PathBuf) -> Self {
+        let place = Mutex::new(Place { path, file: None });
+        let shared = Shared { place, used: AtomicBool::new(false), dirty: AtomicBool::new(false) };
+        Self { cache, shared: Arc::new(shared) }
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        lock(&self.shared.place).path.clone()
+    }
+
+    /// Opens the file if it is not open; fails if it is not there.
+    pub(crate) fn get(&self) -> io::Result<Arc<dyn File>> {
+        self.open(Open::Write)
+    }
+
+    /// Opens the file if it is not open, and makes it if it is not there.
+    pub(crate) fn get_or_create(&self) -> io::Result<Arc<dyn File>> {
+        self.open(Open::Create)
+    }
+
+    fn open(&self, how: Open) -> io::Result<Arc<dyn File>> {
+        self.shared.used.store(true, Ordering::Relaxed);
+        let file = {
+            let mut place = lock(&self.shared.place);
+            if let Some(file) = &place.file {
+                return Ok(file.clone());
+            }
+            let file = self.cache.files.open(&place.path, how)?;
+            place.file = Some(file.clone());
+            file
+        };
+        self.cache.opened(&self.shared);
+        Ok(file)
+    }
+
+    pub(crate) fn write(&self, parts: &[IoSlice<'_>], position: u64) -> io::Result<()> {
+        let file = self.get()?;
+        self.shared.dirty.store(true, Ordering::Release);
+        file.write_at(parts, position)
+    }
+
+    pub(crate) fn set_len(&self, length: u64) -> io::Result<()> {
+        let file = self.get()?;
+        self.shared.dirty.store(true, Ordering::Release);
+        file.set_len(length)
+    }
+
+    /// Reads exactly `target.len()` bytes, or fails with [`io::ErrorKind::UnexpectedEof`].
+    pub(crate) fn read_exact(&self, target: &mut [u8], position: u64) -> io::Result<()> {
+        match self.get()?.read_at(target, position)? {
+            read if read == target.len() => Ok(()),
+            _ => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+
+    /// Syncs what was written before the call.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        if !self.shared.dirty.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let file = self.get()?;
+        // Cleared first: a write during the sync makes the file dirty again.
+        self.shared.dirty.store(false, Ordering::Release);
+        file.sync().inspect_err(|_| self.shared.dirty.store(true, Ordering::Release))
+    }
+
+    pub(crate) fn len(&self) -> io::Result<u64> {
+        let place = lock(&self.shared.place);
+        match &place.file {
+            Some(file) => file.len(),
+            None => self.cache.files.metadata(&place.path).map(|metadata| metadata.len),
+        }
+    }
+
+    pub(crate) fn modified_ms(&self) -> io::Result<i64> {
+        self.cache.files.metadata(&self.path()).map(|metadata| metadata.modified_ms)
+    }
+
+    /// Makes the next sync write out what an earlier process left unsynced.
+    pub(crate) fn mark_dirty(&self) {
+        self.shared.dirty.store(true, Ordering::Release);
+    }
+
+    /// Gives up on unsynced writes: the file is to be removed.
+    pub(crate) fn mark_clean(&self) {
+        self.shared.dirty.store(false, Ordering::Release);
+    }
+
+    pub(crate) fn close(&self) {
+        if lock(&self.shared.place).file.take().is_some() {
+            self.cache.closed(&self.shared);
+        }
+    }
+
+    /// Gives the file another name on disk; not being there is no failure.
+    pub(crate) fn rename(&self, to: PathBuf) -> io::Result<()> {
+        let mut place = lock(&self.shared.place);
+        match self.cache.files.rename(&place.path, &to) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => place.path = to,
+        }
+        Ok(())
+    }
+
+    /// Takes note that the folder was given another name.
+    pub(crate) fn moved_to(&self, folder: &Path) {
+        let mut place = lock(&self.shared.place);
+        let moved = folder.join(place.path.file_name().unwrap_or_default());
+        place.path = moved;
+    }
+
+    /// Removes the file; not being there is no failure.
+    pub(crate) fn remove(&self) -> io::Result<()> {
+        self.close();
+        match self.cache.files.remove_file(&self.path()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for CachedFile {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("no holder panics")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use world::files::SimFiles;
+
+    fn cached(cache: &Arc<OpenFiles>, name: &str) -> CachedFile {
+        let file = CachedFile::new(cache.clone(), PathBuf::from(name));
+        file.get_or_create().expect("the disk is well");
+        file
+    }
+
+    #[test]
+    fn no_more_files_stay_open_than_the_limit() {
+        let cache = OpenFiles::new(Arc::new(SimFiles::default()), 3);
+        let files: Vec<_> = (0..10).map(|n| cached(&cache, &format!("/{n}"))).collect();
+        assert_eq!(cache.count(), 3);
+        assert!(files[0].read_exact(&mut [], 0).is_ok(), "a closed file opens again");
+    }
+
+    #[test]
+    fn a_file_with_unsynced_writes_stays_open() {
+        let cache = OpenFiles::new(Arc::new(SimFiles::default()), 1);
+        let dirty = cached(&cache, "/dirty");
+        dirty.write(&[IoSlice::new(b"x")], 0).expect("the disk is well");
+        let _others: Vec<_> = (0..5).map(|n| cached(&cache, &format!("/{n}"))).collect();
+        assert!(lock(&dirty.shared.place).file.is_some());
+        dirty.sync().expect("the disk is well");
+        cached(&cache, "/a");
+        cached(&cache, "/b");
+        assert!(lock(&dirty.shared.place).file.is_none());
+    }
+}

@@ -1,0 +1,427 @@
+//! One segment: a run of batches in a `.log` file, and its indexes. It stores and finds; rules are elsewhere.
+//!
+//! Invariants:
+//! - [`Segment::size`] counts whole batches only; bytes past it, after a failed write, are never read
+//! - one thread at a time appends or truncates (the log's lock); any may read
+//! - an index that lies is found out by the batch it points to, and the segment is then searched from its beginning
+//!
+//! Kafka: `LogSegment`, `FileRecords`.
+
+use std::io::{self, IoSlice};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use model::{Offset, Timestamp};
+use records::BatchHeader;
+
+use crate::file_slice::FileSlice;
+use crate::names::{DELETED_SUFFIX, Kind, file_name};
+use crate::offset_index::{OffsetIndex, OffsetPosition};
+use crate::open_files::{CachedFile, OpenFiles};
+use crate::scan::{Entry, ScanError, Scanner};
+use crate::time_index::{TimeIndex, TimestampOffset};
+use crate::transaction_index::TransactionIndex;
+
+/// How many of the batches appended last are found without reading.
+const RECENT: usize = 32;
+/// Room reserved at first for a segment that is written to, and at most at once.
+const RESERVE: std::ops::Range<u64> = 1 << 20..32 << 20;
+
+/// Limits of a segment, from the topic's config.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SegmentLimits {
+    pub(crate) bytes: i32,
+    pub(crate) index_bytes: i32,
+    pub(crate) age_ms: i64,
+}
+
+/// A batch to be appended: its header, and its bytes in two pieces.
+#[derive(Clone, Debug)]
+pub(crate) struct Piece {
+    pub(crate) header: BatchHeader,
+    pub(crate) head: [u8; records::BATCH_HEADER_LEN],
+    pub(crate) body: bytes::Bytes,
+}
+
+/// A segment of a log.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    base_offset: Offset,
+    log: CachedFile,
+    pub(crate) offset_index: OffsetIndex,
+    pub(crate) time_index: TimeIndex,
+    pub(crate) transaction_index: TransactionIndex,
+    size: AtomicU64,
+    tail: Mutex<Tail>,
+}
+
+#[derive(Debug, Default)]
+struct Tail {
+    created_ms: i64,
+    jitter_ms: i64,
+    since_index_entry: u64,
+    /// The timestamp of the first batch, by which the segment's age is told.
+    first_timestamp: Option<Timestamp>,
+    max_timestamp: Option<TimestampOffset>,
+    recent: Vec<OffsetPosition>,
+    reserved: u64,
+}
+
+impl Segment {
+    fn new(cache: &Arc<OpenFiles>, folder: &Path, base_offset: Offset, size: u64, now_ms: i64) -> Self {
+        let path = |kind| folder.join(file_name(base_offset, kind));
+        Self {
+            base_offset,
+            log: CachedFile::new(cache.clone(), path(Kind::Log)),
+            offset_index: OffsetIndex::new(cache.clone(), path(Kind::OffsetIndex), base_offset),
+            time_index: TimeIndex::new(cache.clone(), path(Kind::TimeIndex), base_offset),
+            transaction_index: TransactionIndex::new(cache.clone(), path(Kind::TransactionIndex)),
+            size: AtomicU64::new(size),
+            tail: Mutex::new(Tail { created_ms: now_ms, ..Tail::default() }),
+        }
+    }
+
+    /// Names a segment that is there, with `size` bytes of log. No file is touched.
+    pub(crate) fn open(cache: &Arc<OpenFiles>, folder: &Path, base: Offset, size: u64, now_ms: i64) -> Self {
+        Self::new(cache, folder, base, size, now_ms)
+    }
+
+    /// Makes an empty segment, in place of any files of its name.
+    pub(crate) fn create(
+        cache: &Arc<OpenFiles>,
+        folder: &Path,
+        base: Offset,
+        now_ms: i64,
+        jitter_ms: i64,
+    ) -> io::Result<Self> {
+        let segment = Self::new(cache, folder, base, 0, now_ms);
+        let log = segment.log.get_or_create()?;
+        if log.len()? > 0 {
+            log.set_len(0)?;
+        }
+        segment.offset_index.file.create()?;
+        segment.time_index.file.create()?;
+        segment.transaction_index.file.file().remove()?;
+        segment.tail().jitter_ms = jitter_ms;
+        Ok(segment)
+    }
+
+    fn tail(&self) -> MutexGuard<'_, Tail> {
+        self.tail.lock().expect("no holder panics")
+    }
+
+    pub(crate) fn base_offset(&self) -> Offset {
+        self.base_offset
+    }
+
+    /// The bytes of whole batches.
+    pub(crate) fn size(&self) -> u64 {
+        self.size.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn log(&self) -> &CachedFile {
+        &self.log
+    }
+
+    fn indexes(&self) -> [&CachedFile; 3] {
+        [self.offset_index.file.file(), self.time_index.file.file(), self.transaction_index.file.file()]
+    }
+
+    /// Appends batches with one write, then indexes them.
+    pub(crate) fn append(&self, pieces: &[Piece], index_interval: i32) -> io::Result<()> {
+        let start = self.size();
+        let mut slices = Vec::with_capacity(pieces.len() * 2);
+        let mut length = 0;
+        for piece in pieces {
+            slices.push(IoSlice::new(&piece.head));
+            slices.push(IoSlice::new(&piece.body));
+            length += (piece.head.len() + piece.body.len()) as u64;
+        }
+        self.reserve(start + length)?;
+        for (written, slices) in slices.chunks(1024).enumerate() {
+            // More than 1024 pieces is more than one system call takes.
+            let before: usize = pieces.iter().take(written * 512).map(|p| p.head.len() + p.body.len()).sum();
+            self.log.write(slices, start + before as u64)?;
+        }
+        self.size.store(start + length, Ordering::Release);
+        let mut position = start;
+        let mut tail = self.tail();
+        for piece in pieces {
+            self.index_batch(&mut tail, &piece.header, position, index_interval)?;
+            position += (piece.head.len() + piece.body.len()) as u64;
+        }
+        Ok(())
+    }
+
+    fn index_batch(
+        &self,
+        tail: &mut Tail,
+        header: &BatchHeader,
+        position: u64,
+        interval: i32,
+    ) -> io::Result<()> {
+        let at = OffsetPosition { offset: header.last_offset(), position: position as u32 };
+        if position == 0 {
+            tail.first_timestamp = Some(header.max_timestamp);
+        }
+        let greatest = self.max_timestamp_in(tail)?;
+        if header.max_timestamp > greatest.timestamp {
+            tail.max_timestamp = Some(TimestampOffset { timestamp: header.max_timestamp, offset: at.offset });
+        }
+        if tail.since_index_entry > interval.max(0) as u64 {
+            self.offset_index.append(at)?;
+            self.time_index.maybe_append(self.max_timestamp_in(tail)?)?;
+            tail.since_index_entry = 0;
+        }
+        tail.since_index_entry += header.size() as u64;
+        if tail.recent.len() == RECENT {
+            tail.recent.remove(0);
+        }
+        tail.recent.push(at);
+        Ok(())
+    }
+
+    /// Reserves room on the disk ahead of the writes, more the more is written.
+    fn reserve(&self, until: u64) -> io::Result<()> {
+        let mut tail = self.tail();
+        if until <= tail.reserved || until < RESERVE.start {
+            return Ok(());
+        }
+        let target = until + until.clamp(RESERVE.start, RESERVE.end);
+        // Without room to spare the write itself decides whether the disk is full.
+        if self.log.get()?.preallocate(target).is_err() {
+            tail.reserved = u64::MAX;
+            return Ok(());
+        }
+        tail.reserved = target;
+        Ok(())
+    }
+
+    fn max_timestamp_in(&self, tail: &mut Tail) -> io::Result<TimestampOffset> {
+        match tail.max_timestamp {
+            Some(known) => Ok(known),
+            None => {
+                let last = self.time_index.last()?;
+                tail.max_timestamp = Some(last);
+                Ok(last)
+            }
+        }
+    }
+
+    /// Returns the greatest timestamp and the offset of the batch that has it.
+    pub(crate) fn max_timestamp(&self) -> io::Result<TimestampOffset> {
+        self.max_timestamp_in(&mut self.tail())
+    }
+
+    /// Returns the greatest timestamp, or when the file last changed if no batch has one.
+    pub(crate) fn largest_timestamp(&self) -> io::Result<Timestamp> {
+        let known = self.max_timestamp()?.timestamp;
+        if known.0 >= 0 {
+            return Ok(known);
+        }
+        Ok(Timestamp(self.log.modified_ms()?))
+    }
+
+    /// Tells whether the batches that end at `last` have to go to a new segment. Kafka: `LogSegment.shouldRoll`.
+    pub(crate) fn should_roll(
+        &self,
+        limits: SegmentLimits,
+        bytes: u64,
+        last: Offset,
+        timestamp: Timestamp,
+        now_ms: i64,
+    ) -> io::Result<bool> {
+        let size = self.size();
+        if size + bytes > limits.bytes.max(0) as u64 || last.0 - self.base_offset.0 > i64::from(i32::MAX) {
+            return Ok(true);
+        }
+        let old = size > 0 && self.waited_ms(timestamp, now_ms)? > limits.age_ms - self.tail().jitter_ms;
+        Ok(old
+            || self.offset_index.is_full(limits.index_bytes)?
+            || self.time_index.is_full(limits.index_bytes)?)
+    }
+
+    /// Returns how old the segment is, by its first batch's timestamp if that has one.
+    fn waited_ms(&self, timestamp: Timestamp, now_ms: i64) -> io::Result<i64> {
+        let first = self.first_timestamp()?;
+        Ok(if first.0 >= 0 { timestamp.0 - first.0 } else { now_ms - self.tail().created_ms })
+    }
+
+    fn first_timestamp(&self) -> io::Result<Timestamp> {
+        if let Some(known) = self.tail().first_timestamp {
+            return Ok(known);
+        }
+        let first = Scanner::near(self.log.get()?, 0, self.size()).next().map_err(io::Error::from)?;
+        let first = first.map_or(Timestamp::NONE, |entry| entry.max_timestamp);
+        self.tail().first_timestamp = Some(first);
+        Ok(first)
+    }
+
+    /// Finds the first batch that ends at or after `offset`.
+    pub(crate) fn find(&self, offset: Offset) -> io::Result<Option<Entry>> {
+        let size = self.size();
+        if size == 0 {
+            return Ok(None);
+        }
+        let start = match self.recent_position(offset) {
+            Some(position) => position,
+            None => self.offset_index.lookup(offset)?.position,
+        };
+        match self.find_from(u64::from(start), offset, size) {
+            // Before the first batch after `start` there may be nothing, or the index lied.
+            Ok(Some(entry))
+                if start == 0 || entry.position > u64::from(start) || entry.base_offset <= offset =>
+            {
+                Ok(Some(entry))
+            }
+            Err(ScanError::Io(error)) => Err(error),
+            _ if start == 0 => Ok(None),
+            _ => self.find_from(0, offset, size).map_err(io::Error::from),
+        }
+    }
+
+    fn find_from(&self, start: u64, offset: Offset, end: u64) -> Result<Option<Entry>, ScanError> {
+        let mut scanner = Scanner::near(self.log.get()?, start, end);
+        while let Some(entry) = scanner.next()? {
+            if entry.last_offset >= offset {
+                return Ok(Some(entry));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns where the first batch that ends at or after `offset` begins, if it is one of the last.
+    fn recent_position(&self, offset: Offset) -> Option<u32> {
+        let tail = self.tail();
+        let n = tail.recent.partition_point(|at| at.offset < offset);
+        // The batch before is known to end before `offset`, unless this is the first that is known.
+        (n > 0 && n < tail.recent.len()).then(|| tail.recent[n].position)
+    }
+
+    /// Returns the bytes from `position` on.
+    pub(crate) fn slice(&self, position: u64, length: usize) -> io::Result<FileSlice> {
+        Ok(FileSlice::new(self.log.get()?, position, length))
+    }
+
+    /// Walks over the batches from `position` on.
+    pub(crate) fn scan(&self, position: u64) -> io::Result<Scanner> {
+        Ok(Scanner::far(self.log.get()?, position, self.size()))
+    }
+
+    /// Returns the offset after the last batch, found by way of the index.
+    pub(crate) fn read_next_offset(&self) -> io::Result<Offset> {
+        let last = self.offset_index.last()?;
+        let size = self.size();
+        let start = if u64::from(last.position) < size { u64::from(last.position) } else { 0 };
+        let by_index = self.last_offset_from(start);
+        let last = match by_index {
+            Ok(found) if start == 0 || found.is_some() => found,
+            Err(ScanError::Io(error)) => return Err(error),
+            _ => self.last_offset_from(0)?,
+        };
+        Ok(last.map_or(self.base_offset, |last| last.plus(1)))
+    }
+
+    fn last_offset_from(&self, start: u64) -> Result<Option<Offset>, ScanError> {
+        let mut scanner = Scanner::near(self.log.get()?, start, self.size());
+        let mut last = None;
+        while let Some(entry) = scanner.next()? {
+            last = Some(entry.last_offset);
+        }
+        Ok(last)
+    }
+
+    /// Cuts off the batches that end at or after `offset`, and what the indexes know of them.
+    pub(crate) fn truncate(&self, offset: Offset, now_ms: i64) -> io::Result<()> {
+        let cut_at = self.find(offset)?.map(|entry| entry.position);
+        self.offset_index.truncate(offset)?;
+        self.time_index.truncate(offset)?;
+        self.transaction_index.truncate(offset)?;
+        if let Some(position) = cut_at {
+            self.size.store(position, Ordering::Release);
+            self.log.set_len(position)?;
+        }
+        let jitter_ms = self.tail().jitter_ms;
+        *self.tail() = Tail { created_ms: now_ms, jitter_ms, ..Tail::default() };
+        self.reload_max_timestamp()
+    }
+
+    /// Finds the greatest timestamp anew: the last of the time index, or of a batch after it.
+    pub(crate) fn reload_max_timestamp(&self) -> io::Result<()> {
+        let mut greatest = self.time_index.last()?;
+        let start = self.offset_index.lookup(greatest.offset)?.position;
+        let mut scanner = Scanner::near(self.log.get()?, u64::from(start), self.size());
+        while let Some(entry) = scanner.next().map_err(io::Error::from)? {
+            if entry.max_timestamp > greatest.timestamp {
+                greatest = TimestampOffset { timestamp: entry.max_timestamp, offset: entry.last_offset };
+            }
+        }
+        self.tail().max_timestamp = Some(greatest);
+        Ok(())
+    }
+
+    /// Takes over what recovery found.
+    pub(crate) fn recovered(&self, size: u64, max_timestamp: TimestampOffset) {
+        self.size.store(size, Ordering::Release);
+        self.tail().max_timestamp = Some(max_timestamp);
+    }
+
+    /// Ends the segment: its greatest timestamp goes to the time index, reserved room is given back.
+    /// Kafka: `LogSegment.onBecomeInactiveSegment`, `close`.
+    pub(crate) fn finish(&self) -> io::Result<()> {
+        self.time_index.maybe_append(self.max_timestamp()?)?;
+        let mut tail = self.tail();
+        if tail.reserved > 0 && tail.reserved != u64::MAX {
+            self.log.set_len(self.size())?;
+        }
+        tail.reserved = 0;
+        tail.recent = Vec::new();
+        Ok(())
+    }
+
+    /// Makes the batches survive a power cut.
+    pub(crate) fn sync_log(&self) -> io::Result<()> {
+        self.log.sync()
+    }
+
+    /// Makes the indexes survive a power cut.
+    pub(crate) fn sync_indexes(&self) -> io::Result<()> {
+        self.indexes().into_iter().try_for_each(CachedFile::sync)
+    }
+
+    /// Makes the next syncs write out what an earlier process left unsynced.
+    pub(crate) fn mark_dirty(&self) {
+        self.log.mark_dirty();
+        self.offset_index.file.file().mark_dirty();
+        self.time_index.file.file().mark_dirty();
+    }
+
+    /// Closes the files; they open again when needed.
+    pub(crate) fn close_files(&self) {
+        self.log.close();
+        self.indexes().into_iter().for_each(CachedFile::close);
+    }
+
+    /// Renames the files for removal, and returns their new paths.
+    pub(crate) fn mark_deleted(&self) -> io::Result<Vec<PathBuf>> {
+        std::iter::once(&self.log)
+            .chain(self.indexes())
+            .map(|file| {
+                let mut to = file.path().into_os_string();
+                to.push(DELETED_SUFFIX);
+                let to = PathBuf::from(to);
+                file.rename(to.clone())?;
+                file.mark_clean();
+                file.close();
+                Ok(to)
+            })
+            .collect()
+    }
+
+    /// Takes note that the folder was given another name.
+    pub(crate) fn moved_to(&self, folder: &Path) {
+        self.log.moved_to(folder);
+        self.indexes().into_iter().for_each(|file| file.moved_to(folder));
+    }
+}

@@ -1,0 +1,511 @@
+//! One partition's log: decides what is appended, what is read, and what goes.
+//!
+//! Invariants:
+//! - log start ≤ last stable offset ≤ high watermark ≤ log end; recovery point ≤ synced ≤ log end
+//! - one lock is held while the log changes; readers take offsets and segments as they stand, and never wait for a disk
+//!   write
+//! - there is always an active segment, the last one
+//! - an idle log has no thread, timer or open file
+//!
+//! Kafka: `UnifiedLog`, `LocalLog`.
+//!
+//! Not yet: compaction; tiered storage.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
+use std::time::Duration;
+
+use config::LogConfig;
+use model::{LeaderEpoch, Offset, Timestamp, TopicPartition, Uuid};
+use tokio::sync::Notify;
+use world::chance::Chance;
+use world::clock::Clock;
+use world::files::Files;
+
+use crate::deletions::Deletions;
+use crate::group_commit::{CommitState, GroupCommit};
+use crate::leader_epochs::LeaderEpochs;
+use crate::log_dirs::LogDir;
+use crate::names::FolderKind;
+use crate::open_files::OpenFiles;
+use crate::producer_snapshot::ProducerSnapshots;
+use crate::producer_state::{ProducerState, ProducerStateEntry};
+use crate::segment::{Segment, SegmentLimits};
+use crate::waiters::{Interest, Subscription, Waiters};
+use crate::{StorageError, partition_metadata};
+
+mod append;
+mod flush;
+mod read;
+mod segments;
+mod timestamps;
+mod truncate;
+
+pub(crate) use append::read_marker;
+pub use append::{AppendOptions, AppendOrigin, LogAppendInfo};
+pub(crate) use flush::LEADER_EPOCH_FILE;
+pub use read::{FetchDataInfo, FetchIsolation};
+pub use timestamps::TimestampAndOffset;
+
+/// What all logs of a node share.
+#[derive(Debug)]
+pub struct LogEnvironment {
+    /// Files and descriptors.
+    pub open_files: Arc<OpenFiles>,
+    /// Both clocks.
+    pub clock: Arc<dyn Clock>,
+    /// Chance, for jitter and unique names.
+    pub chance: Arc<dyn Chance>,
+    /// Files that wait for their removal.
+    pub deletions: Arc<Deletions>,
+    /// Who syncs for those that wait.
+    pub group_commit: Arc<GroupCommit>,
+    /// `producer.id.expiration.ms`, which may be changed at run time.
+    pub producer_id_expiration_ms: AtomicI64,
+    /// Logs that have changed since their recovery point.
+    pub(crate) dirty: Mutex<Vec<Arc<UnifiedLog>>>,
+}
+
+impl LogEnvironment {
+    /// Makes an environment with at most `open_file_limit` files open.
+    pub fn new(
+        files: Arc<dyn Files>,
+        clock: Arc<dyn Clock>,
+        chance: Arc<dyn Chance>,
+        open_file_limit: usize,
+        producer_id_expiration_ms: i64,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            open_files: OpenFiles::new(files, open_file_limit),
+            clock,
+            chance,
+            deletions: Arc::default(),
+            group_commit: Arc::default(),
+            producer_id_expiration_ms: AtomicI64::new(producer_id_expiration_ms),
+            dirty: Mutex::default(),
+        })
+    }
+
+    /// Returns the files below.
+    pub fn files(&self) -> &Arc<dyn Files> {
+        self.open_files.files()
+    }
+
+    pub(crate) fn producer_expiration_ms(&self) -> i64 {
+        self.producer_id_expiration_ms.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp(self.clock.wall_ms())
+    }
+}
+
+/// An offset and where its batch is, or would be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogOffsetMetadata {
+    /// The offset.
+    pub offset: Offset,
+    /// The base offset of the segment that it is in.
+    pub segment_base: Offset,
+    /// Bytes from the beginning of the segment's file.
+    pub position: u64,
+}
+
+/// A log's offsets at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogOffsets {
+    /// The first offset that may be read.
+    pub log_start: Offset,
+    /// The offset that the next record gets.
+    pub log_end: Offset,
+    /// The offset below which all is replicated.
+    pub high_watermark: Offset,
+    /// The offset below which all transactions have ended, and all is replicated.
+    pub last_stable: Offset,
+    /// The offset below which all survives a power cut.
+    pub synced: Offset,
+    /// The offset from which a start after a kill looks for damage.
+    pub recovery_point: Offset,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Marks {
+    start: Offset,
+    end: LogOffsetMetadata,
+    high_watermark: Offset,
+    first_unstable: Option<Offset>,
+    synced: Offset,
+    recovery_point: Offset,
+}
+
+impl Marks {
+    fn last_stable(&self) -> Offset {
+        self.first_unstable.map_or(self.high_watermark, |first| first.min(self.high_watermark))
+    }
+}
+
+/// What changes under the log's lock.
+#[derive(Debug)]
+struct State {
+    producers: ProducerState,
+    snapshots: ProducerSnapshots,
+    epochs: LeaderEpochs,
+    closed: bool,
+}
+
+/// A segment, for tools and tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogSegmentInfo {
+    /// The offset in its files' names.
+    pub base_offset: Offset,
+    /// The bytes of its `.log` file.
+    pub size: u64,
+}
+
+/// One partition's log.
+#[derive(Debug)]
+pub struct UnifiedLog {
+    partition: TopicPartition,
+    dir: Arc<LogDir>,
+    environment: Arc<LogEnvironment>,
+    folder: RwLock<(PathBuf, FolderKind)>,
+    topic_id: Mutex<Option<Uuid>>,
+    config: RwLock<Arc<LogConfig>>,
+    segments: RwLock<Arc<Vec<Arc<Segment>>>>,
+    marks: Mutex<Marks>,
+    state: Mutex<State>,
+    /// Held while the log is synced, so that who comes second finds it done.
+    sync: Mutex<()>,
+    /// Held while the recovery point moves.
+    flush: Mutex<()>,
+    names_dirty: AtomicBool,
+    queued_dirty: AtomicBool,
+    last_flush_ms: AtomicI64,
+    commit: CommitState,
+    waiters: Waiters,
+}
+
+/// What loading found.
+pub(crate) struct Loaded {
+    pub(crate) partition: TopicPartition,
+    pub(crate) dir: Arc<LogDir>,
+    pub(crate) folder: PathBuf,
+    pub(crate) kind: FolderKind,
+    pub(crate) topic_id: Option<Uuid>,
+    pub(crate) config: Arc<LogConfig>,
+    pub(crate) segments: Vec<Arc<Segment>>,
+    pub(crate) log_start: Offset,
+    pub(crate) log_end: Offset,
+    pub(crate) recovery_point: Offset,
+    pub(crate) producers: ProducerState,
+    pub(crate) snapshots: ProducerSnapshots,
+    pub(crate) epochs: LeaderEpochs,
+}
+
+impl UnifiedLog {
+    pub(crate) fn from_loaded(environment: Arc<LogEnvironment>, loaded: Loaded) -> Arc<Self> {
+        let active = loaded.segments.last().expect("loading makes an active segment");
+        let marks = Marks {
+            start: loaded.log_start,
+            end: LogOffsetMetadata {
+                offset: loaded.log_end,
+                segment_base: active.base_offset(),
+                position: active.size(),
+            },
+            high_watermark: loaded.log_start,
+            first_unstable: loaded.producers.first_unstable_offset().map(|first| first.max(loaded.log_start)),
+            synced: loaded.recovery_point,
+            recovery_point: loaded.recovery_point,
+        };
+        let now_ms = environment.clock.wall_ms();
+        Arc::new(Self {
+            partition: loaded.partition,
+            dir: loaded.dir,
+            environment,
+            folder: RwLock::new((loaded.folder, loaded.kind)),
+            topic_id: Mutex::new(loaded.topic_id),
+            config: RwLock::new(loaded.config),
+            segments: RwLock::new(Arc::new(loaded.segments)),
+            marks: Mutex::new(marks),
+            state: Mutex::new(State {
+                producers: loaded.producers,
+                snapshots: loaded.snapshots,
+                epochs: loaded.epochs,
+                closed: false,
+            }),
+            sync: Mutex::default(),
+            flush: Mutex::default(),
+            // What made the folder and its files may not have synced their names.
+            names_dirty: AtomicBool::new(true),
+            queued_dirty: AtomicBool::new(false),
+            last_flush_ms: AtomicI64::new(now_ms),
+            commit: CommitState::default(),
+            waiters: Waiters::default(),
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder panics")
+    }
+
+    fn marks(&self) -> MutexGuard<'_, Marks> {
+        self.marks.lock().expect("no holder panics")
+    }
+
+    fn files(&self) -> &dyn Files {
+        &**self.environment.files()
+    }
+
+    pub(crate) fn waiters(&self) -> &Waiters {
+        &self.waiters
+    }
+
+    pub(crate) fn commit_state(&self) -> &CommitState {
+        &self.commit
+    }
+
+    /// Returns the partition.
+    pub fn topic_partition(&self) -> &TopicPartition {
+        &self.partition
+    }
+
+    /// Returns the log dir.
+    pub fn dir(&self) -> &Arc<LogDir> {
+        &self.dir
+    }
+
+    /// Returns the partition's folder.
+    pub fn folder(&self) -> PathBuf {
+        self.folder.read().expect("no holder panics").0.clone()
+    }
+
+    /// Tells whether the log is on its way from another log dir.
+    pub fn is_future(&self) -> bool {
+        self.folder.read().expect("no holder panics").1 == FolderKind::Future
+    }
+
+    /// Returns the configuration as it is now.
+    pub fn config(&self) -> Arc<LogConfig> {
+        self.config.read().expect("no holder panics").clone()
+    }
+
+    /// Changes the configuration from the next operation on.
+    pub fn update_config(&self, config: Arc<LogConfig>) {
+        *self.config.write().expect("no holder panics") = config;
+    }
+
+    /// Returns the topic's id, if the folder has one.
+    pub fn topic_id(&self) -> Option<Uuid> {
+        *self.topic_id.lock().expect("no holder panics")
+    }
+
+    /// Gives the folder the topic's id. Fails if it has another. Kafka: `UnifiedLog.assignTopicId`.
+    pub fn assign_topic_id(&self, assigned: Uuid) -> Result<(), StorageError> {
+        let mut topic_id = self.topic_id.lock().expect("no holder panics");
+        match *topic_id {
+            Some(found) if found == assigned => Ok(()),
+            Some(found) => {
+                Err(StorageError::InconsistentTopicId { partition: self.partition.clone(), assigned, found })
+            }
+            None => {
+                let written = partition_metadata::write(self.files(), &self.folder(), assigned);
+                self.guard("Error while writing partition metadata file", written)?;
+                self.names_dirty.store(true, Ordering::Release);
+                *topic_id = Some(assigned);
+                Ok(())
+            }
+        }
+    }
+
+    /// Returns all offsets at one moment.
+    pub fn offsets(&self) -> LogOffsets {
+        let marks = *self.marks();
+        LogOffsets {
+            log_start: marks.start,
+            log_end: marks.end.offset,
+            high_watermark: marks.high_watermark,
+            last_stable: marks.last_stable(),
+            synced: marks.synced,
+            recovery_point: marks.recovery_point,
+        }
+    }
+
+    /// Returns the first offset that may be read.
+    pub fn log_start_offset(&self) -> Offset {
+        self.marks().start
+    }
+
+    /// Returns the offset that the next record gets.
+    pub fn log_end_offset(&self) -> Offset {
+        self.marks().end.offset
+    }
+
+    /// Returns the log's end and where it is.
+    pub fn log_end_offset_metadata(&self) -> LogOffsetMetadata {
+        self.marks().end
+    }
+
+    /// Returns the offset below which all is replicated.
+    pub fn high_watermark(&self) -> Offset {
+        self.marks().high_watermark
+    }
+
+    /// Returns the offset below which all transactions have ended, and all is replicated.
+    pub fn last_stable_offset(&self) -> Offset {
+        self.marks().last_stable()
+    }
+
+    /// Returns the offset below which all survives a power cut.
+    pub fn synced_offset(&self) -> Offset {
+        self.marks().synced
+    }
+
+    /// Returns the offset from which a start after a kill looks for damage.
+    pub fn recovery_point(&self) -> Offset {
+        self.marks().recovery_point
+    }
+
+    /// Sets the high watermark, kept between the log's start and end, and returns it; it may go back.
+    /// Kafka: `UnifiedLog.updateHighWatermark`.
+    pub fn update_high_watermark(&self, high_watermark: Offset) -> Offset {
+        let mut state = self.state();
+        self.set_high_watermark(&mut state, high_watermark)
+    }
+
+    /// Moves the high watermark on, never back; returns the one before if it moved. An offset past the log's end counts
+    /// as the end. Kafka: `UnifiedLog.maybeIncrementHighWatermark`.
+    pub fn maybe_increment_high_watermark(&self, high_watermark: Offset) -> Option<Offset> {
+        let mut state = self.state();
+        let before = self.marks().high_watermark;
+        (self.set_high_watermark_if(&mut state, high_watermark, |now, new| new > now)).then_some(before)
+    }
+
+    fn set_high_watermark(&self, state: &mut State, wanted: Offset) -> Offset {
+        self.set_high_watermark_if(state, wanted, |now, new| new != now);
+        self.marks().high_watermark
+    }
+
+    fn set_high_watermark_if(
+        &self,
+        state: &mut State,
+        wanted: Offset,
+        moves: impl Fn(Offset, Offset) -> bool,
+    ) -> bool {
+        {
+            let mut marks = self.marks();
+            let wanted = wanted.max(marks.start).min(marks.end.offset);
+            if !moves(marks.high_watermark, wanted) {
+                return false;
+            }
+            marks.high_watermark = wanted;
+            state.producers.on_high_watermark(wanted);
+            marks.first_unstable =
+                state.producers.first_unstable_offset().map(|first| first.max(marks.start));
+        }
+        self.waiters.wake(Interest::HIGH_WATERMARK);
+        true
+    }
+
+    /// Wakes `notify` (by `notify_one`, which keeps a permit) when the log moves, until the result is dropped. One
+    /// notifier may subscribe to many logs.
+    pub fn subscribe(self: &Arc<Self>, interest: Interest, notify: &Arc<Notify>) -> Subscription {
+        self.waiters.add(interest, notify.clone());
+        Subscription { log: self.clone(), notify: notify.clone() }
+    }
+
+    /// Returns the epoch of the last leader that is known.
+    pub fn latest_epoch(&self) -> Option<LeaderEpoch> {
+        self.state().epochs.latest()
+    }
+
+    /// Returns the terms of all leaders that are known.
+    pub fn leader_epochs(&self) -> LeaderEpochs {
+        self.state().epochs.clone()
+    }
+
+    /// Records that a leader's term begins at `start`: at the log's end, when the leader takes over.
+    pub fn assign_epoch_start_offset(self: &Arc<Self>, epoch: LeaderEpoch, start: Offset) {
+        self.state().epochs.assign(epoch, start);
+        self.mark_dirty();
+    }
+
+    /// Returns the greatest known epoch that is at most `epoch`, and the offset where it ends.
+    /// Kafka: `UnifiedLog.endOffsetForEpoch`.
+    pub fn end_offset_for_epoch(&self, epoch: LeaderEpoch) -> Option<(LeaderEpoch, Offset)> {
+        let state = self.state();
+        let end = self.log_end_offset();
+        state.epochs.end_offset_for(epoch, end)
+    }
+
+    /// Returns what is known of the idempotent producers, by id: for `DescribeProducers`.
+    pub fn active_producers(&self) -> Vec<ProducerStateEntry> {
+        self.state().producers.producers().copied().collect()
+    }
+
+    /// Forgets producers that have been silent for `producer.id.expiration.ms`.
+    pub fn remove_expired_producers(&self, now: Timestamp) {
+        self.state().producers.remove_expired(now, self.environment.producer_expiration_ms());
+    }
+
+    /// Returns the bytes of all segments.
+    pub fn size(&self) -> u64 {
+        self.segments().iter().map(|segment| segment.size()).sum()
+    }
+
+    /// Returns the segments.
+    pub fn segment_infos(&self) -> Vec<LogSegmentInfo> {
+        let info = |s: &Arc<Segment>| LogSegmentInfo { base_offset: s.base_offset(), size: s.size() };
+        self.segments().iter().map(info).collect()
+    }
+
+    fn limits(&self) -> SegmentLimits {
+        let config = self.config();
+        SegmentLimits {
+            bytes: config.segment_bytes,
+            index_bytes: config.segment_index_bytes,
+            age_ms: config.max_segment_ms(),
+        }
+    }
+
+    fn check_writable(&self, state: &State) -> Result<(), StorageError> {
+        self.dir.check()?;
+        if state.closed { Err(StorageError::Closed(self.partition.clone())) } else { Ok(()) }
+    }
+
+    /// Turns a failure of the disk into one of the log dir. Bytes that are no batches are not the disk's failure.
+    fn guard<T>(&self, context: &str, result: std::io::Result<T>) -> Result<T, StorageError> {
+        result.map_err(|error| {
+            let context = format!("{context} for {}", self.partition);
+            match error.kind() {
+                std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof => {
+                    StorageError::CorruptRecord(format!("{context}: {error}"))
+                }
+                std::io::ErrorKind::NotFound if self.state.try_lock().is_ok_and(|state| state.closed) => {
+                    StorageError::Closed(self.partition.clone())
+                }
+                _ => {
+                    let failure = self.dir.fail(&context, error);
+                    self.waiters.wake(Interest::ALL);
+                    failure
+                }
+            }
+        })
+    }
+
+    /// Puts the log where the next flush finds it.
+    fn mark_dirty(self: &Arc<Self>) {
+        if !self.queued_dirty.swap(true, Ordering::AcqRel) {
+            self.environment.dirty.lock().expect("no holder panics").push(self.clone());
+        }
+    }
+
+    pub(crate) fn take_dirty(&self) {
+        self.queued_dirty.store(false, Ordering::Release);
+    }
+
+    pub(crate) fn plan_removal(&self, paths: impl IntoIterator<Item = PathBuf>) {
+        let delay = Duration::from_millis(self.config().file_delete_delay_ms.max(0) as u64);
+        self.environment.deletions.plan(self.environment.clock.monotonic() + delay, paths);
+    }
+}

@@ -1,0 +1,167 @@
+//! Making a log survive: a sync for acknowledgements, a flush that moves the recovery point, and a clean close.
+//!
+//! Invariants:
+//! - a sync covers the batches and the names of their files; that is all recovery needs
+//! - the recovery point moves only after batches, indexes and leader epochs below it are synced
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use model::Offset;
+use tokio::sync::Notify;
+
+use super::UnifiedLog;
+use crate::waiters::Interest;
+use crate::{StorageError, checkpoint, partition_metadata};
+
+/// The file of leader epochs in a partition's folder.
+pub(crate) const LEADER_EPOCH_FILE: &str = "leader-epoch-checkpoint";
+
+impl UnifiedLog {
+    /// Waits until all below `offset` survives a power cut; asks for a sync, which one thread does for all that wait.
+    ///
+    /// Fails when the log dir is offline, or the log closed.
+    pub async fn wait_synced(self: &Arc<Self>, offset: Offset) -> Result<(), StorageError> {
+        if self.synced_offset() >= offset {
+            return Ok(());
+        }
+        let notify = Arc::new(Notify::new());
+        let _subscription = self.subscribe(Interest::SYNCED, &notify);
+        loop {
+            if self.synced_offset() >= offset {
+                return Ok(());
+            }
+            self.dir.check()?;
+            if self.state().closed {
+                return Err(StorageError::Closed(self.partition.clone()));
+            }
+            self.environment.group_commit.ask(self);
+            notify.notified().await;
+        }
+    }
+
+    /// Makes all that is appended survive a power cut, in the caller's thread; returns the offset that it reaches to.
+    pub fn sync(&self) -> Result<Offset, StorageError> {
+        let _one = self.sync.lock().expect("no holder panics");
+        let result = self.sync_locked();
+        self.waiters.wake(Interest::SYNCED);
+        result
+    }
+
+    fn sync_locked(&self) -> Result<Offset, StorageError> {
+        self.dir.check()?;
+        let (target, synced) = {
+            let marks = self.marks();
+            (marks.end.offset, marks.synced)
+        };
+        if self.names_dirty.swap(false, Ordering::AcqRel) {
+            self.guard("Error while flushing names", self.sync_names())?;
+        }
+        if synced >= target {
+            return Ok(target);
+        }
+        let segments = self.segments();
+        let first = segments.partition_point(|segment| segment.base_offset() <= synced).saturating_sub(1);
+        for segment in &segments[first..] {
+            self.guard("Error while flushing log", segment.sync_log())?;
+        }
+        let mut marks = self.marks();
+        // A truncation meanwhile took back what was synced.
+        marks.synced = marks.synced.max(target.min(marks.end.offset));
+        Ok(target)
+    }
+
+    fn sync_names(&self) -> std::io::Result<()> {
+        let folder = self.folder();
+        partition_metadata::sync(self.files(), &folder)?;
+        self.files().sync_dir(&folder)?;
+        self.files().sync_dir(self.dir.path())
+    }
+
+    /// Syncs everything and moves the recovery point to where the log ended. Kafka: `UnifiedLog.flush`.
+    pub fn flush(&self) -> Result<Offset, StorageError> {
+        let _one = self.flush.lock().expect("no holder panics");
+        let target = self.sync()?;
+        let recovery_point = self.recovery_point();
+        let segments = self.segments();
+        let first =
+            segments.partition_point(|segment| segment.base_offset() <= recovery_point).saturating_sub(1);
+        for segment in &segments[first..] {
+            self.guard("Error while flushing indexes", segment.sync_indexes())?;
+        }
+        self.write_epochs()?;
+        self.take_snapshot_for_restart(target)?;
+        let mut marks = self.marks();
+        marks.recovery_point = marks.recovery_point.max(target.min(marks.end.offset));
+        drop(marks);
+        self.last_flush_ms.store(self.environment.clock.wall_ms(), Ordering::Relaxed);
+        Ok(target)
+    }
+
+    /// Flushes unless the log was closed.
+    pub(crate) fn flush_if_open(&self) -> Result<(), StorageError> {
+        let closed = self.state().closed;
+        if closed { Ok(()) } else { self.flush().map(drop) }
+    }
+
+    fn write_epochs(&self) -> Result<(), StorageError> {
+        let entries = {
+            let mut state = self.state();
+            if !state.epochs.take_changed() {
+                return Ok(());
+            }
+            state.epochs.entries().to_vec()
+        };
+        let path = self.folder().join(LEADER_EPOCH_FILE);
+        let written = self.files().write_atomically(&path, checkpoint::epochs_text(&entries).as_bytes());
+        self.guard("Error while writing leader epochs", written)
+    }
+
+    /// Writes what a restart would otherwise read from the log, if there are producers at all, and drops the one
+    /// before that no segment begins with.
+    fn take_snapshot_for_restart(&self, target: Offset) -> Result<(), StorageError> {
+        let mut state = self.state();
+        let state = &mut *state;
+        let folder = self.folder();
+        // Later batches would be in the snapshot too, though not synced.
+        if state.producers.producers().len() == 0 || state.producers.end() != target {
+            return Ok(());
+        }
+        let taken = state.snapshots.take(self.files(), &folder, &state.producers, true);
+        self.guard("Error while writing producer snapshot", taken)?;
+        let bases = self.segments().iter().map(|segment| segment.base_offset()).collect();
+        let removed = state.snapshots.remove_strays(self.files(), &folder, &bases);
+        self.guard("Error while removing producer snapshots", removed)
+    }
+
+    pub(super) fn flush_if_many_are_unflushed(&self) -> Result<(), StorageError> {
+        let limit = self.config().flush_messages;
+        let marks = *self.marks();
+        if marks.end.offset.0 - marks.recovery_point.0 >= limit { self.flush().map(drop) } else { Ok(()) }
+    }
+
+    /// Tells whether `flush.ms` has passed since the last flush.
+    pub(crate) fn is_flush_due(&self, now_ms: i64) -> bool {
+        now_ms.saturating_sub(self.last_flush_ms.load(Ordering::Relaxed)) >= self.config().flush_ms
+    }
+
+    /// Flushes all, ends the active segment's indexes and takes a snapshot, so that the next start finds everything in
+    /// order. Kafka: `UnifiedLog.close`.
+    pub fn close(&self) -> Result<(), StorageError> {
+        let closed = self.dir.check().and_then(|()| self.prepare_close());
+        self.close_files();
+        closed
+    }
+
+    fn prepare_close(&self) -> Result<(), StorageError> {
+        {
+            let mut state = self.state();
+            let state = &mut *state;
+            self.guard("Error while closing log", self.active_segment().finish())?;
+            let taken = state.snapshots.take(self.files(), &self.folder(), &state.producers, true);
+            self.guard("Error while writing producer snapshot", taken)?;
+            self.names_dirty.store(true, Ordering::Release);
+        }
+        self.flush().map(drop)
+    }
+}

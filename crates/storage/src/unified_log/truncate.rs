@@ -1,0 +1,181 @@
+//! Cutting a log at its end or its start, starting it anew, renaming and deleting it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use model::Offset;
+
+use super::{State, UnifiedLog};
+use crate::StorageError;
+use crate::names::{FolderKind, parse_folder};
+use crate::waiters::Interest;
+
+impl UnifiedLog {
+    /// Moves the log's start on, for `DeleteRecords` or retention; returns whether it moved. Fails with
+    /// [`StorageError::OffsetOutOfRange`] past the high watermark. Kafka: `UnifiedLog.maybeIncrementLogStartOffset`.
+    pub fn maybe_increment_log_start_offset(
+        self: &Arc<Self>,
+        start: Offset,
+        reason: &str,
+    ) -> Result<bool, StorageError> {
+        let mut state = self.state();
+        self.check_writable(&state)?;
+        self.increment_log_start(&mut state, start, reason)
+    }
+
+    pub(super) fn increment_log_start(
+        self: &Arc<Self>,
+        state: &mut State,
+        start: Offset,
+        reason: &str,
+    ) -> Result<bool, StorageError> {
+        {
+            let mut marks = self.marks();
+            if start > marks.high_watermark {
+                return Err(StorageError::OffsetOutOfRange {
+                    partition: self.partition.clone(),
+                    offset: start,
+                    start: marks.start,
+                    end: marks.high_watermark,
+                });
+            }
+            if start <= marks.start {
+                return Ok(false);
+            }
+            marks.start = start;
+            marks.recovery_point = marks.recovery_point.max(start);
+            marks.synced = marks.synced.max(marks.recovery_point);
+            state.epochs.truncate_from_start(start);
+            state.producers.on_high_watermark(marks.high_watermark);
+            marks.first_unstable = state.producers.first_unstable_offset().map(|first| first.max(start));
+        }
+        tracing::info!(partition = %self.partition, start = start.0, reason, "incremented log start offset");
+        self.mark_dirty();
+        self.waiters.wake(Interest::LOG_START);
+        Ok(true)
+    }
+
+    /// Cuts off all records at and after `target`; returns whether there were any. For followers and quorums.
+    /// Kafka: `UnifiedLog.truncateTo`.
+    pub fn truncate_to(self: &Arc<Self>, target: Offset) -> Result<bool, StorageError> {
+        let mut state = self.state();
+        self.check_writable(&state)?;
+        if target >= self.log_end_offset() {
+            let end = self.log_end_offset();
+            state.epochs.truncate_from_end(end);
+            return Ok(false);
+        }
+        let segments = self.segments();
+        if segments[0].base_offset() > target {
+            drop(state);
+            self.truncate_fully_and_start_at(target)?;
+            return Ok(true);
+        }
+        tracing::info!(partition = %self.partition, target = target.0, "truncating");
+        let doomed: Vec<_> = segments.iter().filter(|s| s.base_offset() > target).cloned().collect();
+        self.drop_segments(&mut state, &doomed, "truncation")?;
+        let active = self.active_segment();
+        let cut = active.truncate(target, self.environment.clock.wall_ms());
+        self.guard("Error while truncating", cut)?;
+        {
+            let mut marks = self.marks();
+            marks.end.offset = target;
+            marks.end.segment_base = active.base_offset();
+            marks.end.position = active.size();
+            marks.start = marks.start.min(target);
+            marks.synced = marks.synced.min(target);
+            marks.recovery_point = marks.recovery_point.min(target);
+            marks.high_watermark = marks.high_watermark.min(target);
+        }
+        state.epochs.truncate_from_end(target);
+        self.rebuild_producers(&mut state, target)?;
+        self.mark_dirty();
+        drop(state);
+        self.waiters.wake(Interest::ALL);
+        Ok(true)
+    }
+
+    /// Drops everything and goes on at `start`. Kafka: `UnifiedLog.truncateFullyAndStartAt`.
+    pub fn truncate_fully_and_start_at(self: &Arc<Self>, start: Offset) -> Result<(), StorageError> {
+        let mut state = self.state();
+        self.check_writable(&state)?;
+        let doomed = Vec::clone(&self.segments());
+        // The files of a segment at the very same offset are renamed before new ones take their names.
+        let mut paths: Vec<PathBuf> = Vec::new();
+        for segment in &doomed {
+            paths.extend(self.guard("Error while truncating the entire log", segment.mark_deleted())?);
+        }
+        self.plan_removal(paths);
+        let segment = self.create_segment(start)?;
+        self.publish_segments(vec![segment]);
+        let removed = state.snapshots.remove(self.files(), &self.folder(), |_| true);
+        self.guard("Error while truncating the entire log", removed)?;
+        state.epochs.clear();
+        state.producers = crate::ProducerState::empty(start);
+        {
+            let mut marks = self.marks();
+            marks.start = start;
+            marks.end = super::LogOffsetMetadata { offset: start, segment_base: start, position: 0 };
+            marks.high_watermark = start;
+            marks.first_unstable = None;
+            marks.synced = start;
+            marks.recovery_point = start;
+        }
+        self.mark_dirty();
+        drop(state);
+        self.waiters.wake(Interest::ALL);
+        Ok(())
+    }
+
+    fn rebuild_producers(self: &Arc<Self>, state: &mut State, end: Offset) -> Result<(), StorageError> {
+        let (folder, start) = (self.folder(), self.log_start_offset());
+        let removed = state.snapshots.remove(self.files(), &folder, |offset| offset > end || offset <= start);
+        self.guard("Error while truncating", removed)?;
+        let rebuilt = crate::recovery::rebuild_producers(
+            &self.environment,
+            &folder,
+            &mut state.snapshots,
+            &self.segments(),
+            start,
+            end,
+            None,
+        );
+        state.producers = self.guard("Error while truncating", rebuilt)?;
+        let mut marks = self.marks();
+        state.producers.on_high_watermark(marks.high_watermark);
+        marks.first_unstable = state.producers.first_unstable_offset().map(|first| first.max(marks.start));
+        Ok(())
+    }
+
+    /// Gives the folder another name in the same log dir; open reads go on.
+    pub(crate) fn rename_folder(&self, name: &str) -> Result<(), StorageError> {
+        let _state = self.state();
+        let mut folder = self.folder.write().expect("no holder panics");
+        let to = self.dir.path().join(name);
+        let (_, kind) = parse_folder(&to).unwrap_or_else(|_| (self.partition.clone(), FolderKind::Current));
+        let renamed =
+            self.files().rename(&folder.0, &to).and_then(|()| self.files().sync_dir(self.dir.path()));
+        renamed.map_err(|error| {
+            let context = format!("Error while renaming dir for {} to {}", self.partition, to.display());
+            self.dir.fail(&context, error)
+        })?;
+        self.segments().iter().for_each(|segment| segment.moved_to(&to));
+        *folder = (to, kind);
+        Ok(())
+    }
+
+    /// Refuses appends from now on if the log ends at `end`; tells whether it does.
+    pub(crate) fn freeze_at(&self, end: Offset) -> bool {
+        let mut state = self.state();
+        let ends_there = self.log_end_offset() == end;
+        state.closed |= ends_there;
+        ends_there
+    }
+
+    /// Refuses everything from now on and closes the files. Waiters are woken and find the log closed.
+    pub(crate) fn close_files(&self) {
+        self.state().closed = true;
+        self.segments().iter().for_each(|segment| segment.close_files());
+        self.waiters.wake(Interest::ALL);
+    }
+}

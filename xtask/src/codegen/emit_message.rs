@@ -336,6 +336,10 @@ fn decode_tags(message: &Message, shape: &Shape<'_>) -> Result<String> {
                 condition(tagged, flexible).map_or_else(String::new, |condition| format!(" if {condition}"));
             let get = get_field(message, field, &Type::of(field), tagged);
             write!(arms, "{tag}{guard} => it.{} = {get},", rust_name(field))?;
+            if !guard.is_empty() {
+                // A tag of another version is refused, as Kafka does.
+                write!(arms, "{tag} => return Err(DecodeError::TagNotInVersion(tag, version)),")?;
+            }
         }
     }
     let read = if arms.is_empty() {

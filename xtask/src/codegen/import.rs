@@ -121,15 +121,20 @@ fn field(json: &Value) -> Result<Field> {
         nullable: versions(json, "nullableVersions")?.unwrap_or(Versions::NONE),
         tag: json["tag"].as_u64().map(|tag| tag as u32),
         tagged,
-        default: json.get("default").map(default),
+        default: default(&json["default"]),
         ignorable: json["ignorable"] == true,
         flexible: versions(json, "flexibleVersions")?,
         fields: fields(&json["fields"])?,
     })
 }
 
-fn default(json: &Value) -> String {
-    json.as_str().map_or_else(|| json.to_string(), str::to_owned)
+/// A JSON null is no default at all; a default of null is the string `"null"`. Kafka: `FieldSpec`.
+fn default(json: &Value) -> Option<String> {
+    match json {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    }
 }
 
 fn versions(json: &Value, key: &str) -> Result<Option<Versions>> {

@@ -23,6 +23,9 @@ pub enum DecodeError {
     /// There is no API or record type of that number.
     #[error("there is no API or record type {0}")]
     UnknownType(i16),
+    /// A tag is one of the message's own, but of other versions.
+    #[error("tag {0} is not valid for version {1}")]
+    TagNotInVersion(u32, i16),
     /// Tagged fields do not stand in ascending order of their tags.
     #[error("tag {0} stands out of order")]
     TagOutOfOrder(u32),

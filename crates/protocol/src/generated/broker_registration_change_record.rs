@@ -103,10 +103,13 @@ impl crate::Message for BrokerRegistrationChangeRecord {
             match tag {
                 0 => it.fenced = input.get_i8()?,
                 1 if version >= 1 => it.in_controlled_shutdown = input.get_i8()?,
+                1 => return Err(DecodeError::TagNotInVersion(tag, version)),
                 2 if version >= 2 => it.log_dirs = input.get_array(true, |input| input.get_uuid())?,
+                2 => return Err(DecodeError::TagNotInVersion(tag, version)),
                 3 if version >= 3 => {
                     it.cordoned_log_dirs = input.get_nullable_array(true, |input| input.get_uuid())?
                 }
+                3 => return Err(DecodeError::TagNotInVersion(tag, version)),
                 _ => return Ok(false),
             }
             Ok(true)

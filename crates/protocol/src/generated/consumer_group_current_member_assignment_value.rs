@@ -85,7 +85,7 @@ impl Default for TopicPartitions {
         Self {
             topic_id: Uuid::ZERO,
             partitions: Vec::new(),
-            assignment_epochs: None,
+            assignment_epochs: Some(Vec::new()),
             unknown_tagged_fields: TaggedFields::default(),
         }
     }
@@ -99,7 +99,7 @@ impl TopicPartitions {
             out.put_i32(*item);
         }
         let mut tags = self.unknown_tagged_fields.writer();
-        if self.assignment_epochs.is_some() {
+        if self.assignment_epochs.as_ref().is_none_or(|value| !value.is_empty()) {
             tags.put(0, |out| {
                 match &self.assignment_epochs {
                     None => {

@@ -40,7 +40,7 @@ impl Default for ConsumerGroupMemberMetadataValue {
             subscribed_topic_regex: Some(String::new()),
             rebalance_timeout_ms: -1,
             server_assignor: Some(String::new()),
-            classic_member_metadata: None,
+            classic_member_metadata: Some(ClassicMemberMetadata::default()),
             unknown_tagged_fields: TaggedFields::default(),
         }
     }
@@ -91,7 +91,7 @@ impl crate::Message for ConsumerGroupMemberMetadataValue {
             }
         }
         let mut tags = self.unknown_tagged_fields.writer();
-        if self.classic_member_metadata.is_some() {
+        if self.classic_member_metadata != Some(ClassicMemberMetadata::default()) {
             tags.put(0, |out| {
                 match &self.classic_member_metadata {
                     None => {

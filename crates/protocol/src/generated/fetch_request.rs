@@ -149,6 +149,7 @@ impl crate::Message for FetchRequest {
                 match tag {
                     0 => it.cluster_id = input.get_nullable_string(true)?,
                     1 if version >= 15 => it.replica_state = ReplicaState::decode(input, version)?,
+                    1 => return Err(DecodeError::TagNotInVersion(tag, version)),
                     _ => return Ok(false),
                 }
                 Ok(true)
@@ -364,7 +365,9 @@ impl FetchPartition {
             it.unknown_tagged_fields = input.get_tagged_fields_with(|tag, input| {
                 match tag {
                     0 if version >= 17 => it.replica_directory_id = input.get_uuid()?,
+                    0 => return Err(DecodeError::TagNotInVersion(tag, version)),
                     1 if version >= 18 => it.high_watermark = input.get_i64()?,
+                    1 => return Err(DecodeError::TagNotInVersion(tag, version)),
                     _ => return Ok(false),
                 }
                 Ok(true)

@@ -92,6 +92,7 @@ impl crate::Message for FetchResponse {
                         it.node_endpoints =
                             input.get_array(true, |input| NodeEndpoint::decode(input, version))?
                     }
+                    0 => return Err(DecodeError::TagNotInVersion(tag, version)),
                     _ => return Ok(false),
                 }
                 Ok(true)

@@ -169,6 +169,7 @@ impl PartitionSnapshot {
         it.unknown_tagged_fields = input.get_tagged_fields_with(|tag, input| {
             match tag {
                 0 if version >= 1 => it.replica_directory_id = input.get_uuid()?,
+                0 => return Err(DecodeError::TagNotInVersion(tag, version)),
                 _ => return Ok(false),
             }
             Ok(true)

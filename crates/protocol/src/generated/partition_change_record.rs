@@ -212,12 +212,15 @@ impl crate::Message for PartitionChangeRecord {
                 8 if version >= 1 => {
                     it.directories = input.get_nullable_array(true, |input| input.get_uuid())?
                 }
+                8 => return Err(DecodeError::TagNotInVersion(tag, version)),
                 6 if version >= 2 => {
                     it.eligible_leader_replicas = input.get_nullable_array(true, |input| input.get_i32())?
                 }
+                6 => return Err(DecodeError::TagNotInVersion(tag, version)),
                 7 if version >= 2 => {
                     it.last_known_elr = input.get_nullable_array(true, |input| input.get_i32())?
                 }
+                7 => return Err(DecodeError::TagNotInVersion(tag, version)),
                 _ => return Ok(false),
             }
             Ok(true)

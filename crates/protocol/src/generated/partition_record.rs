@@ -161,9 +161,11 @@ impl crate::Message for PartitionRecord {
                 1 if version >= 2 => {
                     it.eligible_leader_replicas = input.get_nullable_array(true, |input| input.get_i32())?
                 }
+                1 => return Err(DecodeError::TagNotInVersion(tag, version)),
                 2 if version >= 2 => {
                     it.last_known_elr = input.get_nullable_array(true, |input| input.get_i32())?
                 }
+                2 => return Err(DecodeError::TagNotInVersion(tag, version)),
                 _ => return Ok(false),
             }
             Ok(true)

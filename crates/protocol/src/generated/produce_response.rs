@@ -71,6 +71,7 @@ impl crate::Message for ProduceResponse {
                         it.node_endpoints =
                             input.get_array(true, |input| NodeEndpoint::decode(input, version))?
                     }
+                    0 => return Err(DecodeError::TagNotInVersion(tag, version)),
                     _ => return Ok(false),
                 }
                 Ok(true)
@@ -243,6 +244,7 @@ impl PartitionProduceResponse {
             it.unknown_tagged_fields = input.get_tagged_fields_with(|tag, input| {
                 match tag {
                     0 if version >= 10 => it.current_leader = LeaderIdAndEpoch::decode(input, version)?,
+                    0 => return Err(DecodeError::TagNotInVersion(tag, version)),
                     _ => return Ok(false),
                 }
                 Ok(true)

@@ -141,9 +141,11 @@ impl crate::Message for RegisterBrokerRecord {
         it.unknown_tagged_fields = input.get_tagged_fields_with(|tag, input| {
             match tag {
                 0 if version >= 3 => it.log_dirs = input.get_array(true, |input| input.get_uuid())?,
+                0 => return Err(DecodeError::TagNotInVersion(tag, version)),
                 1 if version >= 4 => {
                     it.cordoned_log_dirs = input.get_nullable_array(true, |input| input.get_uuid())?
                 }
+                1 => return Err(DecodeError::TagNotInVersion(tag, version)),
                 _ => return Ok(false),
             }
             Ok(true)

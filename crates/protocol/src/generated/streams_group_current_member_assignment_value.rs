@@ -118,7 +118,7 @@ impl Default for TaskIds {
         Self {
             subtopology_id: String::new(),
             partitions: Vec::new(),
-            assignment_epochs: None,
+            assignment_epochs: Some(Vec::new()),
             unknown_tagged_fields: TaggedFields::default(),
         }
     }
@@ -132,7 +132,7 @@ impl TaskIds {
             out.put_i32(*item);
         }
         let mut tags = self.unknown_tagged_fields.writer();
-        if self.assignment_epochs.is_some() {
+        if self.assignment_epochs.as_ref().is_none_or(|value| !value.is_empty()) {
             tags.put(0, |out| {
                 match &self.assignment_epochs {
                     None => {

@@ -64,6 +64,7 @@ impl crate::Message for VoteResponse {
                 0 if version >= 1 => {
                     it.node_endpoints = input.get_array(true, |input| NodeEndpoint::decode(input, version))?
                 }
+                0 => return Err(DecodeError::TagNotInVersion(tag, version)),
                 _ => return Ok(false),
             }
             Ok(true)

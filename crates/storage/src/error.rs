@@ -129,7 +129,7 @@ impl StorageError {
             Self::OffsetOutOfRange { .. } => ErrorCode::OFFSET_OUT_OF_RANGE,
             Self::CorruptRecord(_) => ErrorCode::CORRUPT_MESSAGE,
             Self::InvalidRecord(_) => ErrorCode::INVALID_RECORD,
-            Self::Records(error) => ErrorCode(error.code()),
+            Self::Records(error) => error.error_code(),
             Self::RecordBatchTooLarge { .. } => ErrorCode::RECORD_LIST_TOO_LARGE,
             Self::OutOfOrderSequence(_) => ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
             Self::InvalidProducerEpoch(_) => ErrorCode::INVALID_PRODUCER_EPOCH,

@@ -1,1 +1,25 @@
 //! Producer, consumer and admin clients for any Kafka cluster, with Kafka's config names.
+//!
+//! A client is configured by a map of strings ([`ConfigMap`]), as a `.properties` file has them. What decides
+//! (accumulator, assignors, subscription state, fetch sessions, metadata) is plain code that is given the time;
+//! connections and the tasks around them only move bytes.
+//!
+//! Not yet: transactions, the consumer group protocol of KIP-848, share groups, client metrics.
+
+pub mod admin;
+mod chance;
+pub mod cluster;
+pub mod config;
+pub mod connection;
+pub mod consumer_protocol;
+mod error;
+pub mod offsets;
+pub mod settings;
+pub mod tls;
+
+pub use admin::Admin;
+pub use cluster::Cluster;
+pub use config::{AdminConfig, ConfigMap, ConsumerConfig, ProducerConfig, config_map, parse_properties};
+pub use error::{Error, Result};
+pub use offsets::{OffsetAndMetadata, OffsetAndTimestamp};
+pub use settings::{Address, Bootstrap, ClientSettings};

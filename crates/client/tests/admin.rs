@@ -13,7 +13,7 @@ use client::{Admin, OffsetAndMetadata};
 use model::{NodeId, Offset, TopicPartition};
 use protocol::ErrorCode;
 
-use broker::{bootstrap_or_skip, unique};
+use broker::{bootstrap_or_skip, eventually, unique};
 
 async fn admin_with_topic(partitions: i32) -> Option<(Admin, String)> {
     let admin = Admin::from_map(&bootstrap_or_skip()?).expect("a valid configuration");
@@ -22,6 +22,12 @@ async fn admin_with_topic(partitions: i32) -> Option<(Admin, String)> {
     let created = admin.create_topics(&[new], CreateTopicsOptions::default()).await.expect("an answer");
     let created = created[&topic].as_ref().expect("the topic is new");
     assert_eq!(created.partitions, partitions);
+    eventually("the topic has leaders", async || {
+        let described = admin.describe_topics(std::slice::from_ref(&topic)).await.ok()?;
+        let description = described[&topic].as_ref().ok()?;
+        description.partitions.iter().all(|partition| partition.leader.is_some()).then_some(())
+    })
+    .await;
     Some((admin, topic))
 }
 
@@ -69,21 +75,21 @@ async fn configurations_are_read_and_changed() {
         let entries = described[&resource].as_ref().expect("it is there").clone();
         entries.into_iter().find(|entry| entry.name == key).and_then(|entry| entry.value)
     };
-    assert_eq!(value("retention.ms").await.as_deref(), Some("86400000"));
+    eventually("retention.ms is 86400000", async || (value("retention.ms").await.as_deref() == Some("86400000")).then_some(())).await;
     let ops = vec![AlterConfigOp::set("max.message.bytes", "12345"), AlterConfigOp::delete("retention.ms")];
     let changes = BTreeMap::from([(resource.clone(), ops)]);
     admin.incremental_alter_configs(&changes, false).await.expect("an answer")[&resource]
         .as_ref()
         .expect("it is changed");
-    assert_eq!(value("max.message.bytes").await.as_deref(), Some("12345"));
-    assert_eq!(value("retention.ms").await.as_deref(), Some("604800000"));
+    eventually("max.message.bytes is 12345", async || (value("max.message.bytes").await.as_deref() == Some("12345")).then_some(())).await;
+    eventually("retention.ms is 604800000", async || (value("retention.ms").await.as_deref() == Some("604800000")).then_some(())).await;
     let wrong = BTreeMap::from([(resource.clone(), vec![AlterConfigOp::set("max.message.bytes", "many")])]);
     let refused = admin.incremental_alter_configs(&wrong, false).await.expect("an answer");
     assert!(refused[&resource].as_ref().expect_err("it is no number").is(ErrorCode::INVALID_CONFIG));
     let whole =
         BTreeMap::from([(resource.clone(), BTreeMap::from([("retention.ms".into(), "1000".into())]))]);
     admin.alter_configs(&whole, false).await.expect("an answer")[&resource].as_ref().expect("it is replaced");
-    assert_eq!(value("max.message.bytes").await.as_deref(), Some("1048588"));
+    eventually("max.message.bytes is 1048588", async || (value("max.message.bytes").await.as_deref() == Some("1048588")).then_some(())).await;
     let resources = admin.list_config_resources(&[ResourceType::Topic]).await.expect("a list");
     assert!(resources.contains(&resource));
     let brokers = admin.brokers().await.expect("brokers");

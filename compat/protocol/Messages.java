@@ -88,11 +88,37 @@ public class Messages {
     /** A random value, made by the schema, taken in by the message class and written by it. */
     byte[] random(Class<?> c, Schema schema, short version, int round) throws Exception {
         int depth = round == 0 ? 0 : 3; // the first of each has empty arrays only
+        schema = corrected(schema);
         Struct struct = (Struct) value(schema, depth);
         ByteBuffer bytes = ByteBuffer.allocate(schema.sizeOf(struct));
         schema.write(bytes, struct);
         bytes.flip();
         return encode(decode(c, bytes, version), version);
+    }
+
+    /** A nullable struct behind a tag: the classes tell null from not by a varint, the SCHEMAS (never used to read or write) by a byte. */
+    static final class NullableBehindTag extends Schema {
+        NullableBehindTag(Schema schema) {
+            super(Arrays.stream(schema.fields()).map(f -> f.def).toArray(Field[]::new));
+        }
+        @Override public boolean isNullable() { return true; }
+        @Override public Struct validate(Object value) { return value == null ? null : super.validate(value); }
+        @Override public int sizeOf(Object value) { return value == null ? 1 : 1 + super.sizeOf(value); }
+        @Override public void write(ByteBuffer out, Object value) {
+            out.put((byte) (value == null ? 0 : 1));
+            if (value != null) super.write(out, value);
+        }
+    }
+
+    static Schema corrected(Schema schema) {
+        Field[] fields = Arrays.stream(schema.fields()).map(f -> f.def).toArray(Field[]::new);
+        for (int i = 0; i < fields.length; i++) {
+            if (!(fields[i].type instanceof TaggedFields tagged)) continue;
+            Map<Integer, Field> map = new TreeMap<>(tagged.fields());
+            map.replaceAll((tag, f) -> f.type instanceof NullableSchema s ? new Field(f.name, new NullableBehindTag(s)) : f);
+            fields[i] = new Field(fields[i].name, new TaggedFields(map));
+        }
+        return new Schema(fields);
     }
 
     static Message decode(Class<?> c, ByteBuffer bytes, short version) throws Exception {
@@ -146,9 +172,7 @@ public class Messages {
     NavigableMap<Integer, Object> tagged(TaggedFields type, int depth) {
         NavigableMap<Integer, Object> map = new TreeMap<>();
         type.fields().forEach((tag, field) -> {
-            Object value = value(field.type, depth);
-            boolean nullStruct = value == null && field.type instanceof Schema; // absence says it; schemas and classes differ on a null that is there
-            if (random.nextInt(3) > 0 && !nullStruct) map.put(tag, value);
+            if (random.nextInt(3) > 0) map.put(tag, value(field.type, depth));
         });
         if (random.nextInt(4) == 0) {
             int tag = 50 + random.nextInt(1 << random.nextInt(20));

@@ -25,13 +25,13 @@ for version in 4.3.1 4.4.0; do
   jars=("$libs"/kafka-{clients,metadata,raft,group-coordinator,transaction-coordinator,share-coordinator,storage}-"$version".jar)
   java=(java -Xmx600m -XX:+UseSerialGC -cp "$libs/classes:$libs/*" Messages)
   echo "$version: Kafka writes"
-  "${java[@]}" write "$work/kafka-$version" "$seed" 40 "${jars[@]}" >"$work/out" 2>&1 || true
+  "${java[@]}" write "$work/kafka-$version" "$seed" 40 "${jars[@]}" >"$work/out" 2>/dev/null || true
   count "$work/out"
   echo "$version: read and written back here"
   "$work/target/release/compat-protocol" "$work/kafka-$version" "$work/ours-$version" "$seed" >"$work/out" 2>&1 || true
   count "$work/out"
   echo "$version: ours read and written back by Kafka"
-  "${java[@]}" read "$work/ours-$version" "${jars[@]}" >"$work/out" 2>&1 || true
+  "${java[@]}" read "$work/ours-$version" "${jars[@]}" >"$work/out" 2>/dev/null || true
   count "$work/out"
 done
 echo "$passed passed, $failed failed"

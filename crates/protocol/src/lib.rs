@@ -14,6 +14,13 @@ pub mod metadata_record_frame;
 #[cfg(any(test, feature = "registry"))]
 pub mod registry;
 
+// What a generator writes is read by the compiler; the shapes that clippy would prefer would complicate the generator.
+#[allow(
+    clippy::derivable_impls,
+    clippy::field_reassign_with_default,
+    clippy::nonminimal_bool,
+    clippy::semicolon_if_nothing_returned
+)]
 #[path = "generated/all.rs"]
 mod generated;
 

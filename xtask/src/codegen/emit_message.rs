@@ -282,7 +282,9 @@ fn encode_tag(message: &Message, shape: &Shape<'_>, field: &Field, flexible: Ver
     if let Some(condition) = condition(tagged, flexible) {
         differs = format!("{condition} && {differs}");
     }
-    let put = put_field(message, field, &ty, &name, tagged, &refuse);
+    // Behind a tag Kafka says with a varint, 0 or 1, whether a nullable struct is there; elsewhere with a byte, -1 or 1.
+    let put =
+        put_field(message, field, &ty, &name, tagged, &refuse).replace("out.put_i8(-1);", "out.put_i8(0);");
     let tag = field.tag.context("a tagged field")?;
     Ok(format!("if {differs} {{ tags.put({tag}, |out| {{ {put} Ok(()) }})?; }}"))
 }
@@ -334,7 +336,8 @@ fn decode_tags(message: &Message, shape: &Shape<'_>) -> Result<String> {
         if let (Some(tag), false) = (field.tag, tagged.is_empty()) {
             let guard =
                 condition(tagged, flexible).map_or_else(String::new, |condition| format!(" if {condition}"));
-            let get = get_field(message, field, &Type::of(field), tagged);
+            let get = get_field(message, field, &Type::of(field), tagged)
+                .replace("input.get_nullable(", "input.get_nullable_behind_tag(");
             write!(arms, "{tag}{guard} => it.{} = {get},", rust_name(field))?;
             if !guard.is_empty() {
                 // A tag of another version is refused, as Kafka does.

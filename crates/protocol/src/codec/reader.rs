@@ -164,6 +164,14 @@ impl Reader {
         if self.get_i8()? < 0 { Ok(None) } else { read(self).map(Some) }
     }
 
+    /// Reads a struct that stands behind a tag and may be null: a varint says so, not a byte.
+    pub fn get_nullable_behind_tag<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, DecodeError>,
+    ) -> Result<Option<T>, DecodeError> {
+        if self.get_unsigned_varint()? == 0 { Ok(None) } else { read(self).map(Some) }
+    }
+
     /// Reads tagged fields of which none is known.
     pub fn get_tagged_fields(&mut self) -> Result<TaggedFields, DecodeError> {
         self.get_tagged_fields_with(|_, _| Ok(false))

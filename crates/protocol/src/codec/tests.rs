@@ -48,7 +48,7 @@ fn an_unknown_tagged_field_is_written_again_in_its_place() {
     let mut request = ApiVersionsRequest::default();
     request.unknown_tagged_fields.push(TaggedField { tag: 7, value: Bytes::from_static(b"later") });
     let bytes = crate::to_bytes(&request, 3).expect("a flexible version");
-    let again: ApiVersionsRequest = crate::from_bytes(bytes.clone(), 3).expect("what was just written");
+    let again: ApiVersionsRequest = crate::from_bytes(bytes, 3).expect("what was just written");
     assert_eq!(again, request);
     assert!(crate::to_bytes(&request, 2).is_err(), "version 2 has no tags");
 }

@@ -95,7 +95,7 @@ impl crate::Message for ConsumerGroupMemberMetadataValue {
             tags.put(0, |out| {
                 match &self.classic_member_metadata {
                     None => {
-                        out.put_i8(-1);
+                        out.put_i8(0);
                     }
                     Some(value) => {
                         out.put_i8(1);
@@ -122,8 +122,8 @@ impl crate::Message for ConsumerGroupMemberMetadataValue {
         it.unknown_tagged_fields = input.get_tagged_fields_with(|tag, input| {
             match tag {
                 0 => {
-                    it.classic_member_metadata =
-                        input.get_nullable(|input| ClassicMemberMetadata::decode(input, version))?
+                    it.classic_member_metadata = input
+                        .get_nullable_behind_tag(|input| ClassicMemberMetadata::decode(input, version))?
                 }
                 _ => return Ok(false),
             }

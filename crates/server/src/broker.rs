@@ -2,15 +2,17 @@
 //!
 //! Kafka: `BrokerServer`.
 
+pub mod dynamic_config;
 pub mod metadata_cache;
 
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
 use config::BrokerConfig;
 use model::NodeId;
 use world::chance::Chance;
 use world::clock::Clock;
 
+use dynamic_config::DynamicConfig;
 use metadata_cache::MetadataCache;
 
 /// A broker's parts.
@@ -26,17 +28,13 @@ pub struct Broker {
     pub chance: Arc<dyn Chance>,
     /// The newest metadata.
     pub metadata: MetadataCache,
-    config: RwLock<Arc<BrokerConfig>>,
+    /// The configuration in its layers.
+    pub dynamic_config: DynamicConfig,
 }
 
 impl Broker {
     /// Returns the configuration as it is now: the properties file with what was changed at run time over it.
     pub fn config(&self) -> Arc<BrokerConfig> {
-        self.config.read().expect("no holder panics").clone()
-    }
-
-    /// Changes the configuration.
-    pub fn set_config(&self, config: Arc<BrokerConfig>) {
-        *self.config.write().expect("no holder panics") = config;
+        self.dynamic_config.current()
     }
 }

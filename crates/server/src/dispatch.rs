@@ -37,7 +37,9 @@ const BROKER_APIS: &[ApiKey] = &[
     ApiKey::Metadata,
     ApiKey::SaslHandshake,
     ApiKey::ApiVersions,
+    ApiKey::DescribeConfigs,
     ApiKey::DescribeCluster,
+    ApiKey::ListConfigResources,
     ApiKey::DescribeTopicPartitions,
 ];
 
@@ -75,8 +77,12 @@ async fn on_broker(broker: &Arc<Broker>, context: &RequestContext, body: Request
             api_versions::handle(&broker.metadata.image(), context, &request).into()
         }
         RequestBody::DescribeCluster(request) => describe_cluster::handle(broker, context, &request).into(),
+        RequestBody::DescribeConfigs(request) => describe_configs::handle(broker, &request).into(),
         RequestBody::DescribeTopicPartitions(request) => {
             describe_topic_partitions::handle(broker, context, &request).into()
+        }
+        RequestBody::ListConfigResources(request) => {
+            list_config_resources::handle(broker, context, &request).into()
         }
         RequestBody::Metadata(request) => metadata::handle(broker, context, *request).await.into(),
         RequestBody::SaslHandshake(_) => sasl_handshake::handle().into(),

@@ -36,7 +36,11 @@ enum Ending {
 }
 
 /// Serves a connection until it ends.
-pub(crate) async fn serve(mut connection: Connection, dispatcher: Dispatcher, listener: Arc<ListenerContext>) {
+pub(crate) async fn serve(
+    mut connection: Connection,
+    dispatcher: Dispatcher,
+    listener: Arc<ListenerContext>,
+) {
     let peer = connection.peer();
     let serving = Serving { dispatcher, listener };
     let name = &serving.listener.name;
@@ -45,7 +49,9 @@ pub(crate) async fn serve(mut connection: Connection, dispatcher: Dispatcher, li
         Err(Ending::Connection(error)) if error.is_ordinary() => {
             tracing::debug!(%peer, listener = name, "connection ended: {error}");
         }
-        Err(Ending::Unwritable(error)) => tracing::error!(%peer, listener = name, "connection closed: {error}"),
+        Err(Ending::Unwritable(error)) => {
+            tracing::error!(%peer, listener = name, "connection closed: {error}")
+        }
         Err(ending) => tracing::info!(%peer, listener = name, "connection closed: {ending}"),
     }
     connection.close().await;
@@ -79,8 +85,11 @@ impl Serving {
             Some(_) if api == ApiKey::ApiVersions => return self.answer_future_version(&context).map(Some),
             _ => return Err(Ending::NotServed { api, version }),
         }
-        let body = RequestBody::decode(api, version, &mut input)
-            .map_err(|error| Ending::UnreadableBody { api, version, error })?;
+        let body = RequestBody::decode(api, version, &mut input).map_err(|error| Ending::UnreadableBody {
+            api,
+            version,
+            error,
+        })?;
         // What was read out of the frame shares its memory; the reader itself need not hold on to it.
         drop(input);
         match self.dispatcher.dispatch(&context, body).await {

@@ -71,7 +71,12 @@ pub fn node(image: &MetadataImage, id: NodeId, listener: &str) -> Option<BrokerN
 
 /// Returns the brokers that are not fenced and have `listener`.
 pub fn alive_nodes(image: &MetadataImage, listener: &str) -> Vec<BrokerNode> {
-    image.cluster().brokers().filter(|broker| !broker.fenced).filter_map(|broker| node_of(broker, listener)).collect()
+    image
+        .cluster()
+        .brokers()
+        .filter(|broker| !broker.fenced)
+        .filter_map(|broker| node_of(broker, listener))
+        .collect()
 }
 
 fn node_of(broker: &BrokerRegistration, listener: &str) -> Option<BrokerNode> {
@@ -87,7 +92,11 @@ pub fn controller_id_for_clients(image: &MetadataImage) -> NodeId {
 }
 
 /// Returns the replicas that clients on `listener` cannot reach, or whose log dir is offline.
-pub fn offline_replicas(image: &MetadataImage, partition: &PartitionRegistration, listener: &str) -> Vec<i32> {
+pub fn offline_replicas(
+    image: &MetadataImage,
+    partition: &PartitionRegistration,
+    listener: &str,
+) -> Vec<i32> {
     let is_online = |id: &NodeId| {
         image.cluster().broker(*id).is_some_and(|broker| {
             let directory = partition.directory(*id).unwrap_or(Uuid::DIRECTORY_MIGRATING);

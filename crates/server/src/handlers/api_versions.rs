@@ -18,8 +18,8 @@ pub fn handle(
     context: &RequestContext,
     request: &ApiVersionsRequest,
 ) -> ApiVersionsResponse {
-    let named = is_software_name(&request.client_software_name)
-        && is_software_name(&request.client_software_version);
+    let named =
+        is_software_name(&request.client_software_name) && is_software_name(&request.client_software_version);
     if context.version >= 3 && !named {
         return ApiVersionsResponse { error_code: ErrorCode::INVALID_REQUEST, ..Default::default() };
     }

@@ -29,7 +29,10 @@ pub fn handle(
     let controller_id = controller_id_for_clients(&image).0;
     let mut response = DescribeClusterResponse {
         cluster_id: broker.cluster_id.clone(),
-        controller_id: brokers.iter().find(|node| node.broker_id == controller_id).map_or(-1, |_| controller_id),
+        controller_id: brokers
+            .iter()
+            .find(|node| node.broker_id == controller_id)
+            .map_or(-1, |_| controller_id),
         brokers,
         endpoint_type: BROKERS,
         ..Default::default()

@@ -29,7 +29,8 @@ pub fn handle(
         Ok(names) => names,
         Err(error) => return refused(request, error),
     };
-    let limit = broker.config().network.max_request_partition_size_limit.min(request.response_partition_limit).max(1);
+    let limit =
+        broker.config().network.max_request_partition_size_limit.min(request.response_partition_limit).max(1);
     let mut page = Page { image: &image, context, room: limit, response: Default::default() };
     for name in names {
         let cursor = request.cursor.as_ref().filter(|cursor| cursor.topic_name == name);
@@ -53,8 +54,12 @@ fn wanted(
     if request.topics.is_empty() {
         return Ok(image.topics().iter_from(from).map(|topic| topic.name().to_string()).collect());
     }
-    let names: BTreeSet<String> =
-        request.topics.iter().filter(|topic| topic.name.as_str() >= from).map(|topic| topic.name.clone()).collect();
+    let names: BTreeSet<String> = request
+        .topics
+        .iter()
+        .filter(|topic| topic.name.as_str() >= from)
+        .map(|topic| topic.name.clone())
+        .collect();
     match request.cursor.is_some() && !names.contains(from) {
         true => Err(ErrorCode::INVALID_REQUEST),
         false => Ok(names),
@@ -144,7 +149,10 @@ fn numbers(ids: &[NodeId]) -> Vec<i32> {
 }
 
 /// Kafka: `DescribeTopicPartitionsRequest.getErrorResponse`.
-fn refused(request: &DescribeTopicPartitionsRequest, error_code: ErrorCode) -> DescribeTopicPartitionsResponse {
+fn refused(
+    request: &DescribeTopicPartitionsRequest,
+    error_code: ErrorCode,
+) -> DescribeTopicPartitionsResponse {
     let topic = |name: &str| Topic { error_code, name: Some(name.to_owned()), ..Default::default() };
     let topics = request.topics.iter().map(|asked| topic(&asked.name)).collect();
     DescribeTopicPartitionsResponse { topics, ..Default::default() }

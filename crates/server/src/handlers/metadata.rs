@@ -9,9 +9,7 @@ use std::collections::BTreeSet;
 
 use metadata::{MetadataImage, PartitionRegistration, TopicImage};
 use model::{NodeId, Uuid, topic_name};
-use protocol::metadata_response::{
-    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
-};
+use protocol::metadata_response::{MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic};
 use protocol::{ErrorCode, MetadataRequest, MetadataResponse};
 
 use crate::authorize::{ResourceKind, operations};
@@ -25,9 +23,7 @@ pub async fn handle(broker: &Broker, context: &RequestContext, request: Metadata
     let topics = match wanted(context.version, &request) {
         Ok(Wanted::All) => image.topics().iter().map(|topic| described(&image, context, topic)).collect(),
         Ok(Wanted::Ids(ids)) => ids.into_iter().map(|id| by_id(&image, context, id)).collect(),
-        Ok(Wanted::Names(names)) => {
-            by_name(&image, context, names)
-        }
+        Ok(Wanted::Names(names)) => by_name(&image, context, names),
         Err(error) => return refused(&request, error),
     };
     respond(broker, &image, context, &request, topics)
@@ -47,7 +43,8 @@ fn wanted(version: i16, request: &MetadataRequest) -> Result<Wanted, ErrorCode> 
     if version < 12 && topics.iter().any(|topic| topic.name.is_none() || topic.topic_id != Uuid::ZERO) {
         return Err(ErrorCode::INVALID_REQUEST);
     }
-    let ids: BTreeSet<Uuid> = topics.iter().map(|topic| topic.topic_id).filter(|id| *id != Uuid::ZERO).collect();
+    let ids: BTreeSet<Uuid> =
+        topics.iter().map(|topic| topic.topic_id).filter(|id| *id != Uuid::ZERO).collect();
     if !ids.is_empty() {
         return Ok(Wanted::Ids(ids));
     }
@@ -66,7 +63,11 @@ fn by_id(image: &MetadataImage, context: &RequestContext, id: Uuid) -> MetadataR
     }
 }
 
-fn by_name(image: &MetadataImage, context: &RequestContext, names: BTreeSet<String>) -> Vec<MetadataResponseTopic> {
+fn by_name(
+    image: &MetadataImage,
+    context: &RequestContext,
+    names: BTreeSet<String>,
+) -> Vec<MetadataResponseTopic> {
     let (known, missing): (Vec<_>, Vec<_>) =
         names.into_iter().partition(|name| image.topics().by_name(name).is_some());
     let topic_of = |name: &String| image.topics().by_name(name);

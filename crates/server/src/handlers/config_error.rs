@@ -1,0 +1,79 @@
+//! What the handlers of configurations share: refusals with a text, and what is judged before the controller decides.
+//!
+//! A broker's configuration is judged by that broker, since only it knows its properties file; the controller judges
+//! what belongs to topics, groups and metrics subscriptions.
+//!
+//! Kafka: `ConfigAdminManager`.
+
+use std::collections::BTreeMap;
+
+use config::{ConfigError, ConfigMap, ResourceType};
+use protocol::ErrorCode;
+
+use crate::broker::Broker;
+
+/// An error with its text, if it has one of its own.
+pub(crate) type Refusal = (ErrorCode, Option<String>);
+
+/// Refuses a request with a text.
+pub(crate) fn invalid_request(text: impl Into<String>) -> Refusal {
+    (ErrorCode::INVALID_REQUEST, Some(text.into()))
+}
+
+/// A configuration as a request would set it: its key, and its value if it has one.
+pub(crate) struct Change<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) value: Option<&'a str>,
+    /// Whether the request takes the value away.
+    pub(crate) deletes: bool,
+}
+
+/// Judges the changes of one resource, as far as this broker can.
+pub(crate) fn check_changes(kind: i8, changes: &[Change<'_>]) -> Result<ResourceType, Refusal> {
+    let mut seen = BTreeMap::new();
+    if changes.iter().any(|change| seen.insert(change.name, ()).is_some()) {
+        return Err(invalid_request("Error due to duplicate config keys"));
+    }
+    let null = |change: &&Change<'_>| change.value.is_none() && !change.deletes;
+    let nulls: Vec<_> = changes.iter().filter(null).map(|change| change.name).collect();
+    if !nulls.is_empty() {
+        return Err(invalid_request(format!("Null value not supported for : {}", nulls.join(", "))));
+    }
+    ResourceType::from_id(kind).ok_or_else(|| invalid_request(format!("Unknown resource type {kind}")))
+}
+
+/// Judges what this broker, or all brokers, would be configured to.
+pub(crate) fn check_broker_config(broker: &Broker, name: &str, props: &ConfigMap) -> Result<(), Refusal> {
+    if !name.is_empty() {
+        check_node(broker, name)?;
+    }
+    // What Kafka's validation throws here is an InvalidRequestException with the text of what it is about.
+    broker
+        .dynamic_config
+        .with(|config| config.validate(props, !name.is_empty()))
+        .map_err(|error| match error {
+            ConfigError::Invalid(text) | ConfigError::Request(text) => invalid_request(text),
+        })
+}
+
+/// Kafka: `ConfigAdminManager.validateResourceNameIsCurrentNodeId`.
+fn check_node(broker: &Broker, name: &str) -> Result<(), Refusal> {
+    match name.parse::<i32>() {
+        Err(_) => Err(invalid_request(format!("Node id must be an integer, but it is: {name}"))),
+        Ok(id) if id != broker.node_id.0 => Err(invalid_request(format!(
+            "Unexpected broker id, expected {}, but received {name}",
+            broker.node_id
+        ))),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// Tells which resources occur more than once.
+pub(crate) fn repeated(resources: impl Iterator<Item = (i8, String)>) -> Vec<(i8, String)> {
+    let mut counts: BTreeMap<(i8, String), usize> = BTreeMap::new();
+    resources.for_each(|resource| *counts.entry(resource).or_default() += 1);
+    counts.into_iter().filter(|(_, count)| *count > 1).map(|(resource, _)| resource).collect()
+}
+
+/// Kafka: `ConfigAdminManager.preprocess`.
+pub(crate) const REPEATED: &str = "Each resource must appear at most once.";

@@ -2,21 +2,42 @@
 //!
 //! Kafka: `BrokerServer`.
 
+pub mod controller_channel;
 pub mod dynamic_config;
+pub mod fetch_session;
+pub mod join_all;
+pub mod leader_log;
+pub mod lifecycle;
 pub mod metadata_cache;
+pub mod partition;
+pub mod producer_ids;
+pub mod publisher;
+pub mod replica_manager;
+pub mod start;
+pub mod topic_creation;
 
+use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use config::BrokerConfig;
+use coordinator::{GroupCoordinator, RuntimeConfig};
 use model::NodeId;
+use storage::LogManager;
+use tokio::sync::Mutex;
 use world::chance::Chance;
 use world::clock::Clock;
 
+use controller_channel::ControllerChannel;
 use dynamic_config::DynamicConfig;
+use fetch_session::FetchSessions;
 use metadata_cache::MetadataCache;
+use producer_ids::ProducerIds;
+use replica_manager::ReplicaManager;
+use topic_creation::TopicCreation;
 
 /// A broker's parts.
-#[derive(Debug)]
 pub struct Broker {
     /// This node.
     pub node_id: NodeId,
@@ -30,11 +51,94 @@ pub struct Broker {
     pub metadata: MetadataCache,
     /// The configuration in its layers.
     pub dynamic_config: DynamicConfig,
+    /// The partitions here.
+    pub replicas: ReplicaManager,
+    /// Clients' fetch sessions.
+    pub fetch_sessions: FetchSessions,
+    /// Groups and their offsets.
+    pub groups: GroupCoordinator,
+    /// Ids for idempotent producers.
+    pub producer_ids: ProducerIds,
+    /// Topics that are created because somebody asked for them.
+    pub topic_creation: TopicCreation,
+    /// The active controller.
+    pub controller: Arc<dyn ControllerChannel>,
+    epoch: AtomicI64,
+    publishing: Mutex<()>,
+}
+
+impl fmt::Debug for Broker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Broker").field("node_id", &self.node_id).finish_non_exhaustive()
+    }
 }
 
 impl Broker {
+    /// Makes a broker that has no metadata yet.
+    pub fn new(
+        config: Arc<BrokerConfig>,
+        cluster_id: String,
+        logs: Arc<LogManager>,
+        controller: Arc<dyn ControllerChannel>,
+        clock: Arc<dyn Clock>,
+        chance: Arc<dyn Chance>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            node_id: config.node_id,
+            cluster_id,
+            metadata: MetadataCache::default(),
+            replicas: ReplicaManager::new(config.node_id, logs),
+            fetch_sessions: FetchSessions::default(),
+            groups: groups(&config, clock.clone(), chance.clone()),
+            producer_ids: ProducerIds::default(),
+            topic_creation: TopicCreation::default(),
+            controller,
+            dynamic_config: DynamicConfig::new(BrokerConfig::clone(&config)),
+            epoch: AtomicI64::new(-1),
+            publishing: Mutex::default(),
+            clock,
+            chance,
+        })
+    }
+
     /// Returns the configuration as it is now: the properties file with what was changed at run time over it.
     pub fn config(&self) -> Arc<BrokerConfig> {
         self.dynamic_config.current()
     }
+
+    /// Returns the epoch of this broker's registration; -1 before it registered.
+    pub fn epoch(&self) -> i64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    fn set_epoch(&self, epoch: i64) {
+        self.epoch.store(epoch, Ordering::Release);
+    }
+}
+
+fn groups(config: &BrokerConfig, clock: Arc<dyn Clock>, chance: Arc<dyn Chance>) -> GroupCoordinator {
+    let keys = &config.groups;
+    let ms = |value: i64| Duration::from_millis(value.max(0) as u64);
+    let minutes = |value: i32| Duration::from_secs(60 * value.max(0) as u64);
+    let machine = coordinators::group::GroupCoordinatorConfig {
+        min_session_timeout: ms(keys.group_min_session_timeout_ms.into()),
+        max_session_timeout: ms(keys.group_max_session_timeout_ms.into()),
+        initial_rebalance_delay: ms(keys.group_initial_rebalance_delay_ms.into()),
+        max_size: keys.group_max_size.max(1) as usize,
+        offset_metadata_max_size: keys.offset_metadata_max_bytes.max(0) as usize,
+        offsets_retention: minutes(keys.offsets_retention_minutes),
+        offsets_retention_check_interval: ms(keys.offsets_retention_check_interval_ms),
+        offset_commit_timeout: ms(keys.offsets_commit_timeout_ms.into()),
+    };
+    let runtime = RuntimeConfig {
+        compression: records::Compression::new(offsets_codec(keys.offsets_topic_compression_codec)),
+        load_buffer_size: keys.offsets_load_buffer_size.max(1) as usize,
+        commit_timeout: ms(keys.offsets_commit_timeout_ms.into()),
+    };
+    GroupCoordinator::new(machine, runtime, keys.offsets_topic_num_partitions, clock, chance)
+}
+
+/// `offsets.topic.compression.codec` is a codec's number in batch attributes.
+fn offsets_codec(number: i32) -> records::Codec {
+    u8::try_from(number).ok().and_then(|id| records::Codec::from_id(id).ok()).unwrap_or_default()
 }

@@ -34,10 +34,29 @@ impl<T: Into<ResponseBody>> From<T> for Answer {
 
 /// The broker's APIs that are served, at all versions of the release that is advertised.
 const BROKER_APIS: &[ApiKey] = &[
+    ApiKey::Produce,
+    ApiKey::Fetch,
+    ApiKey::ListOffsets,
     ApiKey::Metadata,
+    ApiKey::OffsetCommit,
+    ApiKey::OffsetFetch,
+    ApiKey::FindCoordinator,
+    ApiKey::JoinGroup,
+    ApiKey::Heartbeat,
+    ApiKey::LeaveGroup,
+    ApiKey::SyncGroup,
+    ApiKey::DescribeGroups,
+    ApiKey::ListGroups,
     ApiKey::SaslHandshake,
     ApiKey::ApiVersions,
     ApiKey::DescribeConfigs,
+    ApiKey::CreateTopics,
+    ApiKey::DeleteTopics,
+    ApiKey::DeleteRecords,
+    ApiKey::InitProducerId,
+    ApiKey::CreatePartitions,
+    ApiKey::DeleteGroups,
+    ApiKey::OffsetDelete,
     ApiKey::DescribeCluster,
     ApiKey::ListConfigResources,
     ApiKey::DescribeTopicPartitions,
@@ -73,9 +92,32 @@ impl Dispatcher {
 
 async fn on_broker(broker: &Arc<Broker>, context: &RequestContext, body: RequestBody) -> Answer {
     match body {
+        RequestBody::Produce(request) => produce::handle(broker, context, *request).await,
+        RequestBody::Fetch(request) => fetch::handle(broker, context, *request).await.into(),
+        RequestBody::ListOffsets(request) => list_offsets::handle(broker, context, &request).into(),
+        RequestBody::Metadata(request) => metadata::handle(broker, context, &request).into(),
+        RequestBody::OffsetCommit(request) => offset_commit::handle(broker, context, *request).await.into(),
+        RequestBody::OffsetFetch(request) => offset_fetch::handle(broker, context, *request).await.into(),
+        RequestBody::FindCoordinator(request) => find_coordinator::handle(broker, context, &request).into(),
+        RequestBody::JoinGroup(request) => join_group::handle(broker, context, *request).await.into(),
+        RequestBody::Heartbeat(request) => heartbeat::handle(broker, *request).await.into(),
+        RequestBody::LeaveGroup(request) => leave_group::handle(broker, context, *request).await.into(),
+        RequestBody::SyncGroup(request) => sync_group::handle(broker, context, *request).await.into(),
+        RequestBody::DescribeGroups(request) => {
+            describe_groups::handle(broker, context, *request).await.into()
+        }
+        RequestBody::ListGroups(request) => list_groups::handle(broker, *request).await.into(),
+        RequestBody::SaslHandshake(_) => sasl_handshake::handle().into(),
         RequestBody::ApiVersions(request) => {
             api_versions::handle(&broker.metadata.image(), context, &request).into()
         }
+        RequestBody::CreateTopics(request) => create_topics::handle(broker, *request).await.into(),
+        RequestBody::DeleteTopics(request) => delete_topics::handle(broker, *request).await.into(),
+        RequestBody::DeleteRecords(request) => delete_records::handle(broker, &request).into(),
+        RequestBody::InitProducerId(request) => init_producer_id::handle(broker, &request).await.into(),
+        RequestBody::CreatePartitions(request) => create_partitions::handle(broker, *request).await.into(),
+        RequestBody::DeleteGroups(request) => delete_groups::handle(broker, *request).await.into(),
+        RequestBody::OffsetDelete(request) => offset_delete::handle(broker, *request).await.into(),
         RequestBody::DescribeCluster(request) => describe_cluster::handle(broker, context, &request).into(),
         RequestBody::DescribeConfigs(request) => describe_configs::handle(broker, &request).into(),
         RequestBody::DescribeTopicPartitions(request) => {
@@ -84,8 +126,6 @@ async fn on_broker(broker: &Arc<Broker>, context: &RequestContext, body: Request
         RequestBody::ListConfigResources(request) => {
             list_config_resources::handle(broker, context, &request).into()
         }
-        RequestBody::Metadata(request) => metadata::handle(broker, context, *request).await.into(),
-        RequestBody::SaslHandshake(_) => sasl_handshake::handle().into(),
         body => not_served(&body),
     }
 }

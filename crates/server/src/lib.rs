@@ -5,5 +5,6 @@ pub mod broker;
 mod dispatch;
 mod handlers;
 pub mod listeners;
+pub mod node;
 pub mod request;
 mod serve;

@@ -56,7 +56,7 @@ pub enum ListenError {
 
 /// A listener that is bound.
 #[derive(Debug)]
-pub(crate) struct Bound {
+pub struct Bound {
     listener: Listener,
     context: Arc<ListenerContext>,
     /// Where it listens, with the port that was taken for port 0.
@@ -99,10 +99,10 @@ fn resolve(endpoint: &EndPoint) -> io::Result<Vec<SocketAddr>> {
 }
 
 /// Binds every listener of the configuration, without accepting yet.
-pub(crate) fn bind(config: &BrokerConfig) -> Result<(Vec<Bound>, Arc<ConnectionQuotas>), ListenError> {
+pub(crate) fn bind(config: &BrokerConfig) -> Result<Vec<Bound>, ListenError> {
     let quotas = ConnectionQuotas::new(limits(config));
     let bound = config.listeners.listeners.iter().map(|endpoint| bind_one(config, endpoint, &quotas));
-    Ok((bound.collect::<Result<_, _>>()?, quotas))
+    bound.collect()
 }
 
 fn bind_one(

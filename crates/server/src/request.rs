@@ -57,9 +57,13 @@ impl RequestContext {
         self.client_id.as_deref().unwrap_or_default()
     }
 
-    /// Returns the client's address as Kafka writes it into groups and logs: `/127.0.0.1`.
-    pub fn client_host(&self) -> String {
-        format!("/{}", self.peer.ip().to_canonical())
+    /// Returns the client as coordinators know it.
+    pub fn client(&self) -> coordinator::ClientContext {
+        coordinator::ClientContext {
+            api_version: self.version,
+            client_id: self.client_id().to_owned(),
+            client_address: self.peer.ip().to_canonical(),
+        }
     }
 
     /// Tells whether other brokers come in here.

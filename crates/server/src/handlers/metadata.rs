@@ -6,6 +6,7 @@
 //! Kafka: `KafkaApis.handleTopicMetadataRequest`, `KRaftMetadataCache.getTopicMetadata`.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use metadata::{MetadataImage, PartitionRegistration, TopicImage};
 use model::{NodeId, Uuid, topic_name};
@@ -18,15 +19,20 @@ use crate::broker::metadata_cache::{alive_nodes, controller_id_for_clients, node
 use crate::request::RequestContext;
 
 /// Describes the topics asked for, and creates those that are missing where that is allowed.
-pub async fn handle(broker: &Broker, context: &RequestContext, request: MetadataRequest) -> MetadataResponse {
+pub fn handle(broker: &Arc<Broker>, context: &RequestContext, request: &MetadataRequest) -> MetadataResponse {
     let image = broker.metadata.image();
-    let topics = match wanted(context.version, &request) {
+    let topics = match wanted(context.version, request) {
         Ok(Wanted::All) => image.topics().iter().map(|topic| described(&image, context, topic)).collect(),
         Ok(Wanted::Ids(ids)) => ids.into_iter().map(|id| by_id(&image, context, id)).collect(),
-        Ok(Wanted::Names(names)) => by_name(&image, context, names),
-        Err(error) => return refused(&request, error),
+        Ok(Wanted::Names(names)) => {
+            if request.allow_auto_topic_creation && broker.config().log.auto_create_topics_enable {
+                create_missing(broker, &image, &names);
+            }
+            by_name(&image, context, names)
+        }
+        Err(error) => return refused(request, error),
     };
-    respond(broker, &image, context, &request, topics)
+    respond(broker, &image, context, request, topics)
 }
 
 enum Wanted {
@@ -61,6 +67,13 @@ fn by_id(image: &MetadataImage, context: &RequestContext, id: Uuid) -> MetadataR
             ..Default::default()
         },
     }
+}
+
+/// Has topics created that are missing and may exist; the client comes again for them.
+fn create_missing(broker: &Arc<Broker>, image: &MetadataImage, names: &BTreeSet<String>) {
+    let missing = names.iter().filter(|name| image.topics().by_name(name).is_none());
+    let valid = missing.filter(|name| topic_name::is_valid(name)).cloned();
+    broker.topic_creation.create(broker, valid);
 }
 
 fn by_name(

@@ -1,0 +1,71 @@
+//! Acts on new metadata: partitions come, go and change leaders, coordinators load and stop, configurations change.
+//!
+//! Invariants:
+//! - images are acted on one at a time, in their order
+//! - clients are told of an image only after it was acted on, so that what they are told is there
+//!
+//! Kafka: `BrokerMetadataPublisher`.
+
+use std::sync::Arc;
+
+use coordinators::group::DeletedTopic;
+use metadata::{MetadataDelta, MetadataImage, ResourceType};
+use model::topic_name;
+
+use super::Broker;
+use super::leader_log::LeaderLog;
+use super::partition::Partition;
+use super::replica_manager::Applied;
+
+/// Acts on what differs between the image last published and `image`, and publishes it.
+pub async fn publish(broker: &Arc<Broker>, image: Arc<MetadataImage>) {
+    let _one_at_a_time = broker.publishing.lock().await;
+    let old = broker.metadata.image();
+    let delta = MetadataDelta::between(&old, &image);
+    let defaults_changed = broker.dynamic_config.apply(&image, broker.node_id);
+    let changes = delta.local_changes(broker.node_id);
+    let applied = broker.replicas.apply(&changes, &image, &broker.dynamic_config);
+    if defaults_changed {
+        apply_configs(broker, &image, image.topics().iter().map(|topic| &**topic.name()));
+    } else {
+        let topics = delta.configs.iter().filter(|resource| resource.resource_type == ResourceType::TOPIC);
+        apply_configs(broker, &image, topics.map(|resource| &*resource.name));
+    }
+    broker.metadata.publish(image.clone());
+    apply_to_groups(broker, &image, &applied);
+    forget_deleted_topics(broker, &delta);
+}
+
+/// Topics' configurations change from the next operation on.
+fn apply_configs<'a>(broker: &Broker, image: &MetadataImage, topics: impl Iterator<Item = &'a str>) {
+    for name in topics.filter(|name| image.topics().by_name(name).is_some()) {
+        broker.replicas.logs().update_topic_config(name, &broker.dynamic_config.topic(image, name));
+    }
+}
+
+/// Kafka: `BrokerMetadataPublisher.updateCoordinator`.
+fn apply_to_groups(broker: &Broker, image: &MetadataImage, applied: &Applied) {
+    let Some(topic) = image.topics().by_name(topic_name::CONSUMER_OFFSETS) else { return };
+    broker.groups.set_partition_count(topic.partition_count());
+    let is_offsets =
+        |partition: &&Arc<Partition>| &*partition.topic_partition().topic == topic_name::CONSUMER_OFFSETS;
+    for partition in applied.resigned.iter().filter(is_offsets) {
+        broker.groups.on_partition_resigned(partition.topic_partition().partition, None);
+    }
+    for partition in applied.elected.iter().filter(is_offsets) {
+        let (_, epoch) = partition.leadership();
+        let log = Arc::new(LeaderLog::new(partition.clone(), epoch));
+        broker.groups.on_partition_elected(partition.topic_partition().partition, epoch, log);
+    }
+}
+
+/// Groups forget the offsets of topics that are gone; nobody waits for that.
+fn forget_deleted_topics(broker: &Arc<Broker>, delta: &MetadataDelta) {
+    let deleted =
+        |topic: &metadata::TopicImage| DeletedTopic { name: topic.name().to_string(), id: topic.id() };
+    let topics: Vec<_> = delta.deleted_topics.iter().map(deleted).collect();
+    if !topics.is_empty() {
+        let broker = broker.clone();
+        tokio::spawn(async move { broker.groups.on_topics_deleted(topics).await });
+    }
+}

@@ -1,0 +1,201 @@
+//! The partitions that this broker has replicas of, by topic id and by name.
+//!
+//! Invariants:
+//! - a partition is here from when its log is open until its topic, or its replica here, is gone
+//! - a name leads to the topic that has it now: a topic that was made again under its name has another id
+//!
+//! Kafka: `ReplicaManager`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, RwLock};
+
+use metadata::{LocalReplicaChanges, MetadataImage, PartitionRegistration};
+use model::{NodeId, Offset, TopicIdPartition, Uuid};
+use protocol::ErrorCode;
+use storage::{Interest, LogManager};
+use tokio::sync::Notify;
+
+use super::dynamic_config::DynamicConfig;
+use super::fetch_session::TopicKey;
+use super::partition::{Partition, PartitionError};
+
+/// The partitions of this broker.
+#[derive(Debug)]
+pub struct ReplicaManager {
+    node_id: NodeId,
+    logs: Arc<LogManager>,
+    topics: RwLock<Topics>,
+}
+
+#[derive(Debug, Default)]
+struct Topics {
+    by_id: HashMap<Uuid, BTreeMap<i32, Arc<Partition>>>,
+    by_name: HashMap<Arc<str>, Uuid>,
+}
+
+/// What a change of metadata did to the partitions here.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// Partitions that this broker leads from now on, at a new epoch.
+    pub elected: Vec<Arc<Partition>>,
+    /// Partitions that it led before, or that are gone.
+    pub resigned: Vec<Arc<Partition>>,
+}
+
+impl ReplicaManager {
+    /// Makes a manager without partitions, over `logs`.
+    pub fn new(node_id: NodeId, logs: Arc<LogManager>) -> Self {
+        Self { node_id, logs, topics: RwLock::default() }
+    }
+
+    /// Returns the logs of all log dirs.
+    pub fn logs(&self) -> &Arc<LogManager> {
+        &self.logs
+    }
+
+    /// Finds a partition by its topic's name.
+    pub fn by_name(&self, topic: &str, index: i32) -> Option<Arc<Partition>> {
+        let topics = self.topics.read().expect("no holder panics");
+        topics.by_id.get(topics.by_name.get(topic)?)?.get(&index).cloned()
+    }
+
+    /// Finds a partition by its topic's id.
+    pub fn by_id(&self, topic: Uuid, index: i32) -> Option<Arc<Partition>> {
+        self.topics.read().expect("no holder panics").by_id.get(&topic)?.get(&index).cloned()
+    }
+
+    /// Finds a partition as a request names it.
+    ///
+    /// # Errors
+    /// Without a replica here: `NOT_LEADER_OR_FOLLOWER` if the partition exists elsewhere, `KAFKA_STORAGE_ERROR` if its log
+    /// dir is gone, else `UNKNOWN_TOPIC_ID` or `UNKNOWN_TOPIC_OR_PARTITION`. Kafka: `ReplicaManager.getPartitionOrError`.
+    pub fn find(
+        &self,
+        image: &MetadataImage,
+        topic: &TopicKey,
+        index: i32,
+    ) -> Result<Arc<Partition>, ErrorCode> {
+        let (found, known) = match topic {
+            TopicKey::Id(id) => (self.by_id(*id, index), image.topics().by_id(*id)),
+            TopicKey::Name(name) => (self.by_name(name, index), image.topics().by_name(name)),
+        };
+        found.ok_or_else(|| match (known, topic) {
+            (None, TopicKey::Id(_)) => ErrorCode::UNKNOWN_TOPIC_ID,
+            (None, TopicKey::Name(_)) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            (Some(topic), _) => match topic.partition(index) {
+                Some(state) if state.replicas.contains(&self.node_id) => ErrorCode::KAFKA_STORAGE_ERROR,
+                Some(_) => ErrorCode::NOT_LEADER_OR_FOLLOWER,
+                None => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            },
+        })
+    }
+
+    /// Returns all partitions, in no order.
+    pub fn all(&self) -> Vec<Arc<Partition>> {
+        let topics = self.topics.read().expect("no holder panics");
+        topics.by_id.values().flat_map(BTreeMap::values).cloned().collect()
+    }
+
+    /// Opens, closes and deletes logs as the controller decided.
+    /// Kafka: `ReplicaManager.applyDelta`.
+    pub fn apply(
+        &self,
+        changes: &LocalReplicaChanges,
+        image: &MetadataImage,
+        configs: &DynamicConfig,
+    ) -> Applied {
+        let mut applied = Applied::default();
+        for name in &changes.deletes {
+            applied.resigned.extend(self.remove(name));
+        }
+        for (name, registration) in changes.leaders.iter().chain(&changes.followers) {
+            match self.by_id(name.topic_id, name.topic_partition.partition) {
+                Some(partition) => apply_to(&partition, registration, &mut applied),
+                None => applied.elected.extend(self.add(name, registration, image, configs)),
+            }
+        }
+        applied
+    }
+
+    /// Takes up a replica; returns it if this broker leads.
+    fn add(
+        &self,
+        name: &TopicIdPartition,
+        registration: &PartitionRegistration,
+        image: &MetadataImage,
+        configs: &DynamicConfig,
+    ) -> Option<Arc<Partition>> {
+        let topic = &name.topic_partition.topic;
+        let config = configs.topic(image, topic);
+        let wanted = registration.directory(self.node_id).filter(|id| self.logs.dir(*id).is_some());
+        let log = match self.logs.get_or_create_log(
+            &name.topic_partition,
+            Some(name.topic_id),
+            wanted,
+            config,
+        ) {
+            Ok(log) => log,
+            Err(error) => {
+                tracing::error!(partition = %name.topic_partition, "a partition's log cannot be opened: {error}");
+                return None;
+            }
+        };
+        let partition = Arc::new(Partition::new(self.node_id, name.topic_id, log, registration));
+        let leads = partition.is_leader();
+        if leads {
+            partition.begin_to_lead();
+        }
+        let mut topics = self.topics.write().expect("no holder panics");
+        topics.by_name.insert(topic.clone(), name.topic_id);
+        let of_topic = topics.by_id.entry(name.topic_id).or_default();
+        of_topic.insert(name.topic_partition.partition, partition.clone());
+        leads.then_some(partition)
+    }
+
+    /// Lets go of a replica and deletes its log.
+    fn remove(&self, name: &TopicIdPartition) -> Option<Arc<Partition>> {
+        let mut topics = self.topics.write().expect("no holder panics");
+        let partitions = topics.by_id.get_mut(&name.topic_id)?;
+        let partition = partitions.remove(&name.topic_partition.partition);
+        if partitions.is_empty() {
+            topics.by_id.remove(&name.topic_id);
+            if topics.by_name.get(&name.topic_partition.topic) == Some(&name.topic_id) {
+                topics.by_name.remove(&name.topic_partition.topic);
+            }
+        }
+        drop(topics);
+        if let Err(error) = self.logs.delete_log(&name.topic_partition) {
+            tracing::error!(partition = %name.topic_partition, "a deleted partition's log cannot be put away: {error}");
+        }
+        partition
+    }
+}
+
+/// Waits until all before `end` is committed: replicated, and synced where the topic promises that.
+///
+/// # Errors
+/// The partition can no longer be led from here, or its disk failed.
+pub async fn wait_committed(partition: &Partition, end: Offset) -> Result<(), PartitionError> {
+    let log = partition.log();
+    if log.high_watermark() < end {
+        let notify = Arc::new(Notify::new());
+        let _subscription = log.subscribe(Interest::HIGH_WATERMARK, &notify);
+        while log.high_watermark() < end {
+            partition.leader_log(None)?;
+            notify.notified().await;
+        }
+    }
+    if log.config().ack_durability == config::AckDurability::Synced {
+        log.wait_synced(end).await?;
+    }
+    Ok(())
+}
+
+fn apply_to(partition: &Arc<Partition>, registration: &PartitionRegistration, applied: &mut Applied) {
+    let led = partition.is_leader();
+    if partition.apply(registration) {
+        applied.elected.push(partition.clone());
+    } else if led && !partition.is_leader() {
+        applied.resigned.push(partition.clone());
+    }
+}

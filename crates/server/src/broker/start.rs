@@ -1,0 +1,228 @@
+//! Starts and stops the broker role, in the order that keeps its promises.
+//!
+//! Invariants:
+//! - nobody is answered before the logs are loaded, the broker is unfenced, and its first image was acted on
+//! - what was begun is stopped in the opposite order; a clean stop leaves its mark in every log dir
+//!
+//! Kafka: `BrokerServer.startup`, `BrokerServer.shutdown`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use config::{BrokerConfig, LogConfig};
+use metadata::MetadataImage;
+use model::{TopicPartition, Uuid};
+use protocol::ErrorCode;
+use protocol::broker_registration_request::Listener;
+use storage::{LogEnvironment, LogManager, LogManagerOptions, StorageError};
+use tokio::sync::watch;
+use world::chance::Chance;
+use world::clock::Clock;
+use world::files::Files;
+
+use super::controller_channel::ControllerChannel;
+use super::lifecycle::{become_unfenced, controlled_shutdown, keep_alive, register};
+use super::publisher::publish;
+use super::{Broker, lifecycle};
+
+/// How often the mover thread looks for what is due.
+const MOVER_INTERVAL: Duration = Duration::from_secs(1);
+/// Recovery points, and what else a start after a kill needs, are written at least so often.
+const CHECKPOINT_INTERVAL_MAX_MS: i64 = 5_000;
+/// How many threads sync logs for those who wait.
+const SYNC_THREADS: usize = 4;
+
+/// Why the broker cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// No log dir can be used, or a log cannot be loaded.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The controller does not let this broker in.
+    #[error("the controller refuses to register this broker: {}", .0.message())]
+    Registration(ErrorCode),
+    /// No thread can be started.
+    #[error("cannot start a thread: {0}")]
+    Thread(std::io::Error),
+}
+
+/// What the broker role stands on.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// Files.
+    pub files: Arc<dyn Files>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub chance: Arc<dyn Chance>,
+}
+
+/// The controller as the broker role needs it.
+#[derive(Clone, Debug)]
+pub struct ControllerLink {
+    /// Where requests go.
+    pub channel: Arc<dyn ControllerChannel>,
+    /// The newest committed image.
+    pub images: watch::Receiver<Arc<MetadataImage>>,
+}
+
+/// A running broker.
+#[derive(Debug)]
+pub struct RunningBroker {
+    /// Its parts.
+    pub broker: Arc<Broker>,
+    stop: watch::Sender<bool>,
+    mover: Mover,
+}
+
+/// Opens and locks the log dirs of a configuration.
+///
+/// # Errors
+/// None of them is usable, or another process holds one.
+pub fn open_logs(config: &BrokerConfig, world: &World) -> Result<Arc<LogManager>, StartError> {
+    let environment = LogEnvironment::new(
+        world.files.clone(),
+        world.clock.clone(),
+        world.chance.clone(),
+        open_file_limit(),
+        config.transactions.producer_id_expiration_ms.into(),
+    );
+    let checkpoint = i64::from(config.log.log_flush_offset_checkpoint_interval_ms);
+    let options = LogManagerOptions {
+        log_dirs: config.log_dirs.iter().map(PathBuf::from).collect(),
+        recovery_threads_per_data_dir: config.log.num_recovery_threads_per_data_dir.max(1) as usize,
+        retention_check_interval_ms: config.log.log_retention_check_interval_ms,
+        checkpoint_interval_ms: checkpoint.min(CHECKPOINT_INTERVAL_MAX_MS),
+        producer_expiration_check_interval_ms: config
+            .transactions
+            .producer_id_expiration_check_interval_ms
+            .into(),
+    };
+    Ok(LogManager::open(environment, options)?)
+}
+
+/// Half of what the process may open: sockets need the rest.
+fn open_file_limit() -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // As many as the administrator allows; where that is refused, what there is must do.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    let current = getrlimit(Resource::Nofile).current.unwrap_or(1 << 20);
+    (current / 2).clamp(64, 1 << 20) as usize
+}
+
+/// Starts the broker role: loads the logs, follows the metadata, registers, and becomes unfenced.
+///
+/// # Errors
+/// The logs cannot be loaded, or the controller does not let this broker in.
+pub async fn start(
+    config: Arc<BrokerConfig>,
+    cluster_id: String,
+    logs: Arc<LogManager>,
+    link: ControllerLink,
+    world: World,
+    listeners: Vec<Listener>,
+) -> Result<RunningBroker, StartError> {
+    let incarnation = Uuid::from_random_bytes(world.chance.next_id());
+    let World { clock, chance, .. } = world;
+    let broker = Broker::new(config, cluster_id, logs.clone(), link.channel.clone(), clock, chance);
+    let image = link.images.borrow().clone();
+    broker.dynamic_config.apply(&image, broker.node_id);
+    load(&broker, &image)?;
+    let mover = Mover::start(logs).map_err(StartError::Thread)?;
+    broker.groups.startup();
+    let (stop, stopped) = watch::channel(false);
+    tokio::spawn(follow_metadata(broker.clone(), link.images, stopped.clone()));
+    register(&broker, incarnation, listeners).await.map_err(StartError::Registration)?;
+    become_unfenced(&broker).await;
+    tokio::spawn(keep_alive(broker.clone(), stopped));
+    Ok(RunningBroker { broker, stop, mover })
+}
+
+/// Loads all logs; what the metadata does not place here is put aside. Kafka: `LogManager.loadLogs`, `isStrayReplica`.
+fn load(broker: &Broker, image: &MetadataImage) -> Result<(), StartError> {
+    let config_for = |partition: &TopicPartition, id: Option<Uuid>| -> Option<Arc<LogConfig>> {
+        let topic = image.topics().by_name(&partition.topic)?;
+        let is_here = topic.partition(partition.partition)?.replicas.contains(&broker.node_id);
+        let is_same = id.is_none_or(|id| id == topic.id());
+        (is_here && is_same).then(|| broker.dynamic_config.topic(image, &partition.topic))
+    };
+    Ok(broker.replicas.logs().load(&config_for)?)
+}
+
+/// Acts on every new image until `stop` says so.
+async fn follow_metadata(
+    broker: Arc<Broker>,
+    mut images: watch::Receiver<Arc<MetadataImage>>,
+    mut stop: watch::Receiver<bool>,
+) {
+    loop {
+        let image = images.borrow_and_update().clone();
+        publish(&broker, image).await;
+        tokio::select! {
+            changed = images.changed() => if changed.is_err() { return },
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
+impl RunningBroker {
+    /// Asks the controller to take over, within `controlled.shutdown`'s patience.
+    pub async fn prepare_to_stop(&self) {
+        controlled_shutdown(&self.broker, lifecycle::STOP_PATIENCE).await;
+    }
+
+    /// Stops, and closes the logs cleanly. No connection may be served any more.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        self.broker.groups.shutdown();
+        let logs = self.broker.replicas.logs().clone();
+        let epoch = self.broker.epoch();
+        let mover = self.mover;
+        let close = move || {
+            mover.stop();
+            logs.shutdown(epoch);
+        };
+        if tokio::task::spawn_blocking(close).await.is_err() {
+            tracing::error!("the logs could not be closed cleanly");
+        }
+    }
+}
+
+/// The thread that does what no request waits for, and those that sync for requests that do.
+#[derive(Debug)]
+struct Mover {
+    logs: Arc<LogManager>,
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+    sync_threads: Vec<JoinHandle<()>>,
+}
+
+impl Mover {
+    fn start(logs: Arc<LogManager>) -> std::io::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let sync_threads = logs.environment().group_commit.start(SYNC_THREADS)?;
+        let (stopped, its_logs) = (stop.clone(), logs.clone());
+        let thread = std::thread::Builder::new().name("monedula-mover".to_owned()).spawn(move || {
+            while !stopped.load(Ordering::Acquire) {
+                its_logs.step();
+                std::thread::park_timeout(MOVER_INTERVAL);
+            }
+        })?;
+        Ok(Self { logs, stop, thread, sync_threads })
+    }
+
+    fn stop(self) {
+        self.stop.store(true, Ordering::Release);
+        self.thread.thread().unpark();
+        self.logs.environment().group_commit.stop();
+        for thread in std::iter::once(self.thread).chain(self.sync_threads) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the log had panicked");
+            }
+        }
+    }
+}

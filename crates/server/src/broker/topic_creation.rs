@@ -1,0 +1,96 @@
+//! Topics that are created because a client or a coordinator asked for them.
+//!
+//! Invariants:
+//! - a topic's creation is asked for once at a time
+//! - nobody waits for it: who asked comes again
+//!
+//! Kafka: `AutoTopicCreationManager`.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use config::BrokerConfig;
+use model::topic_name;
+use protocol::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use protocol::{CreateTopicsRequest, ErrorCode, ResponseBody};
+
+use super::Broker;
+
+/// Creations that are under way.
+#[derive(Debug, Default)]
+pub struct TopicCreation {
+    under_way: Mutex<BTreeSet<String>>,
+}
+
+impl TopicCreation {
+    /// Asks the controller to create those of `names` that nobody asked for yet. Must be called within a tokio runtime.
+    pub fn create(&self, broker: &Arc<Broker>, names: impl IntoIterator<Item = String>) {
+        let config = broker.config();
+        let topics: Vec<_> =
+            names.into_iter().filter(|name| self.begin(name)).map(|name| creatable(&config, name)).collect();
+        if topics.is_empty() {
+            return;
+        }
+        let broker = broker.clone();
+        let timeout_ms = config.network.request_timeout_ms;
+        tokio::spawn(async move {
+            let names: Vec<_> = topics.iter().map(|topic| topic.name.clone()).collect();
+            let request = CreateTopicsRequest { topics, timeout_ms, ..Default::default() };
+            report(&broker.controller.submit(request.into()).await);
+            broker.topic_creation.end(&names);
+        });
+    }
+
+    fn begin(&self, name: &str) -> bool {
+        self.under_way.lock().expect("no holder panics").insert(name.to_owned())
+    }
+
+    fn end(&self, names: &[String]) {
+        let mut under_way = self.under_way.lock().expect("no holder panics");
+        names.iter().for_each(|name| {
+            under_way.remove(name);
+        });
+    }
+}
+
+fn report(response: &ResponseBody) {
+    let ResponseBody::CreateTopics(response) = response else { return };
+    for topic in &response.topics {
+        let message = topic.error_message.as_deref().unwrap_or_default();
+        match topic.error_code {
+            ErrorCode::NONE => tracing::info!(topic = topic.name, "created because it was asked for"),
+            ErrorCode::TOPIC_ALREADY_EXISTS => {}
+            error => tracing::warn!(topic = topic.name, error = error.name(), "cannot be created: {message}"),
+        }
+    }
+}
+
+/// Returns a topic as it is created by itself. Kafka: `DefaultAutoTopicCreationManager.creatableTopic`.
+fn creatable(config: &BrokerConfig, name: String) -> CreatableTopic {
+    let (num_partitions, replication_factor, configs) = match name.as_str() {
+        topic_name::CONSUMER_OFFSETS => offsets_topic(config),
+        _ => (config.log.num_partitions, config.log.default_replication_factor as i16, Vec::new()),
+    };
+    CreatableTopic { name, num_partitions, replication_factor, configs, ..Default::default() }
+}
+
+/// Kafka: `GroupCoordinatorService.groupMetadataTopicConfigs`.
+fn offsets_topic(config: &BrokerConfig) -> (i32, i16, Vec<CreatableTopicConfig>) {
+    let groups = &config.groups;
+    let segment_bytes = groups.offsets_topic_segment_bytes.to_string();
+    let configs = [
+        ("cleanup.policy", "compact"),
+        ("compression.type", "producer"),
+        ("segment.bytes", segment_bytes.as_str()),
+    ];
+    let config = |(name, value): (&str, &str)| CreatableTopicConfig {
+        name: name.to_owned(),
+        value: Some(value.to_owned()),
+        ..Default::default()
+    };
+    (
+        groups.offsets_topic_num_partitions,
+        groups.offsets_topic_replication_factor,
+        configs.into_iter().map(config).collect(),
+    )
+}

@@ -1,0 +1,313 @@
+//! Fetch (key 1): reads record batches from partitions that this broker leads.
+//!
+//! Versions: 4–18. 4 isolation level · 5 log start offset · 7 sessions (KIP-227) · 9 leader epoch (KIP-320) · 10 zstd ·
+//! 11 rack (KIP-392) · 12 flexible, diverging epoch · 13 topic ids (KIP-516) · 14 tiers · 15 replica state (KIP-903) ·
+//! 16 the present leader (KIP-951) · 17 directory ids · 18 the follower's high watermark.
+//! Not yet: fetching as a replica, which is refused; fetching from followers. Kafka: `KafkaApis.handleFetchRequest`,
+//! `ReplicaManager.fetchMessages`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use metadata::MetadataImage;
+use model::{LeaderEpoch, NodeId, Offset, Uuid};
+use protocol::fetch_request::FetchPartition;
+use protocol::fetch_response::{
+    AbortedTransaction, EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
+};
+use protocol::{ErrorCode, FetchRequest, FetchResponse, Records};
+use storage::{FetchDataInfo, FetchIsolation, Interest, Subscription};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
+
+use crate::authorize::may_act_for_the_cluster;
+use crate::broker::Broker;
+use crate::broker::fetch_session::{FetchContext, FetchTarget, SessionRequest, TopicKey};
+use crate::broker::metadata_cache::node;
+use crate::broker::partition::{Partition, PartitionError};
+use crate::request::RequestContext;
+
+/// Reads what is asked for, waiting up to `max_wait_ms` until there are `min_bytes`.
+pub async fn handle(broker: &Broker, context: &RequestContext, request: FetchRequest) -> FetchResponse {
+    let limits = Limits::of(broker, &request);
+    let replica = request.replica_id >= 0 || request.replica_state.replica_id >= 0;
+    let (session, targets) =
+        match broker.fetch_sessions.begin(session_request(context, request), context.received_at) {
+            Ok(begun) => begun,
+            Err(error_code) => return FetchResponse { error_code, ..Default::default() },
+        };
+    let fetch = Fetch { broker, context, image: broker.metadata.image(), limits };
+    let rows = match replica {
+        true => fetch.refuse_replica(&targets),
+        false => fetch.read_or_wait(&targets).await,
+    };
+    fetch.respond(session, targets, rows)
+}
+
+/// How much may be read, and how long may be waited for it.
+#[derive(Clone, Copy)]
+struct Limits {
+    max_bytes: usize,
+    min_bytes: usize,
+    deadline: Option<Instant>,
+    isolation: FetchIsolation,
+}
+
+impl Limits {
+    fn of(broker: &Broker, request: &FetchRequest) -> Self {
+        let max_bytes = request.max_bytes.min(broker.config().network.fetch_max_bytes).max(0) as usize;
+        let wait = u64::try_from(request.max_wait_ms).ok().filter(|wait| *wait > 0);
+        Self {
+            max_bytes,
+            min_bytes: (request.min_bytes.max(0) as usize).min(max_bytes),
+            deadline: wait.map(|wait| Instant::now() + Duration::from_millis(wait)),
+            isolation: match request.isolation_level {
+                1 => FetchIsolation::TxnCommitted,
+                _ => FetchIsolation::HighWatermark,
+            },
+        }
+    }
+}
+
+fn session_request(context: &RequestContext, request: FetchRequest) -> SessionRequest {
+    let by_id = context.version >= 13;
+    let key = |name: &str, id: Uuid| if by_id { TopicKey::Id(id) } else { TopicKey::Name(name.into()) };
+    let mut session = SessionRequest { id: 0, epoch: -1, by_id, ..Default::default() };
+    if context.version >= 7 {
+        (session.id, session.epoch) = (request.session_id, request.session_epoch);
+    }
+    for topic in &request.topics {
+        let topic_key = key(&topic.topic, topic.topic_id);
+        session.targets.extend(topic.partitions.iter().map(|partition| target(topic_key.clone(), partition)));
+    }
+    for topic in &request.forgotten_topics_data {
+        let topic_key = key(&topic.topic, topic.topic_id);
+        session.forgotten.extend(topic.partitions.iter().map(|index| (topic_key.clone(), *index)));
+    }
+    session
+}
+
+fn target(topic: TopicKey, partition: &FetchPartition) -> FetchTarget {
+    FetchTarget {
+        topic,
+        partition: partition.partition,
+        fetch_offset: partition.fetch_offset,
+        max_bytes: partition.partition_max_bytes,
+        current_leader_epoch: partition.current_leader_epoch,
+        last_fetched_epoch: partition.last_fetched_epoch,
+    }
+}
+
+struct Fetch<'a> {
+    broker: &'a Broker,
+    context: &'a RequestContext,
+    image: Arc<MetadataImage>,
+    limits: Limits,
+}
+
+/// What was read of all partitions.
+struct Outcome {
+    rows: Vec<PartitionData>,
+    bytes: usize,
+    /// Whether somebody has to know something now: an error, or a log that has diverged.
+    urgent: bool,
+}
+
+impl Fetch<'_> {
+    async fn read_or_wait(&self, targets: &[FetchTarget]) -> Vec<PartitionData> {
+        let outcome = self.read_all(targets);
+        let Some(deadline) = self.limits.deadline.filter(|_| !self.is_enough(&outcome, targets)) else {
+            return outcome.rows;
+        };
+        let notify = Arc::new(Notify::new());
+        let _subscriptions = self.subscribe(targets, &notify);
+        loop {
+            // Whatever came between the last look and the subscription is seen by this one.
+            let outcome = self.read_all(targets);
+            if self.is_enough(&outcome, targets) {
+                return outcome.rows;
+            }
+            if timeout_at(deadline, notify.notified()).await.is_err() {
+                return self.read_all(targets).rows;
+            }
+        }
+    }
+
+    fn is_enough(&self, outcome: &Outcome, targets: &[FetchTarget]) -> bool {
+        outcome.urgent || outcome.bytes >= self.limits.min_bytes || targets.is_empty()
+    }
+
+    fn subscribe(&self, targets: &[FetchTarget], notify: &Arc<Notify>) -> Vec<Subscription> {
+        let partitions = targets.iter().filter_map(|target| self.find(target).ok());
+        partitions.map(|partition| partition.log().subscribe(Interest::HIGH_WATERMARK, notify)).collect()
+    }
+
+    fn find(&self, target: &FetchTarget) -> Result<Arc<Partition>, ErrorCode> {
+        self.broker.replicas.find(&self.image, &target.topic, target.partition)
+    }
+
+    /// Reads all partitions in turn while there is room; the first records come whole, however large.
+    /// Kafka: `ReplicaManager.readFromLog`.
+    fn read_all(&self, targets: &[FetchTarget]) -> Outcome {
+        let mut outcome = Outcome { rows: Vec::with_capacity(targets.len()), bytes: 0, urgent: false };
+        for target in targets {
+            let room = self.limits.max_bytes.saturating_sub(outcome.bytes);
+            let row = self.read_one(target, room, outcome.bytes == 0);
+            outcome.bytes += row.records.as_ref().map_or(0, Records::len);
+            outcome.urgent |= row.error_code.is_error() || row.diverging_epoch.epoch >= 0;
+            outcome.rows.push(row);
+        }
+        outcome
+    }
+
+    fn read_one(&self, target: &FetchTarget, room: usize, min_one_message: bool) -> PartitionData {
+        let result = self.find(target).map_err(PartitionError::Refused);
+        result.and_then(|partition| self.read(&partition, target, room, min_one_message)).unwrap_or_else(
+            |error| {
+                if error.code() == ErrorCode::UNKNOWN_SERVER_ERROR {
+                    tracing::error!(partition = target.partition, "a fetch failed: {error}");
+                }
+                self.refused(target, error.code())
+            },
+        )
+    }
+
+    fn read(
+        &self,
+        partition: &Partition,
+        target: &FetchTarget,
+        room: usize,
+        min_one_message: bool,
+    ) -> Result<PartitionData, PartitionError> {
+        let known = Some(LeaderEpoch(target.current_leader_epoch)).filter(|epoch| epoch.0 >= 0);
+        let log = partition.leader_log(known)?;
+        let offsets = log.offsets();
+        let mut row = PartitionData {
+            partition_index: target.partition,
+            high_watermark: offsets.high_watermark.0,
+            last_stable_offset: offsets.last_stable.0,
+            log_start_offset: offsets.log_start.0,
+            records: Some(Records::default()),
+            ..Default::default()
+        };
+        if let Some(diverging) = diverging_epoch(partition, target) {
+            row.diverging_epoch = diverging;
+            return Ok(row);
+        }
+        let max_bytes = room.min(target.max_bytes.max(0) as usize);
+        let read =
+            log.read(Offset(target.fetch_offset), max_bytes, self.limits.isolation, min_one_message)?;
+        row.aborted_transactions = aborted(&read);
+        if !read.first_entry_incomplete {
+            row.records = Some(read.records);
+        }
+        Ok(row)
+    }
+
+    fn refused(&self, target: &FetchTarget, error_code: ErrorCode) -> PartitionData {
+        let mut row = PartitionData {
+            partition_index: target.partition,
+            error_code,
+            high_watermark: -1,
+            last_stable_offset: -1,
+            log_start_offset: -1,
+            records: Some(Records::default()),
+            ..Default::default()
+        };
+        let moved = matches!(error_code, ErrorCode::NOT_LEADER_OR_FOLLOWER | ErrorCode::FENCED_LEADER_EPOCH);
+        if moved && self.context.version >= 16 {
+            row.current_leader = self.current_leader(target);
+        }
+        row
+    }
+
+    fn current_leader(&self, target: &FetchTarget) -> LeaderIdAndEpoch {
+        let topic = match &target.topic {
+            TopicKey::Id(id) => self.image.topics().by_id(*id),
+            TopicKey::Name(name) => self.image.topics().by_name(name),
+        };
+        let state = topic.and_then(|topic| topic.partition(target.partition));
+        state.map_or_else(LeaderIdAndEpoch::default, |state| LeaderIdAndEpoch {
+            leader_id: state.leader.0,
+            leader_epoch: state.leader_epoch.0,
+            ..Default::default()
+        })
+    }
+
+    /// Refuses whoever claims to be a replica: only brokers may, and none follows this one.
+    fn refuse_replica(&self, targets: &[FetchTarget]) -> Vec<PartitionData> {
+        let error = match may_act_for_the_cluster(self.context) {
+            true => ErrorCode::NOT_LEADER_OR_FOLLOWER,
+            false => ErrorCode::TOPIC_AUTHORIZATION_FAILED,
+        };
+        targets.iter().map(|target| self.refused(target, error)).collect()
+    }
+
+    fn respond(
+        &self,
+        session: FetchContext,
+        targets: Vec<FetchTarget>,
+        rows: Vec<PartitionData>,
+    ) -> FetchResponse {
+        let rows = targets.into_iter().zip(rows).collect();
+        let slots = self.broker.config().network.max_incremental_fetch_session_cache_slots.max(0) as usize;
+        let fresh_id = || self.broker.chance.next_u64() as i32;
+        let now = self.broker.clock.monotonic();
+        match self.broker.fetch_sessions.finish(session, rows, now, slots, fresh_id) {
+            Ok((session_id, rows)) => {
+                let mut response = FetchResponse { session_id, ..Default::default() };
+                for (topic, row) in rows {
+                    self.add_endpoint(&mut response.node_endpoints, row.current_leader.leader_id);
+                    add_row(&mut response.responses, topic, row);
+                }
+                response
+            }
+            Err(error_code) => FetchResponse { error_code, ..Default::default() },
+        }
+    }
+
+    fn add_endpoint(&self, endpoints: &mut Vec<NodeEndpoint>, leader: i32) {
+        if leader < 0 || endpoints.iter().any(|endpoint| endpoint.node_id == leader) {
+            return;
+        }
+        if let Some(node) = node(&self.image, NodeId(leader), &self.context.listener.name) {
+            let (host, port, rack) = (node.host, node.port, node.rack);
+            endpoints.push(NodeEndpoint { node_id: leader, host, port, rack, ..Default::default() });
+        }
+    }
+}
+
+/// Adds a row to its topic's; rows of a topic that stand apart stay apart, since their order tells whose turn it was.
+fn add_row(topics: &mut Vec<FetchableTopicResponse>, key: TopicKey, row: PartitionData) {
+    let (topic, topic_id) = match key {
+        TopicKey::Id(id) => (String::new(), id),
+        TopicKey::Name(name) => (name.to_string(), Uuid::ZERO),
+    };
+    match topics.last_mut() {
+        Some(last) if last.topic == topic && last.topic_id == topic_id => last.partitions.push(row),
+        _ => topics.push(FetchableTopicResponse {
+            topic,
+            topic_id,
+            partitions: vec![row],
+            ..Default::default()
+        }),
+    }
+}
+
+/// Says where the client's log and this one part, if they do. Kafka: `Partition.readRecords`.
+fn diverging_epoch(partition: &Partition, target: &FetchTarget) -> Option<EpochEndOffset> {
+    let last = Some(LeaderEpoch(target.last_fetched_epoch)).filter(|epoch| epoch.0 >= 0)?;
+    let (epoch, end) = partition.log().end_offset_for_epoch(last).unwrap_or((LeaderEpoch::NONE, Offset(-1)));
+    let diverges = epoch < last || end.0 < target.fetch_offset;
+    diverges.then(|| EpochEndOffset { epoch: epoch.0, end_offset: end.0, ..Default::default() })
+}
+
+fn aborted(read: &FetchDataInfo) -> Option<Vec<AbortedTransaction>> {
+    let transactions = read.aborted_transactions.as_ref()?;
+    let row = |aborted: &storage::AbortedTxn| AbortedTransaction {
+        producer_id: aborted.producer_id.0,
+        first_offset: aborted.first_offset.0,
+        ..Default::default()
+    };
+    Some(transactions.iter().map(row).collect())
+}

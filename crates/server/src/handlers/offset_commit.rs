@@ -1,0 +1,104 @@
+//! OffsetCommit (key 8): keeps a group's offsets.
+//!
+//! Versions: 2–10. 5 no retention time · 6 leader epochs · 7 static members · 8 flexible · 9 consumer groups (KIP-848) ·
+//! 10 topic ids. Kafka: `KafkaApis.handleOffsetCommitRequest`.
+
+use metadata::MetadataImage;
+use protocol::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use protocol::offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
+use protocol::{ErrorCode, OffsetCommitRequest, OffsetCommitResponse};
+
+use crate::broker::Broker;
+use crate::request::RequestContext;
+
+/// Commits the offsets of topics and partitions that exist; the others get their own errors.
+pub async fn handle(
+    broker: &Broker,
+    context: &RequestContext,
+    mut request: OffsetCommitRequest,
+) -> OffsetCommitResponse {
+    let image = broker.metadata.image();
+    let by_id = context.version >= 10;
+    let mut refused = Vec::new();
+    let mut known = Vec::new();
+    for mut topic in std::mem::take(&mut request.topics) {
+        match resolve(&image, &mut topic, by_id) {
+            Ok(()) => {
+                refused.extend(take_unknown_partitions(&image, &mut topic, by_id));
+                if !topic.partitions.is_empty() {
+                    known.push(topic);
+                }
+            }
+            Err(error) => refused.push(refuse(&topic, &topic.partitions, error)),
+        }
+    }
+    if known.is_empty() && !refused.is_empty() {
+        return OffsetCommitResponse { topics: refused, ..Default::default() };
+    }
+    request.topics = known;
+    let mut response = broker.groups.commit_offsets(&context.client(), request).await;
+    if by_id {
+        response.topics.iter_mut().for_each(|topic| topic.name.clear());
+    }
+    merge(&mut response.topics, refused);
+    response
+}
+
+/// Gives a topic its name, or its id where the group's records keep it.
+fn resolve(
+    image: &MetadataImage,
+    topic: &mut OffsetCommitRequestTopic,
+    by_id: bool,
+) -> Result<(), ErrorCode> {
+    if by_id {
+        let known = image.topics().by_id(topic.topic_id).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?;
+        topic.name = known.name().to_string();
+    }
+    image.topics().by_name(&topic.name).map(|_| ()).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+}
+
+fn take_unknown_partitions(
+    image: &MetadataImage,
+    topic: &mut OffsetCommitRequestTopic,
+    by_id: bool,
+) -> Option<OffsetCommitResponseTopic> {
+    let exists = |row: &OffsetCommitRequestPartition| {
+        image.topics().partition(&topic.name, row.partition_index).is_some()
+    };
+    let (known, unknown): (Vec<_>, Vec<_>) =
+        std::mem::take(&mut topic.partitions).into_iter().partition(exists);
+    topic.partitions = known;
+    let mut row = refuse(topic, &unknown, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    if by_id {
+        row.name.clear();
+    }
+    (!unknown.is_empty()).then_some(row)
+}
+
+fn refuse(
+    topic: &OffsetCommitRequestTopic,
+    partitions: &[OffsetCommitRequestPartition],
+    error_code: ErrorCode,
+) -> OffsetCommitResponseTopic {
+    let row = |partition: &OffsetCommitRequestPartition| OffsetCommitResponsePartition {
+        partition_index: partition.partition_index,
+        error_code,
+        ..Default::default()
+    };
+    OffsetCommitResponseTopic {
+        name: topic.name.clone(),
+        topic_id: topic.topic_id,
+        partitions: partitions.iter().map(row).collect(),
+        ..Default::default()
+    }
+}
+
+/// Puts refused partitions to the rows of their topics.
+fn merge(topics: &mut Vec<OffsetCommitResponseTopic>, refused: Vec<OffsetCommitResponseTopic>) {
+    for row in refused {
+        match topics.iter_mut().find(|topic| topic.name == row.name && topic.topic_id == row.topic_id) {
+            Some(topic) => topic.partitions.extend(row.partitions),
+            None => topics.push(row),
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! OffsetDelete (key 47): forgets a group's offsets of topics that it no longer reads.
+//!
+//! Versions: 0. Kafka: `KafkaApis.handleOffsetDeleteRequest`.
+
+use protocol::offset_delete_request::OffsetDeleteRequestTopic;
+use protocol::offset_delete_response::{OffsetDeleteResponsePartition, OffsetDeleteResponseTopic};
+use protocol::{ErrorCode, OffsetDeleteRequest, OffsetDeleteResponse};
+
+use crate::broker::Broker;
+
+/// Deletes offsets of partitions that exist; the others get their own errors.
+pub async fn handle(broker: &Broker, mut request: OffsetDeleteRequest) -> OffsetDeleteResponse {
+    let image = broker.metadata.image();
+    let mut refused = Vec::new();
+    for topic in &mut request.topics {
+        let exists = |index: i32| image.topics().partition(&topic.name, index).is_some();
+        let (known, unknown): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut topic.partitions).into_iter().partition(|row| exists(row.partition_index));
+        topic.partitions = known;
+        if !unknown.is_empty() {
+            refused.push(refuse(&topic.name, unknown.iter().map(|row| row.partition_index)));
+        }
+    }
+    request.topics.retain(|topic: &OffsetDeleteRequestTopic| !topic.partitions.is_empty());
+    let mut response = broker.groups.delete_offsets(request).await;
+    if response.error_code.is_none() {
+        merge(&mut response.topics, refused);
+    }
+    response
+}
+
+fn refuse(name: &str, partitions: impl Iterator<Item = i32>) -> OffsetDeleteResponseTopic {
+    let row = |partition_index| OffsetDeleteResponsePartition {
+        partition_index,
+        error_code: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        ..Default::default()
+    };
+    OffsetDeleteResponseTopic {
+        name: name.to_owned(),
+        partitions: partitions.map(row).collect(),
+        ..Default::default()
+    }
+}
+
+fn merge(topics: &mut Vec<OffsetDeleteResponseTopic>, refused: Vec<OffsetDeleteResponseTopic>) {
+    for row in refused {
+        match topics.iter_mut().find(|topic| topic.name == row.name) {
+            Some(topic) => topic.partitions.extend(row.partitions),
+            None => topics.push(row),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! OffsetFetch (key 9): the offsets that groups have committed.
+//!
+//! Versions: 1–10. 2 all topics · 5 leader epochs · 6 flexible · 7 stable offsets · 8 several groups (KIP-709) ·
+//! 9 consumer groups (KIP-848) · 10 topic ids. Kafka: `KafkaApis.handleOffsetFetchRequest`.
+
+use coordinator::{offset_fetch_groups, offset_fetch_response};
+use metadata::MetadataImage;
+use model::Uuid;
+use protocol::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
+use protocol::offset_fetch_response::{
+    OffsetFetchResponseGroup, OffsetFetchResponsePartitions, OffsetFetchResponseTopics,
+};
+use protocol::{ErrorCode, OffsetFetchRequest, OffsetFetchResponse};
+
+use crate::broker::Broker;
+use crate::request::RequestContext;
+
+/// Looks up each group's offsets.
+pub async fn handle(
+    broker: &Broker,
+    context: &RequestContext,
+    request: OffsetFetchRequest,
+) -> OffsetFetchResponse {
+    let require_stable = request.require_stable;
+    let mut groups = Vec::new();
+    for group in offset_fetch_groups(request, context.version) {
+        groups.push(fetch_group(broker, context, group, require_stable).await);
+    }
+    offset_fetch_response(groups, context.version)
+}
+
+async fn fetch_group(
+    broker: &Broker,
+    context: &RequestContext,
+    mut group: OffsetFetchRequestGroup,
+    require_stable: bool,
+) -> OffsetFetchResponseGroup {
+    if context.version < 10 {
+        return broker.groups.fetch_offsets(&context.client(), group, require_stable).await;
+    }
+    let image = broker.metadata.image();
+    let unknown = name_topics(&image, &mut group);
+    let mut fetched = broker.groups.fetch_offsets(&context.client(), group, require_stable).await;
+    if fetched.error_code.is_none() {
+        name_by_id(&image, &mut fetched.topics);
+        fetched.topics.extend(unknown);
+    }
+    fetched
+}
+
+/// Gives the topics their names; those without one are answered here.
+fn name_topics(image: &MetadataImage, group: &mut OffsetFetchRequestGroup) -> Vec<OffsetFetchResponseTopics> {
+    let Some(topics) = &mut group.topics else { return Vec::new() };
+    let (known, unknown): (Vec<_>, Vec<_>) =
+        std::mem::take(topics).into_iter().partition(|topic| image.topics().by_id(topic.topic_id).is_some());
+    *topics = known;
+    for topic in topics {
+        topic.name =
+            image.topics().by_id(topic.topic_id).map_or_else(String::new, |known| known.name().to_string());
+    }
+    unknown.iter().map(unknown_topic).collect()
+}
+
+/// Answers by id alone; topics that have gone since their offsets were committed are left out.
+fn name_by_id(image: &MetadataImage, topics: &mut Vec<OffsetFetchResponseTopics>) {
+    for topic in topics.iter_mut() {
+        if topic.topic_id == Uuid::ZERO {
+            topic.topic_id = image.topics().id_of(&topic.name).unwrap_or(Uuid::ZERO);
+        }
+        topic.name.clear();
+    }
+    topics.retain(|topic| topic.topic_id != Uuid::ZERO);
+}
+
+fn unknown_topic(topic: &OffsetFetchRequestTopics) -> OffsetFetchResponseTopics {
+    let row = |partition_index: &i32| OffsetFetchResponsePartitions {
+        partition_index: *partition_index,
+        committed_offset: -1,
+        committed_leader_epoch: -1,
+        metadata: Some(String::new()),
+        error_code: ErrorCode::UNKNOWN_TOPIC_ID,
+        ..Default::default()
+    };
+    OffsetFetchResponseTopics {
+        topic_id: topic.topic_id,
+        partitions: topic.partition_indexes.iter().map(row).collect(),
+        ..Default::default()
+    }
+}

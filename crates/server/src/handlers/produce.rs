@@ -1,0 +1,255 @@
+//! Produce (key 0): appends record batches to partitions that this broker leads.
+//!
+//! Versions: 3–13. 3 transactional ids · 5 log start offset · 7 zstd · 8 errors of single records (KIP-467) ·
+//! 9 flexible · 10 the present leader (KIP-951) · 12 transactions without AddPartitionsToTxn (KIP-890) · 13 topic ids (KIP-516).
+//! Not yet: transactions: a transactional batch is refused, with 53 where no transactional id is given, else with 48.
+//! Kafka: `KafkaApis.handleProduceRequest`, `ReplicaManager.appendRecords`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use metadata::MetadataImage;
+use model::{Offset, Uuid, topic_name};
+use protocol::produce_request::{PartitionProduceData, TopicProduceData};
+use protocol::produce_response::{
+    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
+};
+use protocol::{ErrorCode, ProduceRequest, ProduceResponse, Records};
+use storage::{AppendOptions, LogAppendInfo, StorageError};
+use tokio::time::timeout;
+
+use crate::broker::Broker;
+use crate::broker::fetch_session::TopicKey;
+use crate::broker::join_all::join_all;
+use crate::broker::metadata_cache::node;
+use crate::broker::partition::{Partition, PartitionError};
+use crate::broker::replica_manager::wait_committed;
+use crate::dispatch::Answer;
+use crate::request::RequestContext;
+
+/// The client that may write to internal topics. Kafka: `AdminUtils.ADMIN_CLIENT_ID`.
+const ADMIN_CLIENT_ID: &str = "__admin_client";
+
+/// Appends each partition's batch, then waits for the acknowledgements that the producer asked for.
+///
+/// A partition that fails does not fail the others. With `acks=0` there is no answer, and the connection's end is what
+/// tells of a failure.
+pub async fn handle(broker: &Broker, context: &RequestContext, request: ProduceRequest) -> Answer {
+    let image = broker.metadata.image();
+    let produce = Produce { broker, context, image: &image, acks: request.acks };
+    let refusal = produce.refusal(&request);
+    let wait = Duration::from_millis(request.timeout_ms.max(0) as u64);
+    let mut topics: Vec<Topic> = request
+        .topic_data
+        .into_iter()
+        .map(|topic| match refusal {
+            Some(error) => refuse_topic(topic, error),
+            None => produce.append_topic(topic),
+        })
+        .collect();
+    if request.acks == -1 {
+        produce.wait_committed(&mut topics, wait).await;
+    }
+    produce.answer(topics)
+}
+
+/// A topic's part of the request, as far as it has come.
+struct Topic {
+    name: String,
+    id: Uuid,
+    rows: Vec<Row>,
+}
+
+struct Row {
+    response: PartitionProduceResponse,
+    /// What was appended, while its commit is awaited.
+    appended: Option<(Arc<Partition>, Offset)>,
+}
+
+struct Produce<'a> {
+    broker: &'a Broker,
+    context: &'a RequestContext,
+    image: &'a MetadataImage,
+    acks: i16,
+}
+
+impl Produce<'_> {
+    /// What refuses the request as a whole.
+    fn refusal(&self, request: &ProduceRequest) -> Option<ErrorCode> {
+        if !matches!(request.acks, -1..=1) {
+            return Some(ErrorCode::INVALID_REQUIRED_ACKS);
+        }
+        let partitions = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
+        let transactional = partitions.filter_map(|data| data.records.as_ref()).any(is_transactional);
+        match (transactional, &request.transactional_id) {
+            (false, _) => None,
+            (true, None) => Some(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED),
+            (true, Some(_)) => Some(ErrorCode::INVALID_TXN_STATE),
+        }
+    }
+
+    fn append_topic(&self, topic: TopicProduceData) -> Topic {
+        let TopicProduceData { name, topic_id, partition_data, .. } = topic;
+        let by_id = self.context.version >= 13;
+        let key = if by_id { TopicKey::Id(topic_id) } else { TopicKey::Name(name.as_str().into()) };
+        let known = if by_id { self.image.topics().by_id(topic_id) } else { None };
+        let real_name = known.map_or(name.clone(), |topic| topic.name().to_string());
+        let rows =
+            partition_data.into_iter().map(|data| self.append_partition(&key, &real_name, data)).collect();
+        Topic { name, id: topic_id, rows }
+    }
+
+    fn append_partition(&self, key: &TopicKey, name: &str, data: PartitionProduceData) -> Row {
+        let index = data.index;
+        match self.append(key, name, data) {
+            Ok((partition, info)) => {
+                let response = appended(index, &info);
+                Row { response, appended: Some((partition, info.last_offset.plus(1))) }
+            }
+            Err(error) => {
+                let response = self.refused(key, index, &error);
+                Row { response, appended: None }
+            }
+        }
+    }
+
+    fn append(
+        &self,
+        key: &TopicKey,
+        name: &str,
+        data: PartitionProduceData,
+    ) -> Result<(Arc<Partition>, LogAppendInfo), PartitionError> {
+        let partition =
+            self.broker.replicas.find(self.image, key, data.index).map_err(PartitionError::Refused)?;
+        if topic_name::is_internal(name) && self.context.client_id() != ADMIN_CLIENT_ID {
+            return Err(PartitionError::Refused(ErrorCode::INVALID_TOPIC_EXCEPTION));
+        }
+        let records = match data.records {
+            Some(Records::Bytes(bytes)) => bytes,
+            Some(Records::Region(_)) | None => Bytes::new(),
+        };
+        let options = AppendOptions { produce_version: Some(self.context.version), ..Default::default() };
+        let info = partition.append(records, self.acks == -1, options)?;
+        Ok((partition, info))
+    }
+
+    /// Waits until everything appended is committed, or `wait` is over.
+    async fn wait_committed(&self, topics: &mut [Topic], wait: Duration) {
+        let rows: Vec<&mut Row> = topics.iter_mut().flat_map(|topic| &mut topic.rows).collect();
+        let waits = rows.into_iter().filter_map(|row| {
+            let (partition, end) = row.appended.take()?;
+            Some(async move {
+                let committed = wait_committed(&partition, end);
+                let error = match timeout(wait, committed).await {
+                    Ok(Ok(())) => return,
+                    Ok(Err(error)) => error.code(),
+                    Err(_) => ErrorCode::REQUEST_TIMED_OUT,
+                };
+                row.response = refused_row(row.response.index, error);
+            })
+        });
+        join_all(waits).await;
+    }
+
+    fn answer(&self, topics: Vec<Topic>) -> Answer {
+        if self.acks == 0 {
+            let failed =
+                topics.iter().flat_map(|topic| &topic.rows).find(|row| row.response.error_code.is_error());
+            return match failed {
+                None => Answer::Nothing,
+                Some(row) => Answer::Close(format!(
+                    "a produce request with acks=0 failed: {}",
+                    row.response.error_code.name()
+                )),
+            };
+        }
+        let mut response = ProduceResponse::default();
+        for Topic { name, id, rows } in topics {
+            let partition_responses: Vec<_> = rows.into_iter().map(|row| row.response).collect();
+            self.add_endpoints(&mut response.node_endpoints, &partition_responses);
+            let topic_id = if self.context.version >= 13 { id } else { Uuid::ZERO };
+            let topic = TopicProduceResponse { name, topic_id, partition_responses, ..Default::default() };
+            response.responses.push(topic);
+        }
+        response.into()
+    }
+
+    /// Tells where the leaders are that the rows name. Kafka: KIP-951.
+    fn add_endpoints(&self, endpoints: &mut Vec<NodeEndpoint>, rows: &[PartitionProduceResponse]) {
+        for leader in rows.iter().map(|row| row.current_leader.leader_id).filter(|leader| *leader >= 0) {
+            let known = endpoints.iter().any(|endpoint| endpoint.node_id == leader);
+            if let Some(node) = node(self.image, model::NodeId(leader), &self.context.listener.name)
+                && !known
+            {
+                let (host, port, rack) = (node.host, node.port, node.rack);
+                endpoints.push(NodeEndpoint { node_id: leader, host, port, rack, ..Default::default() });
+            }
+        }
+    }
+
+    fn refused(&self, key: &TopicKey, index: i32, error: &PartitionError) -> PartitionProduceResponse {
+        let mut row = refused_row(index, error.code());
+        if let PartitionError::Log(StorageError::Records(refused)) = error {
+            let error_of = |error: &records::RecordError| BatchIndexAndErrorMessage {
+                batch_index: error.batch_index,
+                batch_index_error_message: Some(error.message.clone()),
+                ..Default::default()
+            };
+            row.record_errors = refused.record_errors().iter().map(error_of).collect();
+            row.error_message = Some(refused.to_string());
+        }
+        if self.context.version >= 10 && error.code() == ErrorCode::NOT_LEADER_OR_FOLLOWER {
+            row.current_leader = self.current_leader(key, index);
+        }
+        row
+    }
+
+    fn current_leader(&self, key: &TopicKey, index: i32) -> LeaderIdAndEpoch {
+        let topic = match key {
+            TopicKey::Id(id) => self.image.topics().by_id(*id),
+            TopicKey::Name(name) => self.image.topics().by_name(name),
+        };
+        let state = topic.and_then(|topic| topic.partition(index));
+        state.map_or_else(LeaderIdAndEpoch::default, |state| LeaderIdAndEpoch {
+            leader_id: state.leader.0,
+            leader_epoch: state.leader_epoch.0,
+            ..Default::default()
+        })
+    }
+}
+
+fn appended(index: i32, info: &LogAppendInfo) -> PartitionProduceResponse {
+    PartitionProduceResponse {
+        index,
+        base_offset: info.first_offset.0,
+        log_append_time_ms: info.log_append_time.0,
+        log_start_offset: info.log_start_offset.0,
+        ..Default::default()
+    }
+}
+
+fn refused_row(index: i32, error_code: ErrorCode) -> PartitionProduceResponse {
+    PartitionProduceResponse {
+        index,
+        error_code,
+        base_offset: -1,
+        log_append_time_ms: -1,
+        log_start_offset: -1,
+        ..Default::default()
+    }
+}
+
+fn refuse_topic(topic: TopicProduceData, error: ErrorCode) -> Topic {
+    let row = |data: &PartitionProduceData| Row { response: refused_row(data.index, error), appended: None };
+    let rows = topic.partition_data.iter().map(row).collect();
+    Topic { name: topic.name, id: topic.topic_id, rows }
+}
+
+/// Tells whether the first batch belongs to a transaction: attribute bit 4 of format 2.
+fn is_transactional(records: &Records) -> bool {
+    const MAGIC_AT: usize = 16;
+    const ATTRIBUTES_LOW_AT: usize = 22;
+    let Records::Bytes(bytes) = records else { return false };
+    bytes.get(MAGIC_AT) == Some(&2) && bytes.get(ATTRIBUTES_LOW_AT).is_some_and(|low| low & 0x10 != 0)
+}

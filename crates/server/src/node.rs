@@ -1,0 +1,129 @@
+//! A node: its roles, in the order in which they start and stop.
+//!
+//! Start: check the listeners, bind them, open and lock the log dirs, start the controller role, start the broker role,
+//! accept connections. Stop: the other way round.
+//!
+//! Kafka: `KafkaRaftServer`.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use config::BrokerConfig;
+use protocol::broker_registration_request::Listener;
+use storage::LogManager;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::broker::Broker;
+use crate::broker::start::{self, ControllerLink, RunningBroker, StartError, World};
+use crate::dispatch::Dispatcher;
+use crate::listeners::{self, Bound, ListenError};
+
+/// Why a node cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// A listener is unsafe or cannot be bound.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The broker role cannot start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+}
+
+/// A node whose listeners are bound and whose log dirs are locked.
+#[derive(Debug)]
+pub struct PreparedNode {
+    config: Arc<BrokerConfig>,
+    world: World,
+    bound: Vec<Bound>,
+    logs: Arc<LogManager>,
+}
+
+/// A running node.
+#[derive(Debug)]
+pub struct Node {
+    running: RunningBroker,
+    addresses: Vec<(String, SocketAddr)>,
+    stop: watch::Sender<bool>,
+    accepting: JoinSet<()>,
+}
+
+impl PreparedNode {
+    /// Checks and binds the listeners and opens the log dirs. `open_allowed` where somebody asked for listeners that
+    /// others can reach without a login: `--insecure`, or a given `server.properties`.
+    ///
+    /// # Errors
+    /// A listener is unsafe or taken, or no log dir is usable.
+    pub fn new(config: Arc<BrokerConfig>, world: World, open_allowed: bool) -> Result<Self, NodeError> {
+        listeners::check_safety(&config, open_allowed)?;
+        let bound = listeners::bind(&config)?;
+        let logs = start::open_logs(&config, &world)?;
+        Ok(Self { config, world, bound, logs })
+    }
+
+    /// Returns the logs, for the controller role.
+    pub fn logs(&self) -> &Arc<LogManager> {
+        &self.logs
+    }
+
+    /// Starts the broker role over a controller, and accepts connections.
+    ///
+    /// # Errors
+    /// The logs cannot be loaded, or the controller does not let the broker in.
+    pub async fn start(self, cluster_id: String, link: ControllerLink) -> Result<Node, NodeError> {
+        let advertised = advertised(&self.config, &self.bound);
+        let running = start::start(self.config, cluster_id, self.logs, link, self.world, advertised).await?;
+        let (stop, stopped) = watch::channel(false);
+        let dispatcher = Dispatcher { broker: running.broker.clone() };
+        let addresses = self.bound.iter().map(|bound| (bound.name().to_owned(), bound.address)).collect();
+        let mut accepting = JoinSet::new();
+        for bound in self.bound {
+            accepting.spawn(listeners::accept(bound, dispatcher.clone(), stopped.clone()));
+        }
+        Ok(Node { running, addresses, stop, accepting })
+    }
+}
+
+/// The endpoints that clients are told; a listener on port 0 is told with the port it got.
+fn advertised(config: &BrokerConfig, bound: &[Bound]) -> Vec<Listener> {
+    let endpoint = |endpoint: &config::EndPoint| {
+        let own = bound.iter().find(|bound| bound.name() == endpoint.listener);
+        let port = match (endpoint.port, own) {
+            (0, Some(own)) => own.address.port(),
+            (port, _) => u16::try_from(port).unwrap_or(0),
+        };
+        Listener {
+            name: endpoint.listener.clone(),
+            host: if endpoint.host.is_empty() { host_name() } else { endpoint.host.clone() },
+            port,
+            security_protocol: endpoint.security_protocol.id(),
+            ..Default::default()
+        }
+    };
+    config.listeners.advertised_broker().into_iter().map(endpoint).collect()
+}
+
+/// An endpoint without a host is advertised under the machine's name. Kafka: `InetAddress.getLocalHost`.
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_str().map_or_else(|_| "localhost".to_owned(), str::to_owned)
+}
+
+impl Node {
+    /// Returns the broker role's parts.
+    pub fn broker(&self) -> &Arc<Broker> {
+        &self.running.broker
+    }
+
+    /// Returns where each listener listens.
+    pub fn addresses(&self) -> &[(String, SocketAddr)] {
+        &self.addresses
+    }
+
+    /// Stops: hands leaderships over, ends the connections, and closes the logs cleanly.
+    pub async fn stop(mut self) {
+        self.running.prepare_to_stop().await;
+        self.stop.send_replace(true);
+        while self.accepting.join_next().await.is_some() {}
+        self.running.stop().await;
+    }
+}

@@ -33,17 +33,8 @@ impl ForeignKind {
         }
     }
 
-    /// The group type as ListGroups writes it.
+    /// The group type as ListGroups writes it, which is the protocol type too.
     pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Consumer => "Consumer",
-            Self::Share => "Share",
-            Self::Streams => "Streams",
-        }
-    }
-
-    /// The protocol type as ListGroups writes it.
-    pub(super) fn protocol_type(self) -> &'static str {
         match self {
             Self::Consumer => "consumer",
             Self::Share => "share",

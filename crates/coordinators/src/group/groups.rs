@@ -29,7 +29,7 @@ impl Group {
 
     fn type_name(&self) -> &'static str {
         match self {
-            Self::Classic(_) => "Classic",
+            Self::Classic(_) => "classic",
             Self::Foreign(group) => group.kind.name(),
         }
     }
@@ -47,7 +47,7 @@ impl Group {
             Self::Classic(group) => group.list(),
             Self::Foreign(group) => ListedGroup {
                 group_id: id.into(),
-                protocol_type: group.kind.protocol_type().into(),
+                protocol_type: group.kind.name().into(),
                 group_state: group.state().into(),
                 group_type: group.kind.name().into(),
                 ..Default::default()

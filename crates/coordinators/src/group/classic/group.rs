@@ -373,7 +373,7 @@ impl ClassicGroup {
             group_id: self.id.to_string(),
             protocol_type: self.protocol_type.clone().unwrap_or_default(),
             group_state: self.state.name().into(),
-            group_type: "Classic".into(),
+            group_type: "classic".into(),
             ..Default::default()
         }
     }

@@ -25,6 +25,10 @@ where
     let mut next = log.start_offset();
     while next < end {
         let read = log.read(next, buffer_size)?;
+        if read.is_empty() {
+            // What was here is compacted away.
+            break;
+        }
         let after = replay_batches(machine, read, next);
         if after <= next {
             tracing::error!(offset = next.0, "a coordinator's log ends before its end offset {}", end.0);

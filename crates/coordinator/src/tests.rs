@@ -1,4 +1,5 @@
 //! The shell over a log in memory, whose commit is held back or fails as the tests wish.
 
+mod apache_kafka;
 mod groups;
 mod memory_log;

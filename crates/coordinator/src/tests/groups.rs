@@ -26,15 +26,15 @@ use crate::{
 
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(5);
 
-struct Node {
-    coordinator: Arc<GroupCoordinator>,
+pub(super) struct Node {
+    pub(super) coordinator: Arc<GroupCoordinator>,
     clock: Arc<FakeClock>,
     log: Arc<MemoryLog>,
 }
 
 impl Node {
     /// Starts a coordinator whose topic has one partition, and waits until `log` is loaded.
-    async fn start(log: Arc<MemoryLog>) -> Self {
+    pub(super) async fn start(log: Arc<MemoryLog>) -> Self {
         let node = Self::start_without_partition(log);
         node.coordinator.on_partition_elected(0, LeaderEpoch(0), node.log.clone());
         node.loaded().await;
@@ -83,7 +83,7 @@ impl Node {
     }
 }
 
-fn context(api_version: i16) -> ClientContext {
+pub(super) fn context(api_version: i16) -> ClientContext {
     ClientContext { api_version, client_id: "app".into(), client_address: IpAddr::V4(Ipv4Addr::LOCALHOST) }
 }
 

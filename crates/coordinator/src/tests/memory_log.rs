@@ -38,6 +38,15 @@ impl MemoryLog {
         }
     }
 
+    /// Makes a log that holds what a segment's file does.
+    pub(super) fn of_segment(segment: &[u8]) -> Self {
+        let log = Self::new();
+        for batch in records::batches(Bytes::copy_from_slice(segment)) {
+            log.append(batch.expect("batches are whole").into_bytes()).expect("appends do not fail");
+        }
+        log
+    }
+
     /// Holds the commit back, or lets everything be committed.
     pub(super) fn hold_back(&self, held_back: bool) {
         *self.held_back.lock().expect("no holder panics") = held_back;

@@ -50,3 +50,6 @@ pub use unified_log::{
     LogOffsetMetadata, LogOffsets, LogSegmentInfo, TimestampAndOffset, UnifiedLog,
 };
 pub use waiters::{Interest, Subscription};
+
+#[cfg(test)]
+mod tests;

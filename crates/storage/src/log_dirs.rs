@@ -28,7 +28,7 @@ pub struct LogDir {
     changed: AtomicBool,
     reason: Mutex<Option<String>>,
     listener: Option<Arc<Notify>>,
-    _lock: Option<Box<dyn Lock>>,
+    lock: Mutex<Option<Box<dyn Lock>>>,
 }
 
 impl LogDir {
@@ -41,13 +41,18 @@ impl LogDir {
             changed: AtomicBool::new(false),
             reason: Mutex::default(),
             listener: None,
-            _lock: lock,
+            lock: Mutex::new(lock),
         }
     }
 
     /// Notifies `listener` when the disk fails.
     pub(crate) fn set_listener(&mut self, listener: Arc<Notify>) {
         self.listener = Some(listener);
+    }
+
+    /// Lets other processes have the folder.
+    pub(crate) fn unlock(&self) {
+        *self.lock.lock().expect("no holder panics") = None;
     }
 
     /// Takes note that the checkpoints have to be written.

@@ -187,3 +187,10 @@ impl LogManager {
         Err(StorageError::NoLogDir(dirs.join(", ")))
     }
 }
+
+impl Drop for LogManager {
+    fn drop(&mut self) {
+        // The queue of changed logs and the logs hold each other.
+        self.environment.dirty.lock().expect("no holder panics").clear();
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! Invariants:
 //! - below the recovery point nothing is looked at but what finds its end; past it every checksum is
-//! - the first batch that is not whole ends the log, and what follows it is dropped
+//! - the first batch that is not whole, or missing, ends the log, and what follows it is dropped
 //! - indexes below the recovery point are kept as far as they agree with the log; the rest is built anew
 //! - what recovery kept is synced before anyone can read it
 //!
@@ -221,17 +221,22 @@ impl Load<'_> {
                     epochs.assign(epoch, entry.base_offset);
                 }
             })?;
-            if cut > 0 {
-                let end = segment.read_next_offset()?;
+            let (end, _) = segment.end()?;
+            if cut > 0 || self.is_gap(end, segments.get(n + 1)) {
                 tracing::warn!(
                     partition = %self.options.partition, segment = segment.base_offset().0, bytes = cut, end = end.0,
-                    "found a batch that is not whole; truncated"
+                    "found a batch that is not whole, or missing; truncated"
                 );
                 self.drop_all(segments.drain(n + 1..))?;
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Tells whether what a segment lost shows only by the next one's name. Compaction leaves such gaps rightly.
+    fn is_gap(&self, end: Offset, next: Option<&Arc<Segment>>) -> bool {
+        !self.options.config.cleanup_policy.compact && next.is_some_and(|next| next.base_offset() > end)
     }
 
     fn drop_all(&self, doomed: impl Iterator<Item = Arc<Segment>>) -> io::Result<()> {
@@ -247,9 +252,8 @@ impl Load<'_> {
     /// Finds the log's end, and makes the active segment if there is none.
     fn end_of(&self, segments: &mut Vec<Arc<Segment>>) -> io::Result<Offset> {
         if let Some(active) = segments.last() {
-            let end = active.read_next_offset()?;
+            let end = self.end_of_active(active)?;
             if end >= self.options.log_start {
-                // Past the last whole batch there is nothing to keep, whoever wrote it.
                 return Ok(end);
             }
             tracing::warn!(
@@ -262,6 +266,18 @@ impl Load<'_> {
         let now_ms = self.environment.clock.wall_ms();
         segments.push(Arc::new(Segment::create(cache, folder, self.options.log_start, now_ms, 0)?));
         Ok(self.options.log_start)
+    }
+
+    /// Finds the active segment's end. After a clean stop it should be whole; if it is not, it is recovered all the same.
+    fn end_of_active(&self, active: &Segment) -> io::Result<Offset> {
+        match active.end() {
+            Ok((end, position)) if position == active.size() => return Ok(end),
+            Err(error) if error.kind() != io::ErrorKind::InvalidData => return Err(error),
+            _ => {}
+        }
+        tracing::warn!(partition = %self.options.partition, "the active segment is damaged; recovering it");
+        recover_segment(active, active.base_offset(), self.options.config.index_interval_bytes, |_| {})?;
+        active.end().map(|(end, _)| end)
     }
 
     /// Removes what deletions and a broken-off compaction left, and finishes one that was complete.
@@ -383,6 +399,8 @@ fn recover_segment(
     segment.time_index.replace(&times)?;
     if size > whole {
         segment.log().set_len(whole)?;
+        // Were it cut in memory only, a later start would take the rest for what the next segment follows.
+        segment.sync_log()?;
     }
     segment.recovered(whole, greatest);
     segment.mark_dirty();
@@ -442,7 +460,13 @@ pub(crate) fn rebuild_producers(
     for (n, segment) in segments.iter().enumerate() {
         let passed = segments.get(n + 1).is_some_and(|next| next.base_offset() <= producers.end());
         if !passed && segment.base_offset() < end && producers.end() < end {
-            replay_segment(segment, &mut producers, end, recovered_from)?;
+            match replay_segment(segment, &mut producers, end, recovered_from) {
+                // Damage below the recovery point is not for loading to mend; what lies beyond it still counts.
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    tracing::warn!(folder = %folder.display(), %error, "found damage while loading producers");
+                }
+                replayed => replayed?,
+            }
         }
     }
     producers.set_end(end);

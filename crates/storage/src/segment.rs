@@ -309,27 +309,27 @@ impl Segment {
         Ok(Scanner::far(self.log.get()?, position, self.size()))
     }
 
-    /// Returns the offset after the last batch, found by way of the index.
-    pub(crate) fn read_next_offset(&self) -> io::Result<Offset> {
+    /// Returns the offset after the last whole batch and where that batch ends, found by way of the index.
+    pub(crate) fn end(&self) -> io::Result<(Offset, u64)> {
         let last = self.offset_index.last()?;
         let size = self.size();
         let start = if u64::from(last.position) < size { u64::from(last.position) } else { 0 };
-        let by_index = self.last_offset_from(start);
-        let last = match by_index {
-            Ok(found) if start == 0 || found.is_some() => found,
+        match self.end_from(start) {
+            Ok((Some(last), position)) => return Ok((last.plus(1), position)),
             Err(ScanError::Io(error)) => return Err(error),
-            _ => self.last_offset_from(0)?,
-        };
-        Ok(last.map_or(self.base_offset, |last| last.plus(1)))
+            _ => {}
+        }
+        let (last, position) = self.end_from(0)?;
+        Ok((last.map_or(self.base_offset, |last| last.plus(1)), position))
     }
 
-    fn last_offset_from(&self, start: u64) -> Result<Option<Offset>, ScanError> {
+    fn end_from(&self, start: u64) -> Result<(Option<Offset>, u64), ScanError> {
         let mut scanner = Scanner::near(self.log.get()?, start, self.size());
-        let mut last = None;
+        let (mut last, mut position) = (None, start);
         while let Some(entry) = scanner.next()? {
-            last = Some(entry.last_offset);
+            (last, position) = (Some(entry.last_offset), entry.end());
         }
-        Ok(last)
+        Ok((last, position))
     }
 
     /// Cuts off the batches that end at or after `offset`, and what the indexes know of them.

@@ -50,6 +50,10 @@ pub trait File: Send + Sync + std::fmt::Debug {
     fn sync(&self) -> io::Result<()>;
     /// Returns the file's length.
     fn len(&self) -> io::Result<u64>;
+    /// Tells whether the file has no bytes.
+    fn is_empty(&self) -> io::Result<bool> {
+        self.len().map(|len| len == 0)
+    }
     /// Cuts or extends (with zeros) the file.
     fn set_len(&self, length: u64) -> io::Result<()>;
     /// Reserves room on the disk up to `length` without changing the file's length. May do nothing.

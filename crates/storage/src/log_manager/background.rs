@@ -92,7 +92,7 @@ impl LogManager {
     }
 
     /// Stops cleanly: closes all logs, writes the checkpoints, and a mark in each log dir that lets the next start trust
-    /// what it finds. Locks are held until the manager is dropped.
+    /// what it finds; then gives up the locks.
     pub fn shutdown(&self, broker_epoch: i64) {
         let logs = self.all_logs();
         for log in logs.iter().chain(&self.all_future_logs()) {
@@ -111,6 +111,7 @@ impl LogManager {
             }
         }
         self.environment.group_commit.stop();
+        self.dirs.iter().for_each(|dir| dir.unlock());
     }
 }
 

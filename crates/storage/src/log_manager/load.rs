@@ -98,7 +98,7 @@ impl LogManager {
             if let Err(error) = self.load_one(&job, config_for) {
                 match error {
                     StorageError::InvalidFolder(_) => {
-                        *failure.lock().expect("no holder panics") = Some(error)
+                        *failure.lock().expect("no holder panics") = Some(error);
                     }
                     // A disk's failure was told of already; a malformed file makes the dir unusable.
                     StorageError::Io { .. } | StorageError::OfflineDir(_) => {}
@@ -144,7 +144,7 @@ impl LogManager {
             }
             match kind {
                 FolderKind::Deleted => {
-                    self.environment.deletions.plan(self.environment.clock.monotonic(), [folder])
+                    self.environment.deletions.plan(self.environment.clock.monotonic(), [folder]);
                 }
                 FolderKind::Stray => tracing::warn!(folder = %folder.display(), "found a stray log"),
                 FolderKind::Current | FolderKind::Future => {

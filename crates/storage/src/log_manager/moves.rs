@@ -61,6 +61,9 @@ impl LogManager {
         if future.log_end_offset() < current.log_end_offset() {
             copy(&current, &future, max_bytes)?;
         }
+        future.update_high_watermark(current.high_watermark());
+        let start = current.log_start_offset().min(future.high_watermark());
+        future.maybe_increment_log_start_offset(start, "the log that moves")?;
         match current.log_end_offset().0 - future.log_end_offset().0 {
             0 => self.exchange(partition, &current, &future),
             behind => Ok(MoveProgress::Behind(behind)),
@@ -79,11 +82,12 @@ impl LogManager {
         if !current.freeze_at(future.log_end_offset()) {
             return Ok(MoveProgress::Behind(current.log_end_offset().0 - future.log_end_offset().0));
         }
+        // The old folder makes way first; a start in between finds the future one.
+        self.put_away(current, DELETE_DIR_SUFFIX)?;
         future.rename_folder(&partition.to_string())?;
         future.update_high_watermark(current.high_watermark());
         self.current_mut().insert(partition.clone(), future.clone());
         self.future_mut().remove(partition);
-        self.put_away(current, DELETE_DIR_SUFFIX)?;
         Ok(MoveProgress::Done)
     }
 
@@ -103,5 +107,11 @@ fn copy(current: &Arc<UnifiedLog>, future: &Arc<UnifiedLog>, max_bytes: usize) -
             region.read().map_err(|error| current.disk_failed("Error while copying log", error))?
         }
     };
+    // The log's start may lie inside of a batch, with which the copy then begins.
+    let first =
+        records::batches(bytes.clone()).next().and_then(Result::ok).map(|batch| batch.header().base_offset);
+    if let Some(first) = first.filter(|first| *first < future.log_end_offset() && future.size() == 0) {
+        future.truncate_fully_and_start_at(first)?;
+    }
     future.append_as_follower(bytes).map(drop)
 }

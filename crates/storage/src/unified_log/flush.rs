@@ -61,7 +61,8 @@ impl UnifiedLog {
             return Ok(target);
         }
         let segments = self.segments();
-        let first = segments.partition_point(|segment| segment.base_offset() <= synced).saturating_sub(1);
+        // With the segment before, which may have been cut or trimmed just where this one begins.
+        let first = segments.partition_point(|segment| segment.base_offset() < synced).saturating_sub(1);
         for segment in &segments[first..] {
             self.guard("Error while flushing log", segment.sync_log())?;
         }

@@ -9,7 +9,7 @@ use records::{DecodedBatch, RecordBatch};
 
 use super::UnifiedLog;
 use crate::StorageError;
-use crate::scan::{Entry, ScanError, Scanner};
+use crate::scan::{Entry, ScanError};
 use crate::segment::Segment;
 
 const LATEST: i64 = -1;
@@ -62,11 +62,8 @@ impl UnifiedLog {
             }
         }
         let Some((segment, max)) = greatest.filter(|(_, max)| max.timestamp.0 >= 0) else { return Ok(None) };
-        let start =
-            self.guard("Error while fetching offset by timestamp", segment.offset_index.lookup(max.offset))?;
-        self.first_record(&segment, u64::from(start.position), Offset(0), |entry, record| match record {
-            None => entry.max_timestamp == max.timestamp,
-            Some(timestamp) => timestamp == max.timestamp,
+        self.first_record(&segment, max.offset, Offset(0), |entry, record| {
+            record.unwrap_or(entry.max_timestamp) == max.timestamp
         })
     }
 
@@ -78,42 +75,41 @@ impl UnifiedLog {
                 continue;
             }
             let indexed = self.guard(context, segment.time_index.lookup(target))?;
-            let from = self.guard(context, segment.offset_index.lookup(indexed.offset.max(start)))?;
-            return self.first_record(
-                segment,
-                u64::from(from.position),
-                start,
-                |entry, record| match record {
-                    None => entry.max_timestamp >= target,
-                    Some(timestamp) => timestamp >= target,
-                },
-            );
+            let found = self.first_record(segment, indexed.offset.max(start), start, |entry, record| {
+                record.unwrap_or(entry.max_timestamp) >= target
+            })?;
+            // A segment before the log's start may have nothing left to find.
+            if found.is_some() {
+                return Ok(found);
+            }
         }
         Ok(None)
     }
 
-    /// Finds the first record at or after `start` that `fits`, which is asked of each batch first, then of its records.
+    /// Finds the first record at or after `start` that `fits`, beginning with the batch that holds `from`. It is asked of
+    /// each batch first, then of its records.
     fn first_record(
         &self,
         segment: &Segment,
-        position: u64,
+        from: Offset,
         start: Offset,
         fits: impl Fn(&Entry, Option<Timestamp>) -> bool,
     ) -> Result<Option<TimestampAndOffset>, StorageError> {
         let max_bytes = self.config().max_decompressed_message_bytes.max(0) as usize;
-        let found = find_record(segment, position, start, max_bytes, fits);
+        let found = find_record(segment, from, start, max_bytes, fits);
         self.guard("Error while fetching offset by timestamp", found.map_err(std::io::Error::from))
     }
 }
 
 fn find_record(
     segment: &Segment,
-    position: u64,
+    from: Offset,
     start: Offset,
     max_bytes: usize,
     fits: impl Fn(&Entry, Option<Timestamp>) -> bool,
 ) -> Result<Option<TimestampAndOffset>, ScanError> {
-    let mut scanner: Scanner = segment.scan(position)?;
+    let Some(first) = segment.find(from)? else { return Ok(None) };
+    let mut scanner = segment.scan(first.position)?;
     while let Some(entry) = scanner.next()? {
         if entry.header.is_none() || entry.last_offset < start || !fits(&entry, None) {
             continue;

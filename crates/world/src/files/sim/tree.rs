@@ -168,7 +168,7 @@ impl Inode {
                 match change {
                     Change::Write { position, bytes } => self.tear(position, &bytes, chance),
                     Change::SetLen(length) if chance.next_u64().is_multiple_of(2) => {
-                        self.durable.resize(length, 0)
+                        self.durable.resize(length, 0);
                     }
                     Change::SetLen(_) => {}
                 }

@@ -1,0 +1,173 @@
+//! Torn tails, lying indexes, wrong checksums, cut and missing files.
+
+use std::path::{Path, PathBuf};
+
+use model::{Offset, Timestamp};
+use records::BatchOptions;
+use world::chance::{Chance, SeededChance};
+use world::files::{Files, SimFiles};
+
+use super::support::*;
+use crate::UnifiedLog;
+
+/// Writes 60 batches of 3 records over several segments and kills the node, or stops it.
+fn written(clean: bool) -> (SimFiles, PathBuf) {
+    let files = SimFiles::default();
+    let node = Node::start(&files, &["/d"], &small());
+    let log = node.log(0, &small());
+    for n in 0..60 {
+        append(&log, build("record", 3, idempotent_at(n), START_MS + i64::from(n))).expect("valid");
+    }
+    if clean {
+        node.manager.shutdown(1);
+    } else {
+        log.sync().expect("the disk is well");
+    }
+    files.kill();
+    (files, log.folder())
+}
+
+fn idempotent_at(n: i32) -> BatchOptions {
+    idempotent(1, 0, n * 3)
+}
+
+fn with_suffix(files: &SimFiles, folder: &Path, suffix: &str) -> Vec<PathBuf> {
+    let mut found = files.read_dir(folder).expect("well");
+    found.retain(|path| path.to_string_lossy().ends_with(suffix));
+    found.sort();
+    found
+}
+
+fn check_all(log: &UnifiedLog, end: i64) {
+    assert_eq!(log.log_end_offset(), Offset(end));
+    for offset in 0..end {
+        assert_eq!(values(log, Offset(offset))[0].0, Offset(offset));
+    }
+    for n in 0..end / 3 {
+        let found = log.offset_for_timestamp(Timestamp(START_MS + n)).expect("well").expect("there is one");
+        assert!(
+            found.timestamp >= Timestamp(START_MS + n) && found.offset <= Offset(n * 3),
+            "{n}: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn a_torn_tail_is_cut_off() {
+    for cut in 1..70 {
+        let (files, folder) = written(false);
+        let last = with_suffix(&files, &folder, ".log").pop().expect("segments");
+        files.damage(&last, |bytes| bytes.truncate(bytes.len() - cut)).expect("it is there");
+        let node = Node::start(&files, &["/d"], &small());
+        let log = node.log(0, &small());
+        check_all(&log, 177);
+        append(&log, build("again", 3, idempotent_at(59), START_MS)).expect("the sequence goes on");
+    }
+}
+
+#[test]
+fn a_wrong_checksum_past_the_recovery_point_ends_the_log() {
+    let (files, folder) = written(false);
+    let logs = with_suffix(&files, &folder, ".log");
+    let damaged = &logs[logs.len() / 2];
+    let base: i64 = damaged.file_stem().expect("named").to_string_lossy().parse().expect("digits");
+    files.damage(damaged, |bytes| bytes[100] ^= 4).expect("it is there");
+    let node = Node::start(&files, &["/d"], &small());
+    let log = node.log(0, &small());
+    assert_eq!(log.log_end_offset(), Offset(base), "the segment's first batch was hit");
+    assert_eq!(values(&log, Offset(0)).len(), base as usize);
+    append(&log, build("again", 3, BatchOptions::default(), START_MS)).expect("valid");
+}
+
+#[test]
+fn garbage_after_the_log_is_cut_off() {
+    for garbage in [vec![0; 5000], vec![0xff; 5000], b"\0\0\0\0\0\0\0\0\x7f\xff\xff\xff".to_vec()] {
+        let (files, folder) = written(false);
+        let last = with_suffix(&files, &folder, ".log").pop().expect("segments");
+        files.damage(&last, |bytes| bytes.extend_from_slice(&garbage)).expect("it is there");
+        let node = Node::start(&files, &["/d"], &small());
+        check_all(&node.log(0, &small()), 180);
+    }
+}
+
+#[test]
+fn lying_indexes_change_no_answer() {
+    for seed in seeds(40) {
+        let chance = SeededChance::new(seed);
+        let (files, folder) = written(seed % 2 == 0);
+        for suffix in [".index", ".timeindex"] {
+            for path in with_suffix(&files, &folder, suffix) {
+                damage_index(&files, &path, &chance);
+            }
+        }
+        let node = Node::start(&files, &["/d"], &small());
+        let log = node.log(0, &small());
+        assert_eq!(log.log_end_offset(), Offset(180), "seed {seed}");
+        for offset in 0..180 {
+            assert_eq!(values(&log, Offset(offset))[0].0, Offset(offset), "seed {seed}");
+        }
+        append(&log, build("again", 3, idempotent_at(60), START_MS)).expect("the sequence goes on");
+    }
+}
+
+fn damage_index(files: &SimFiles, path: &Path, chance: &SeededChance) {
+    let result = match chance.next_u64() % 5 {
+        0 => files.remove_file(path),
+        1 => files.damage(path, |bytes| bytes.truncate(bytes.len() / 2 + 1)),
+        2 => files.damage(path, |bytes| bytes.extend_from_slice(&[0; 64])),
+        3 => files.damage(path, |bytes| {
+            if !bytes.is_empty() {
+                let n = chance.next_u64() as usize % bytes.len();
+                bytes[n] ^= 1 << (chance.next_u64() % 8);
+            }
+        }),
+        _ => files.damage(path, |bytes| chance.fill(bytes)),
+    };
+    result.expect("it is there");
+}
+
+#[test]
+fn random_damage_never_panics_and_never_makes_records_up() {
+    for seed in seeds(100) {
+        let chance = SeededChance::new(seed);
+        let (files, folder) = written(chance.next_u64().is_multiple_of(2));
+        let all = files.read_dir(&folder).expect("well");
+        for _ in 0..3 {
+            let path = &all[chance.next_u64() as usize % all.len()];
+            files
+                .damage(path, |bytes| match chance.next_u64() % 3 {
+                    0 => bytes.truncate(chance.next_u64() as usize % (bytes.len() + 1)),
+                    1 => bytes.extend((0..chance.next_u64() % 100).map(|n| n as u8)),
+                    _ => {
+                        let from = chance.next_u64() as usize % (bytes.len() + 1);
+                        chance.fill(&mut bytes[from..]);
+                    }
+                })
+                .expect("it is there");
+        }
+        let Ok(node) = Node::try_start(&files, &["/d"], &small()) else { continue };
+        let Some(log) = node.manager.get_log(&model::TopicPartition::new("t", 0)) else { continue };
+        let mut next = log.log_start_offset();
+        while next < log.log_end_offset() {
+            let Ok(read) = log.read(next, 4096, crate::FetchIsolation::LogEnd, true) else { break };
+            let mut batches = records::batches(read.records.read().expect("the disk is well"));
+            let Some(last) = batches.by_ref().map_while(Result::ok).last() else { break };
+            next = last.header().next_offset().max(next.plus(1));
+        }
+        let _ = log.offset_for_timestamp(Timestamp(START_MS + 7));
+        let _ = log.offset_for_timestamp(Timestamp(-3));
+        let _ = append(&log, batch("after", 1));
+    }
+}
+
+#[test]
+fn a_corrupt_snapshot_is_replaced_by_the_log() {
+    let (files, folder) = written(true);
+    for path in with_suffix(&files, &folder, ".snapshot") {
+        files.damage(&path, |bytes| bytes[9] ^= 1).expect("it is there");
+    }
+    let node = Node::start(&files, &["/d"], &small());
+    // Without any snapshot after a clean stop Kafka takes it that there were no producers; the log of this one tells.
+    let log = node.log(0, &small());
+    assert_eq!(log.active_producers()[0].last_sequence(), 179);
+}

@@ -87,7 +87,6 @@ fn fail<T>(text: impl Into<String>) -> Result<T, JaasError> {
 }
 
 fn parse_entry(first: Token, tokens: &mut Tokens<'_>) -> Result<JaasEntry, JaasError> {
-    let Token::Text(login_module) = first else { return fail("Login module not specified in JAAS config") };
     match tokens.next() {
         None => return fail("Login module control flag not specified in JAAS config"),
         Some(Token::Text(flag)) => check_flag(&flag)?,
@@ -96,7 +95,7 @@ fn parse_entry(first: Token, tokens: &mut Tokens<'_>) -> Result<JaasEntry, JaasE
     let mut options = BTreeMap::new();
     loop {
         let name = match tokens.next() {
-            Some(Token::Char(';')) => return Ok(JaasEntry { login_module, options }),
+            Some(Token::Char(';')) => break,
             None => return fail("JAAS config entry not terminated by semi-colon"),
             Some(Token::Text(name)) => name,
             Some(_) => "null".to_owned(),
@@ -107,6 +106,10 @@ fn parse_entry(first: Token, tokens: &mut Tokens<'_>) -> Result<JaasEntry, JaasE
             return fail(format!("Value not specified for key '{name}' in JAAS config"));
         };
         options.insert(name, Password(value));
+    }
+    match first {
+        Token::Text(login_module) => Ok(JaasEntry { login_module, options }),
+        _ => fail("Login module not specified in JAAS config"),
     }
 }
 

@@ -11,7 +11,7 @@ mod refuse;
 pub use context::ClientContext;
 pub use offset_fetch::{offset_fetch_groups, offset_fetch_response};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
@@ -202,12 +202,14 @@ impl GroupCoordinator {
 
     /// DescribeGroups 0-6, in the order of `groups`; authorized operations are the caller's to fill in.
     pub async fn describe_groups(&self, context: &ClientContext, groups: Vec<String>) -> Vec<DescribedGroup> {
+        let order = order_of(&groups);
         let mut described = Vec::with_capacity(groups.len());
         for (partition, groups) in self.by_partition(groups) {
             let request = GroupRequest::Describe(context.api_version, groups.clone());
             let answer = expect_response!(Describe, self.ask_partition(partition, request).await);
             described.extend(answer.unwrap_or_else(|error| refuse::describe(groups, error)));
         }
+        described.sort_by_key(|group| order.get(&group.group_id).copied());
         described
     }
 
@@ -229,14 +231,16 @@ impl GroupCoordinator {
         ListGroupsResponse { groups, ..Default::default() }
     }
 
-    /// DeleteGroups 0-3, one result for each of `groups`.
+    /// DeleteGroups 0-3, one result for each of `groups`, in their order.
     pub async fn delete_groups(&self, groups: Vec<String>) -> Vec<DeletableGroupResult> {
+        let order = order_of(&groups);
         let mut results = Vec::with_capacity(groups.len());
         for (partition, groups) in self.by_partition(groups) {
             let answer = self.ask_partition(partition, GroupRequest::Delete(groups.clone())).await;
             let deleted = expect_response!(Delete, answer);
             results.extend(deleted.unwrap_or_else(|error| refuse::delete(groups, error)));
         }
+        results.sort_by_key(|result| order.get(&result.group_id).copied());
         results
     }
 
@@ -346,6 +350,11 @@ impl GroupCoordinator {
         }
         by_partition
     }
+}
+
+/// Tells at which place each group was asked for first.
+fn order_of(groups: &[String]) -> HashMap<String, usize> {
+    groups.iter().enumerate().rev().map(|(place, group)| (group.clone(), place)).collect()
 }
 
 fn check_group_id(group: &str) -> Result<(), ErrorCode> {

@@ -42,7 +42,7 @@ pub struct Runtime<M: PartitionMachine> {
     config: RuntimeConfig,
     clock: Arc<dyn Clock>,
     slots: RwLock<BTreeMap<i32, Slot<M>>>,
-    wakeups: Wakeups,
+    wakeups: Arc<Wakeups>,
     shell: Option<mpsc::UnboundedSender<Told<M::Response>>>,
 }
 
@@ -72,7 +72,7 @@ impl<M: Machine> Slot<M> {
 impl<M: PartitionMachine> Runtime<M> {
     /// Makes a runtime without partitions.
     pub fn new(config: RuntimeConfig, clock: Arc<dyn Clock>) -> Self {
-        Self { config, clock, slots: RwLock::default(), wakeups: Wakeups::default(), shell: None }
+        Self { config, clock, slots: RwLock::default(), wakeups: Arc::default(), shell: None }
     }
 
     /// Makes a runtime whose machines give work to their shell: it comes out of the receiver.
@@ -251,12 +251,15 @@ impl<M: PartitionMachine> Runtime<M> {
 /// How long the timers' task sleeps at most, so that it notices that its runtime is gone.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
+/// Wakes the timers. While it sleeps it does not keep the runtime alive.
 async fn run_timers<M: PartitionMachine>(runtime: Weak<Runtime<M>>) {
-    while let Some(runtime) = runtime.upgrade() {
-        let sleep = runtime.until_next().unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP);
+    while let Some((sleep, wakeups)) = runtime.upgrade().map(|it| (it.until_next(), it.wakeups.clone())) {
         tokio::select! {
-            () = tokio::time::sleep(sleep) => runtime.wake_due(),
-            () = runtime.wakeups.changed() => {}
+            () = tokio::time::sleep(sleep.unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP)) => {}
+            () = wakeups.changed() => continue,
+        }
+        if let Some(runtime) = runtime.upgrade() {
+            runtime.wake_due();
         }
     }
 }

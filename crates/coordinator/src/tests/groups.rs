@@ -349,3 +349,13 @@ async fn offset_fetch_of_one_group_is_the_same_at_every_version() {
     let response = offset_fetch_response(vec![refused], 1);
     assert_eq!(response.topics[0].partitions[0].error_code, ErrorCode::NOT_COORDINATOR);
 }
+
+#[tokio::test]
+async fn groups_are_described_in_the_order_asked_for() {
+    let node = Node::start(Arc::new(MemoryLog::new())).await;
+    let asked = ["z", "a", "m", "z"].map(String::from).to_vec();
+    let described = node.coordinator.describe_groups(&context(6), asked).await;
+    let groups: Vec<&str> = described.iter().map(|group| group.group_id.as_str()).collect();
+    assert_eq!(groups, ["z", "z", "a", "m"]);
+    assert!(described.iter().all(|group| group.error_code == ErrorCode::GROUP_ID_NOT_FOUND));
+}

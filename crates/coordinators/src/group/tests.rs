@@ -154,3 +154,19 @@ fn records_that_make_no_sense_are_errors_and_unknown_ones_are_nothing() {
     assert!(matches!(decode(b"\0\x03\0\x09g"), Err(RecordError::Truncated(3))));
     assert!(matches!(decode(b"\0\x63\0\x01g"), Ok(None)));
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_break_the_reading_of_records(
+        kind in 0..24u8,
+        key in proptest::collection::vec(proptest::num::u8::ANY, 0..40),
+        value in proptest::option::of(proptest::collection::vec(proptest::num::u8::ANY, 0..80)),
+    ) {
+        let key = [vec![0, kind], key].concat();
+        let record = GroupRecord::decode(Some(key.into()), value.map(Bytes::from), None);
+        if let Ok(Some(record)) = record {
+            let mut machine = GroupMachine::new(Default::default());
+            machine::Machine::replay(&mut machine, record);
+        }
+    }
+}

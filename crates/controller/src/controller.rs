@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use machine::{Instant, Machine, Now, Outcome, Ticket};
-use metadata::{BrokerRegistration, MetadataImage, ReplayError};
+use metadata::{BrokerRegistration, MetadataImage, MetadataProvenance, ReplayError};
 use model::{NodeId, Offset};
 use protocol::{MetadataRecord, NoOpRecord, ResponseBody};
 
@@ -65,6 +65,11 @@ impl Controller {
     /// Says which offset the next record has.
     pub fn set_next_offset(&mut self, offset: Offset) {
         self.next_offset = offset;
+    }
+
+    /// Says how far the image now reaches; called after each batch.
+    pub fn set_provenance(&mut self, provenance: MetadataProvenance) {
+        self.image.set_provenance(provenance);
     }
 
     /// The first record that contradicted the image, if any: the log is broken and the node must stop.

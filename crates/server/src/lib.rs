@@ -2,6 +2,7 @@
 
 pub mod authorize;
 pub mod broker;
+pub mod controller;
 mod dispatch;
 mod handlers;
 pub mod listeners;

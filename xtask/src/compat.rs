@@ -37,6 +37,12 @@ const JAVA: &[&str] = &["java", "javac", "mvn"];
 
 const SUITES: &[Suite] = &[
     Suite { name: "kafka-java", needs: JAVA, node: Serves::Fresh, quick: true, limit: 300 },
+    Suite { name: "kafka-tools", needs: JAVA, node: Serves::Fresh, quick: true, limit: 300 },
+    Suite { name: "confluent-kafka", needs: &["python3"], node: Serves::Fresh, quick: true, limit: 300 },
+    Suite { name: "aiokafka", needs: &["python3"], node: Serves::Fresh, quick: true, limit: 300 },
+    Suite { name: "franz-go", needs: &["go"], node: Serves::Fresh, quick: true, limit: 400 },
+    Suite { name: "kafkajs", needs: &["node", "npm"], node: Serves::Fresh, quick: true, limit: 300 },
+    Suite { name: "rdkafka", needs: &["cargo", "cc", "make"], node: Serves::Fresh, quick: true, limit: 600 },
     Suite { name: "protocol", needs: JAVA, node: Serves::Own, quick: true, limit: 600 },
     Suite { name: "franz-go-suite", needs: &["go"], node: Serves::Fresh, quick: false, limit: 1500 },
     Suite { name: "kafka-go-suite", needs: &["go"], node: Serves::Port(9092), quick: false, limit: 900 },

@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# The real command-line tools of Apache Kafka: run.sh BOOTSTRAP
+set -uo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+boot=$1
+work=${FRESH:-$here/../../target/compat/kafka-tools/fresh}
+xtask=${XTASK:-$here/../../target/debug/xtask}
+mkdir -p "$work"
+passed=0 failed=0
+tool() { "$xtask" kafka "$@" 2>"$work/stderr"; }
+at() { tool "$1" --bootstrap-server "$boot" "${@:2}"; }
+# check WHAT PATTERN COMMAND…: what the command prints has a line that matches (an extended expression)
+check() {
+  local what=$1 pattern=$2 out
+  shift 2
+  out=$("$@")
+  local code=$?
+  if ((code == 0)) && grep -qE -- "$pattern" <<<"$out"; then
+    passed=$((passed + 1)) && echo "ok tools: $what"
+  else
+    failed=$((failed + 1))
+    echo "FAIL tools: $what: exit code $code, no line matches '$pattern':"
+    { head -n 15 <<<"$out"; tail -n 5 "$work/stderr"; } | sed 's/^/    /'
+  fi
+}
+refused() { # the command fails and says this
+  local out
+  out=$("$@" 2>&1 && echo "it did not fail") || true
+  printf '%s\n' "$out"
+  cat "$work/stderr"
+}
+seq -f 'line %g' 1000 >"$work/in.txt"
+
+check "create a topic" '^Created topic tools\.$' at kafka-topics --create --topic tools --partitions 3 --config segment.bytes=1048576
+check "create it twice" "already exists" refused at kafka-topics --create --topic tools
+check "create it if not there" '^$' at kafka-topics --create --if-not-exists --topic tools
+check "list topics" '^tools$' at kafka-topics --list
+check "describe it" $'^Topic: tools\tTopicId: [A-Za-z0-9_-]{22}\tPartitionCount: 3\tReplicationFactor: 1\tConfigs: .*segment.bytes=1048576' at kafka-topics --describe --topic tools
+check "describe its partitions" $'^\tTopic: tools\tPartition: 2\tLeader: 1\tReplicas: 1\tIsr: 1' at kafka-topics --describe --topic tools
+check "alter it" '^$' at kafka-topics --alter --topic tools --partitions 4
+check "four partitions" 'PartitionCount: 4' at kafka-topics --describe --topic tools
+check "set a config" 'Completed updating config for topic tools' at kafka-configs --alter --entity-type topics --entity-name tools --add-config retention.ms=86400000
+check "describe configs" 'retention.ms=86400000' at kafka-configs --describe --entity-type topics --entity-name tools
+check "describe all configs" 'DYNAMIC_TOPIC_CONFIG:retention.ms=86400000' at kafka-configs --describe --all --entity-type topics --entity-name tools
+check "refuse a bad config" 'Invalid value' refused at kafka-configs --alter --entity-type topics --entity-name tools --add-config retention.ms=soon
+check "delete a config" 'Completed updating config' at kafka-configs --alter --entity-type topics --entity-name tools --delete-config retention.ms
+check "set a broker's config" 'Completed updating config for broker 1' at kafka-configs --alter --entity-type brokers --entity-name 1 --add-config log.cleaner.threads=2
+check "describe a broker's config" 'log.cleaner.threads=2' at kafka-configs --describe --entity-type brokers --entity-name 1
+produce() { at kafka-console-producer --topic tools --compression-codec "$1" <"$work/in.txt" && echo sent; }
+for codec in none gzip snappy lz4 zstd; do check "produce with $codec" '^sent$' produce $codec; done
+consume() { at kafka-console-consumer --topic tools --group tools --from-beginning --max-messages 5000 --timeout-ms 30000 | sort -V | uniq -c | awk '$1 != 5 {print "not five times: " $0; exit 1} END {print NR " lines"}'; }
+check "consume all in a group" '^1000 lines$' consume
+check "describe the group" 'tools +tools +[0-3] +[0-9]+ +[0-9]+ +0 ' at kafka-consumer-groups --describe --group tools
+check "list groups" '^tools$' at kafka-consumer-groups --list
+check "describe the group's state" 'tools +.*Empty' at kafka-consumer-groups --describe --group tools --state
+check "reset offsets" 'tools +tools +[0-3] +0 *$' at kafka-consumer-groups --group tools --reset-offsets --to-earliest --topic tools --execute
+check "delete offsets" 'Request succeed' at kafka-consumer-groups --group tools --delete-offsets --topic tools
+check "delete the group" 'was successful' at kafka-consumer-groups --group tools --delete
+sum() { at kafka-get-offsets --topic tools --time "$1" | awk -F: '{n += $3} END {print n}'; }
+check "latest offsets" '^5000$' sum -1
+check "earliest offsets" '^0$' sum -2
+printf '{"partitions":[{"topic":"tools","partition":0,"offset":1}],"version":1}' >"$work/delete.json"
+check "delete records" 'partition: tools-0.*low_watermark: 1' at kafka-delete-records --offset-json-file "$work/delete.json"
+check "log dirs" '"logDirs":.*"partition":"tools-0"' at kafka-log-dirs --describe --topic-list tools
+check "cluster id" '^Cluster ID: [A-Za-z0-9_-]{22}$' tool kafka-cluster cluster-id --bootstrap-server "$boot"
+check "api versions" 'Produce\(0\): [0-9]+ to [0-9]+' at kafka-broker-api-versions
+check "quorum status" '^LeaderId: +1$' at kafka-metadata-quorum describe --status
+check "quorum replication" '^1[[:space:]].*Leader' at kafka-metadata-quorum describe --replication
+check "features" 'Feature: metadata.version' at kafka-features describe
+perf() { tool kafka-producer-perf-test --topic tools --num-records 20000 --record-size 100 --throughput -1 --producer-props "bootstrap.servers=$boot" acks=all; }
+check "producer perf" '^20000 records sent' perf
+check "consumer perf" '^[0-9-]+ [0-9:]+, ' at kafka-consumer-perf-test --topic tools --num-records 20000
+check "verifiable producer" '"sent":100.*"acked":100|"acked":100.*"sent":100' at kafka-verifiable-producer --topic tools --max-messages 100
+check "delete the topic" '^$' at kafka-topics --delete --topic tools
+check "it is gone" "does not exist" refused at kafka-topics --describe --topic tools
+echo "$passed passed, $failed failed"
+((failed == 0))

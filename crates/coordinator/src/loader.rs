@@ -54,7 +54,7 @@ where
             }
             // Only brokers before 0.11 wrote these.
             Err(error @ RecordsError::LegacyMagic { .. }) => {
-                tracing::warn!(%error, "an old batch is passed over")
+                tracing::warn!(%error, "an old batch is passed over");
             }
             Err(error) => tracing::error!(%error, offset = next.0, "a coordinator's batch cannot be read"),
         }

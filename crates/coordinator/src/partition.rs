@@ -26,6 +26,9 @@ pub struct Told<R> {
     pub response: R,
 }
 
+/// Where an answer comes out, and when the machine wants to be woken.
+pub(crate) type Submitted<R> = (oneshot::Receiver<Held<R>>, Option<Instant>);
+
 /// A machine over the log of a partition that this broker leads.
 pub(crate) struct Partition<M: Machine> {
     pub(crate) index: i32,
@@ -72,11 +75,7 @@ where
     }
 
     /// Puts a request to the machine; the answer comes out of the receiver.
-    pub(crate) fn submit(
-        &self,
-        now: Now,
-        request: M::Request,
-    ) -> Result<(oneshot::Receiver<Held<M::Response>>, Option<Instant>), ErrorCode> {
+    pub(crate) fn submit(&self, now: Now, request: M::Request) -> Result<Submitted<M::Response>, ErrorCode> {
         let mut state = self.lock();
         if state.closed {
             return Err(ErrorCode::NOT_COORDINATOR);

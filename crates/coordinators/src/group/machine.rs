@@ -269,7 +269,7 @@ impl Machine for GroupMachine {
             GroupRecord::Group { id, value } => self.replay_group(id, value),
             record @ GroupRecord::Foreign { .. } => self.replay_foreign(record),
             GroupRecord::EndTransaction { producer, commit, .. } => {
-                self.offsets.end_transaction(producer.id, commit)
+                self.offsets.end_transaction(producer.id, commit);
             }
         }
     }

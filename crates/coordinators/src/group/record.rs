@@ -138,7 +138,7 @@ impl GroupRecord {
                     partition: legacy.partition,
                     ..Default::default()
                 };
-                let value = value.map(|value| decode_legacy_value(value)).transpose()?;
+                let value = value.map(decode_legacy_value).transpose()?;
                 Self::Offset { key, value, producer }
             }
             OFFSET => {

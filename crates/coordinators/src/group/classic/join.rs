@@ -112,7 +112,7 @@ impl ClassicGroup {
             ClassicGroupState::CompletingRebalance if unchanged => self.answer_generation(joining, turn),
             // A leader that joins again wants a rebalance, for something changed that its metadata does not show.
             ClassicGroupState::Stable if unchanged && !self.is_leader(member_id) => {
-                self.answer_generation(joining, turn)
+                self.answer_generation(joining, turn);
             }
             ClassicGroupState::Empty => joining.refuse(member_id, ErrorCode::UNKNOWN_MEMBER_ID, turn),
             _ => {
@@ -182,7 +182,7 @@ impl ClassicGroup {
             }
             // In CompletingRebalance the leader may already be at work for the old id.
             ClassicGroupState::Stable | ClassicGroupState::CompletingRebalance => {
-                self.prepare_rebalance(turn)
+                self.prepare_rebalance(turn);
             }
             ClassicGroupState::PreparingRebalance => self.complete_join_if_all_joined(turn),
             ClassicGroupState::Empty => {}

@@ -19,7 +19,7 @@ impl ClassicGroup {
         if members.iter().any(|member| member.error_code == ErrorCode::NONE) {
             match self.state {
                 ClassicGroupState::Stable | ClassicGroupState::CompletingRebalance => {
-                    self.prepare_rebalance(turn)
+                    self.prepare_rebalance(turn);
                 }
                 ClassicGroupState::PreparingRebalance => self.complete_join_if_all_joined(turn),
                 ClassicGroupState::Empty => {}

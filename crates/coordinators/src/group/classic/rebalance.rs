@@ -186,10 +186,10 @@ impl ClassicGroup {
         self.remove_member(member_id, turn);
         match self.state {
             ClassicGroupState::Stable | ClassicGroupState::CompletingRebalance => {
-                self.prepare_rebalance(turn)
+                self.prepare_rebalance(turn);
             }
             ClassicGroupState::PreparingRebalance if self.has_all_members_joined() => {
-                self.complete_join(turn)
+                self.complete_join(turn);
             }
             _ => {}
         }

@@ -22,7 +22,7 @@ impl ClassicGroup {
         match self.state {
             ClassicGroupState::Empty => turn.refuse_sync(ticket, ErrorCode::UNKNOWN_MEMBER_ID),
             ClassicGroupState::PreparingRebalance => {
-                turn.refuse_sync(ticket, ErrorCode::REBALANCE_IN_PROGRESS)
+                turn.refuse_sync(ticket, ErrorCode::REBALANCE_IN_PROGRESS);
             }
             ClassicGroupState::CompletingRebalance => self.await_sync(ticket, request, turn),
             ClassicGroupState::Stable => {

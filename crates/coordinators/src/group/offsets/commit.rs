@@ -2,19 +2,21 @@
 
 use machine::Now;
 use model::{ProducerEpoch, ProducerId};
+use protocol::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use protocol::offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
+use protocol::txn_offset_commit_request::{TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic};
 use protocol::txn_offset_commit_response::{TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic};
 use protocol::{
     ErrorCode, OffsetCommitKey, OffsetCommitRequest, OffsetCommitResponse, OffsetCommitValue,
     TxnOffsetCommitRequest, TxnOffsetCommitResponse,
 };
 
+use crate::group::GroupOutcome;
 use crate::group::classic::ClassicGroupState;
 use crate::group::groups::Group;
 use crate::group::machine::GroupMachine;
 use crate::group::record::{GroupRecord, Producer};
 use crate::group::request::RequestContext;
-use crate::group::{GroupCoordinatorConfig, GroupOutcome};
 
 /// Who commits.
 struct Committer<'a> {
@@ -47,7 +49,12 @@ impl GroupMachine {
             ErrorCode::ILLEGAL_GENERATION
         };
         if let Err(error) = self.validate_commit(&committer, unknown_group) {
-            return refuse_offset_commit(request, error);
+            let refuse = |_: &_, partition: OffsetCommitRequestPartition| OffsetCommitResponsePartition {
+                partition_index: partition.partition_index,
+                error_code: error,
+                ..Default::default()
+            };
+            return OffsetCommitResponse { topics: respond(request.topics, refuse), ..Default::default() };
         }
         self.renew_committer(now, &request, out);
         let wall = now.wall.0;
@@ -55,44 +62,22 @@ impl GroupMachine {
             -1 => -1,
             retention => wall.saturating_add(retention),
         };
-        let config = self.config.clone();
-        let mut topics = Vec::with_capacity(request.topics.len());
-        for topic in request.topics {
-            let mut partitions = Vec::with_capacity(topic.partitions.len());
-            for partition in topic.partitions {
-                let metadata = partition.committed_metadata.unwrap_or_default();
-                let error_code = check_metadata(&config, &metadata);
-                partitions.push(OffsetCommitResponsePartition {
-                    partition_index: partition.partition_index,
-                    error_code,
-                    ..Default::default()
-                });
-                if error_code == ErrorCode::NONE {
-                    let value = OffsetCommitValue {
-                        offset: partition.committed_offset,
-                        leader_epoch: partition.committed_leader_epoch,
-                        metadata,
-                        commit_timestamp: wall,
-                        expire_timestamp,
-                        topic_id: topic.topic_id,
-                        ..Default::default()
-                    };
-                    out.records.push(offset_record(
-                        &request.group_id,
-                        &topic.name,
-                        partition.partition_index,
-                        value,
-                        None,
-                    ));
-                }
-            }
-            topics.push(OffsetCommitResponseTopic {
-                name: topic.name,
+        let commit_one = |topic: &OffsetCommitRequestTopic, partition: OffsetCommitRequestPartition| {
+            let value = OffsetCommitValue {
+                offset: partition.committed_offset,
+                leader_epoch: partition.committed_leader_epoch,
+                metadata: partition.committed_metadata.unwrap_or_default(),
+                commit_timestamp: wall,
+                expire_timestamp,
                 topic_id: topic.topic_id,
-                partitions,
                 ..Default::default()
-            });
-        }
+            };
+            let key = offset_key(&request.group_id, &topic.name, partition.partition_index);
+            let error_code = self.commit_one(key, value, None, out);
+            let partition_index = partition.partition_index;
+            OffsetCommitResponsePartition { partition_index, error_code, ..Default::default() }
+        };
+        let topics = respond(request.topics, commit_one);
         OffsetCommitResponse { topics, ..Default::default() }
     }
 
@@ -111,45 +96,51 @@ impl GroupMachine {
             transactional: true,
         };
         if let Err(error) = self.validate_commit(&committer, ErrorCode::ILLEGAL_GENERATION) {
-            return refuse_txn_offset_commit(request, error);
-        }
-        let producer = Some(Producer {
-            id: ProducerId(request.producer_id),
-            epoch: ProducerEpoch(request.producer_epoch),
-        });
-        let mut topics = Vec::with_capacity(request.topics.len());
-        for topic in request.topics {
-            let mut partitions = Vec::with_capacity(topic.partitions.len());
-            for partition in topic.partitions {
-                let metadata = partition.committed_metadata.unwrap_or_default();
-                let error_code = check_metadata(&self.config, &metadata);
-                partitions.push(TxnOffsetCommitResponsePartition {
+            let refuse =
+                |_: &_, partition: TxnOffsetCommitRequestPartition| TxnOffsetCommitResponsePartition {
                     partition_index: partition.partition_index,
-                    error_code,
+                    error_code: error,
                     ..Default::default()
-                });
-                if error_code == ErrorCode::NONE {
-                    let value = OffsetCommitValue {
-                        offset: partition.committed_offset,
-                        leader_epoch: partition.committed_leader_epoch,
-                        metadata,
-                        commit_timestamp: now.wall.0,
-                        expire_timestamp: -1,
-                        topic_id: topic.topic_id,
-                        ..Default::default()
-                    };
-                    let index = partition.partition_index;
-                    out.records.push(offset_record(&request.group_id, &topic.name, index, value, producer));
-                }
-            }
-            topics.push(TxnOffsetCommitResponseTopic {
-                name: topic.name,
-                topic_id: topic.topic_id,
-                partitions,
-                ..Default::default()
-            });
+                };
+            let topics = respond_in_transaction(request.topics, refuse);
+            return TxnOffsetCommitResponse { topics, ..Default::default() };
         }
+        let producer =
+            Producer { id: ProducerId(request.producer_id), epoch: ProducerEpoch(request.producer_epoch) };
+        let commit_one = |topic: &TxnOffsetCommitRequestTopic, partition: TxnOffsetCommitRequestPartition| {
+            let value = OffsetCommitValue {
+                offset: partition.committed_offset,
+                leader_epoch: partition.committed_leader_epoch,
+                metadata: partition.committed_metadata.unwrap_or_default(),
+                commit_timestamp: now.wall.0,
+                expire_timestamp: -1,
+                topic_id: topic.topic_id,
+                ..Default::default()
+            };
+            let key = offset_key(&request.group_id, &topic.name, partition.partition_index);
+            let error_code = self.commit_one(key, value, Some(producer), out);
+            let partition_index = partition.partition_index;
+            TxnOffsetCommitResponsePartition { partition_index, error_code, ..Default::default() }
+        };
+        let topics = respond_in_transaction(request.topics, commit_one);
         TxnOffsetCommitResponse { topics, ..Default::default() }
+    }
+
+    /// Writes one offset, unless its metadata is too large.
+    fn commit_one(
+        &self,
+        key: OffsetCommitKey,
+        value: OffsetCommitValue,
+        producer: Option<Producer>,
+        out: &mut GroupOutcome,
+    ) -> ErrorCode {
+        let limit = self.config.offset_metadata_max_size;
+        // No text has more UTF-16 units than UTF-8 bytes.
+        if value.metadata.len() > limit && value.metadata.encode_utf16().count() > limit {
+            return ErrorCode::OFFSET_METADATA_TOO_LARGE;
+        }
+        out.records.push(GroupRecord::Offset { key, value: Some(value), producer });
+        ErrorCode::NONE
     }
 
     /// Checks who commits. A group that is not there is made by a commit without generation. Kafka:
@@ -184,55 +175,37 @@ impl GroupMachine {
     }
 }
 
-fn check_metadata(config: &GroupCoordinatorConfig, metadata: &str) -> ErrorCode {
-    let limit = config.offset_metadata_max_size;
-    // No text has more UTF-16 units than UTF-8 bytes.
-    let too_large = metadata.len() > limit && metadata.encode_utf16().count() > limit;
-    if too_large { ErrorCode::OFFSET_METADATA_TOO_LARGE } else { ErrorCode::NONE }
+fn offset_key(group: &str, topic: &str, partition: i32) -> OffsetCommitKey {
+    OffsetCommitKey { group: group.into(), topic: topic.into(), partition, ..Default::default() }
 }
 
-fn offset_record(
-    group: &str,
-    topic: &str,
-    partition: i32,
-    value: OffsetCommitValue,
-    producer: Option<Producer>,
-) -> GroupRecord {
-    let key = OffsetCommitKey { group: group.into(), topic: topic.into(), partition, ..Default::default() };
-    GroupRecord::Offset { key, value: Some(value), producer }
-}
-
-/// Answers every partition of an OffsetCommit with `error_code`.
-pub(in crate::group) fn refuse_offset_commit(
-    request: OffsetCommitRequest,
-    error_code: ErrorCode,
-) -> OffsetCommitResponse {
-    let refuse =
-        |partition_index| OffsetCommitResponsePartition { partition_index, error_code, ..Default::default() };
-    let topics = request.topics.into_iter().map(|topic| OffsetCommitResponseTopic {
-        name: topic.name,
-        topic_id: topic.topic_id,
-        partitions: topic.partitions.iter().map(|partition| refuse(partition.partition_index)).collect(),
-        ..Default::default()
-    });
-    OffsetCommitResponse { topics: topics.collect(), ..Default::default() }
-}
-
-/// Answers every partition of a TxnOffsetCommit with `error_code`.
-pub(in crate::group) fn refuse_txn_offset_commit(
-    request: TxnOffsetCommitRequest,
-    error_code: ErrorCode,
-) -> TxnOffsetCommitResponse {
-    let refuse = |partition_index| TxnOffsetCommitResponsePartition {
-        partition_index,
-        error_code,
-        ..Default::default()
+/// Answers each partition of an OffsetCommit with what `one` says.
+fn respond(
+    topics: Vec<OffsetCommitRequestTopic>,
+    mut one: impl FnMut(&OffsetCommitRequestTopic, OffsetCommitRequestPartition) -> OffsetCommitResponsePartition,
+) -> Vec<OffsetCommitResponseTopic> {
+    let respond = |mut topic: OffsetCommitRequestTopic| {
+        let partitions = std::mem::take(&mut topic.partitions);
+        let partitions = partitions.into_iter().map(|partition| one(&topic, partition)).collect();
+        let (name, topic_id) = (topic.name, topic.topic_id);
+        OffsetCommitResponseTopic { name, topic_id, partitions, ..Default::default() }
     };
-    let topics = request.topics.into_iter().map(|topic| TxnOffsetCommitResponseTopic {
-        name: topic.name,
-        topic_id: topic.topic_id,
-        partitions: topic.partitions.iter().map(|partition| refuse(partition.partition_index)).collect(),
-        ..Default::default()
-    });
-    TxnOffsetCommitResponse { topics: topics.collect(), ..Default::default() }
+    topics.into_iter().map(respond).collect()
+}
+
+/// Answers each partition of a TxnOffsetCommit with what `one` says.
+fn respond_in_transaction(
+    topics: Vec<TxnOffsetCommitRequestTopic>,
+    mut one: impl FnMut(
+        &TxnOffsetCommitRequestTopic,
+        TxnOffsetCommitRequestPartition,
+    ) -> TxnOffsetCommitResponsePartition,
+) -> Vec<TxnOffsetCommitResponseTopic> {
+    let respond = |mut topic: TxnOffsetCommitRequestTopic| {
+        let partitions = std::mem::take(&mut topic.partitions);
+        let partitions = partitions.into_iter().map(|partition| one(&topic, partition)).collect();
+        let (name, topic_id) = (topic.name, topic.topic_id);
+        TxnOffsetCommitResponseTopic { name, topic_id, partitions, ..Default::default() }
+    };
+    topics.into_iter().map(respond).collect()
 }

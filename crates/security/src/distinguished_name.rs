@@ -4,15 +4,19 @@
 
 use std::fmt::Write;
 
+use crate::der::{Der, EXPLICIT_0, Malformed, OBJECT_IDENTIFIER, SEQUENCE, SET};
+
 /// The bytes are not a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("The subject of the certificate cannot be read")]
 pub struct CertificateError;
 
-const SEQUENCE: u8 = 0x30;
-const SET: u8 = 0x31;
-const OBJECT_IDENTIFIER: u8 = 0x06;
-const EXPLICIT_VERSION: u8 = 0xa0;
+impl From<Malformed> for CertificateError {
+    fn from(_: Malformed) -> Self {
+        Self
+    }
+}
+
 const UTF8_STRING: u8 = 0x0c;
 const PRINTABLE_STRING: u8 = 0x13;
 const TELETEX_STRING: u8 = 0x14;
@@ -35,21 +39,25 @@ const KEYWORDS: [(&[u8], &str); 9] = [
 
 /// Returns the subject of a DER certificate: `CN=alice,OU=a,O=b,C=US`.
 pub fn subject_name(certificate: &[u8]) -> Result<String, CertificateError> {
-    let mut certificate = Der(certificate).expect(SEQUENCE)?;
-    let mut body = certificate.expect(SEQUENCE)?;
-    if body.0.first() == Some(&EXPLICIT_VERSION) {
-        body.next()?;
-    }
-    for _serial_algorithm_issuer_validity in 0..4 {
-        body.next()?;
-    }
     let mut names = Vec::new();
-    let mut subject = body.expect(SEQUENCE)?;
+    let mut subject = Der(issuer_and_subject(certificate)?.1);
     while !subject.0.is_empty() {
         names.push(relative_name(subject.expect(SET)?)?);
     }
     names.reverse();
     Ok(names.join(","))
+}
+
+/// Returns the contents of the names of who signed a certificate and whom it is about.
+pub(crate) fn issuer_and_subject(certificate: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
+    let mut body = Der(certificate).expect(SEQUENCE)?.expect(SEQUENCE)?;
+    if body.0.first() == Some(&EXPLICIT_0) {
+        body.next()?;
+    }
+    let (_serial, _algorithm) = (body.next()?, body.next()?);
+    let issuer = body.expect(SEQUENCE)?;
+    let _validity = body.next()?;
+    Ok((issuer.0, body.expect(SEQUENCE)?.0))
 }
 
 fn relative_name(mut set: Der<'_>) -> Result<String, CertificateError> {
@@ -128,31 +136,6 @@ fn dotted(identifier: &[u8]) -> Result<String, CertificateError> {
     arcs[0] = first - root * 40;
     arcs.insert(0, root);
     Ok(arcs.iter().map(u64::to_string).collect::<Vec<_>>().join("."))
-}
-
-/// The rest of a run of DER values.
-struct Der<'a>(&'a [u8]);
-
-impl<'a> Der<'a> {
-    fn expect(&mut self, tag: u8) -> Result<Der<'a>, CertificateError> {
-        self.next().and_then(|(found, value)| if found == tag { Ok(value) } else { Err(CertificateError) })
-    }
-
-    fn next(&mut self) -> Result<(u8, Der<'a>), CertificateError> {
-        let [tag, first, rest @ ..] = self.0 else { return Err(CertificateError) };
-        let (length, rest) = match first {
-            0..=0x7f => (usize::from(*first), rest),
-            0x81..=0x84 => {
-                let (bytes, rest) =
-                    rest.split_at_checked(usize::from(first & 0x7f)).ok_or(CertificateError)?;
-                (bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)), rest)
-            }
-            _ => return Err(CertificateError),
-        };
-        let (value, rest) = rest.split_at_checked(length).ok_or(CertificateError)?;
-        self.0 = rest;
-        Ok((*tag, Der(value)))
-    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //!
 //! Not yet: GSSAPI, OAUTHBEARER, delegation tokens, and JAAS files (`java.security.auth.login.config`).
 
+mod der;
 mod distinguished_name;
 mod jaas;
 mod mechanism;

@@ -1,11 +1,15 @@
 //! The `ssl.*` settings of a listener or client, and what they come to in rustls.
 //!
-//! Keys and certificates are PEM, in the settings themselves or in files. As in Java, an empty
+//! Keys and certificates are PEM, in the settings themselves or in files, or in PKCS12 and JKS files. As in Java, an empty
 //! `ssl.endpoint.identification.algorithm` leaves the server's name unchecked, and nothing else.
 //!
-//! Not yet: key stores of the types JKS and PKCS12, encrypted private keys (`ssl.key.password`), and certificates
-//! without a subjectAltName, whose host Java finds in their subject.
+//! Not yet: key stores encrypted by RC2 or triple DES, and certificates without a subjectAltName, whose host Java
+//! finds in their subject.
 
+mod jks;
+mod key_store;
+mod pbes2;
+mod pkcs12;
 mod settings;
 mod unnamed_server;
 
@@ -33,6 +37,16 @@ pub enum TlsError {
         /// Where it was looked for.
         path: String,
         /// Why.
+        reason: String,
+    },
+    /// A key store that cannot be read.
+    #[error("Failed to load SSL keystore {path} of type {store_type}: {reason}")]
+    Store {
+        /// Where it is.
+        path: String,
+        /// What it is said to be.
+        store_type: String,
+        /// Why not.
         reason: String,
     },
     /// What rustls does not take.
@@ -152,5 +166,7 @@ impl TlsSettings {
     }
 }
 
+#[cfg(test)]
+mod store_tests;
 #[cfg(test)]
 mod tests;

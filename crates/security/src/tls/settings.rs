@@ -5,10 +5,13 @@
 use std::fmt;
 use std::io;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use super::{Identity, TlsError};
+use super::key_store::{self, Entries};
+use super::{Identity, TlsError, pbes2};
 
 /// Where systems keep the roots that everyone trusts, tried in order when a client names no truststore.
 const SYSTEM_ROOTS: [&str; 3] =
@@ -61,7 +64,7 @@ struct Source<'a> {
 impl TlsSettings {
     /// Reads the settings; `get` finds a key's value without a listener's prefix, `read` reads a file.
     ///
-    /// Fails where Kafka does, and with key stores that are not PEM.
+    /// Fails where Kafka does.
     pub fn read(
         get: &dyn Fn(&str) -> Option<String>,
         read: &dyn Fn(&str) -> io::Result<Vec<u8>>,
@@ -128,7 +131,7 @@ impl Source<'_> {
                 "SSL key store password cannot be specified with PEM format, only key password may be specified.",
             );
         }
-        identity(key.as_bytes(), chain.as_bytes()).map(Some)
+        self.identity_pem(key.as_bytes(), chain.as_bytes()).map(Some)
     }
 
     fn identity_file(
@@ -145,11 +148,31 @@ impl Source<'_> {
             ),
             (Some(path), None) if store_type == "PEM" => {
                 let pem = self.file(&path)?;
-                identity(&pem, &pem).map(Some)
+                self.identity_pem(&pem, &pem).map(Some)
             }
             (Some(_), None) => fail("SSL key store is specified, but key store password is not specified."),
-            (Some(path), Some(_)) => fail(unsupported(store_type, &path)),
+            (Some(path), Some(password)) => Ok(self.store(store_type, &path, &password)?.into_identity()),
         }
+    }
+
+    fn store(&self, store_type: &str, path: &str, password: &str) -> Result<Entries, TlsError> {
+        let key_password = self.get("ssl.key.password");
+        key_store::read(store_type, path, &self.file(path)?, password, key_password.as_deref())
+    }
+
+    fn identity_pem(&self, key: &[u8], chain: &[u8]) -> Result<Identity, TlsError> {
+        let chain = certificates(chain)?;
+        let encrypted = pem_block(key, "ENCRYPTED PRIVATE KEY");
+        let key = match (encrypted, self.get("ssl.key.password")) {
+            (Some(info), Some(password)) => pbes2::decrypt_key(&info, &password)
+                .map(|key| PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key)))
+                .map_err(|error| TlsError::Settings(format!("Invalid PEM keystore configs: {error}"))),
+            (Some(_), None) => fail("Invalid PEM keystore configs: the private key is encrypted"),
+            (None, _) => PrivateKeyDer::from_pem_slice(key).map_err(|_| {
+                TlsError::Settings("Invalid PEM keystore configs: no matching PRIVATE KEY entry".to_owned())
+            }),
+        }?;
+        Ok(Identity { chain, key })
     }
 
     /// Kafka: `DefaultSslEngineFactory.createTruststore`.
@@ -173,7 +196,10 @@ impl Source<'_> {
         match (given, location) {
             (Some(pem), _) => certificates(pem.as_bytes()),
             (None, Some(path)) if is_pem => certificates(&self.file(&path)?),
-            (None, Some(path)) => fail(unsupported(&store_type, &path)),
+            (None, Some(path)) => {
+                let password = password.unwrap_or_default();
+                Ok(self.store(&store_type, &path, &password)?.into_trusted())
+            }
             (None, None) if password.is_some() => {
                 fail("SSL trust store is not specified, but trust store password is specified.")
             }
@@ -192,21 +218,13 @@ fn fail<T>(text: impl Into<String>) -> Result<T, TlsError> {
     Err(TlsError::Settings(text.into()))
 }
 
-fn unsupported(store_type: &str, path: &str) -> String {
-    format!(
-        "Failed to load SSL keystore {path} of type {store_type}: only the type PEM is supported \
-         (convert it with `openssl pkcs12 -in {path} -nodes -out {path}.pem` and set ssl.keystore.type=PEM)"
-    )
-}
-
-fn identity(key: &[u8], chain: &[u8]) -> Result<Identity, TlsError> {
-    if String::from_utf8_lossy(key).contains("BEGIN ENCRYPTED PRIVATE KEY") {
-        return fail("Invalid PEM keystore configs: encrypted private keys are not supported");
-    }
-    let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| {
-        TlsError::Settings("Invalid PEM keystore configs: no matching PRIVATE KEY entry".to_owned())
-    })?;
-    Ok(Identity { chain: certificates(chain)?, key })
+/// Returns the bytes of the first PEM block with this label.
+fn pem_block(pem: &[u8], label: &str) -> Option<Vec<u8>> {
+    let pem = String::from_utf8_lossy(pem);
+    let (_, rest) = pem.split_once(&format!("-----BEGIN {label}-----"))?;
+    let (body, _) = rest.split_once("-----END")?;
+    let body: String = body.split_whitespace().collect();
+    STANDARD.decode(body).ok()
 }
 
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {

@@ -8,4 +8,7 @@ mod handlers;
 pub mod listeners;
 pub mod node;
 pub mod request;
+mod run;
 mod serve;
+
+pub use run::{DEFAULT_DATA_DIR, RunError, RunOptions, configuration, run, start};

@@ -95,7 +95,10 @@ fn resolve(endpoint: &EndPoint) -> io::Result<Vec<SocketAddr>> {
     let host = if endpoint.host.is_empty() { "0.0.0.0" } else { endpoint.host.as_str() };
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let port = u16::try_from(endpoint.port).unwrap_or(0);
-    Ok((host, port).to_socket_addrs()?.collect())
+    let mut addresses: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
+    // `localhost` is both; clients that know one of them only know the older one.
+    addresses.sort_by_key(SocketAddr::is_ipv6);
+    Ok(addresses)
 }
 
 /// Binds every listener of the configuration, without accepting yet.

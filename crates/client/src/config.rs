@@ -14,7 +14,7 @@ pub use ::config::{ConfigMap, Key, Values, parse_properties};
 pub use admin::{ADMIN_KEYS, AdminConfig};
 pub use common::{COMMON_KEYS, SECURITY_KEYS};
 pub use consumer::{AutoOffsetReset, CONSUMER_KEYS, ConsumerConfig, IsolationLevel};
-pub use producer::{Acks, PRODUCER_KEYS, ProducerConfig};
+pub use producer::{Acks, PRODUCER_KEYS, PartitionerClass, ProducerConfig};
 
 use crate::error::{Error, Result};
 

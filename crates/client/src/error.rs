@@ -176,3 +176,9 @@ impl From<protocol::DecodeError> for Error {
         Self::Protocol(error.to_string())
     }
 }
+
+impl From<records::RecordsError> for Error {
+    fn from(error: records::RecordsError) -> Self {
+        Self::CorruptRecord(error.to_string())
+    }
+}

@@ -14,6 +14,7 @@ pub mod connection;
 pub mod consumer_protocol;
 mod error;
 pub mod offsets;
+pub mod producer;
 pub mod settings;
 pub mod tls;
 
@@ -22,4 +23,5 @@ pub use cluster::Cluster;
 pub use config::{AdminConfig, ConfigMap, ConsumerConfig, ProducerConfig, config_map, parse_properties};
 pub use error::{Error, Result};
 pub use offsets::{OffsetAndMetadata, OffsetAndTimestamp};
+pub use producer::{Producer, ProducerRecord, RecordMetadata};
 pub use settings::{Address, Bootstrap, ClientSettings};

@@ -75,21 +75,33 @@ async fn configurations_are_read_and_changed() {
         let entries = described[&resource].as_ref().expect("it is there").clone();
         entries.into_iter().find(|entry| entry.name == key).and_then(|entry| entry.value)
     };
-    eventually("retention.ms is 86400000", async || (value("retention.ms").await.as_deref() == Some("86400000")).then_some(())).await;
+    eventually("retention.ms is 86400000", async || {
+        (value("retention.ms").await.as_deref() == Some("86400000")).then_some(())
+    })
+    .await;
     let ops = vec![AlterConfigOp::set("max.message.bytes", "12345"), AlterConfigOp::delete("retention.ms")];
     let changes = BTreeMap::from([(resource.clone(), ops)]);
     admin.incremental_alter_configs(&changes, false).await.expect("an answer")[&resource]
         .as_ref()
         .expect("it is changed");
-    eventually("max.message.bytes is 12345", async || (value("max.message.bytes").await.as_deref() == Some("12345")).then_some(())).await;
-    eventually("retention.ms is 604800000", async || (value("retention.ms").await.as_deref() == Some("604800000")).then_some(())).await;
+    eventually("max.message.bytes is 12345", async || {
+        (value("max.message.bytes").await.as_deref() == Some("12345")).then_some(())
+    })
+    .await;
+    eventually("retention.ms is 604800000", async || {
+        (value("retention.ms").await.as_deref() == Some("604800000")).then_some(())
+    })
+    .await;
     let wrong = BTreeMap::from([(resource.clone(), vec![AlterConfigOp::set("max.message.bytes", "many")])]);
     let refused = admin.incremental_alter_configs(&wrong, false).await.expect("an answer");
     assert!(refused[&resource].as_ref().expect_err("it is no number").is(ErrorCode::INVALID_CONFIG));
     let whole =
         BTreeMap::from([(resource.clone(), BTreeMap::from([("retention.ms".into(), "1000".into())]))]);
     admin.alter_configs(&whole, false).await.expect("an answer")[&resource].as_ref().expect("it is replaced");
-    eventually("max.message.bytes is 1048588", async || (value("max.message.bytes").await.as_deref() == Some("1048588")).then_some(())).await;
+    eventually("max.message.bytes is 1048588", async || {
+        (value("max.message.bytes").await.as_deref() == Some("1048588")).then_some(())
+    })
+    .await;
     let resources = admin.list_config_resources(&[ResourceType::Topic]).await.expect("a list");
     assert!(resources.contains(&resource));
     let brokers = admin.brokers().await.expect("brokers");

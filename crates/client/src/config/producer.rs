@@ -190,7 +190,7 @@ impl ProducerConfig {
             acks: acks(&parsed),
             batch_size: values.int("batch.size").max(1) as usize,
             buffer_memory: values.long("buffer.memory") as usize,
-            compression: compression(&parsed),
+            compression: compression(&parsed)?,
             delivery_timeout: delivery_timeout(&parsed, linger + client.request_timeout)?,
             idempotence,
             linger,
@@ -263,8 +263,16 @@ fn delivery_timeout(parsed: &Parsed, least: Duration) -> Result<Duration> {
     Ok(least)
 }
 
-fn compression(parsed: &Parsed) -> Compression {
-    Compression::new(parsed.values.text("compression.type").parse().unwrap_or(Codec::None))
+fn compression(parsed: &Parsed) -> Result<Compression> {
+    let values = &parsed.values;
+    let codec = values.text("compression.type").parse().unwrap_or(Codec::None);
+    let level = match codec {
+        Codec::Gzip => values.int("compression.gzip.level"),
+        Codec::Lz4 => values.int("compression.lz4.level"),
+        Codec::Zstd => values.int("compression.zstd.level"),
+        Codec::None | Codec::Snappy => return Ok(Compression::new(codec)),
+    };
+    Compression::with_level(codec, level).map_err(|error| Error::Config(error.to_string()))
 }
 
 fn partitioner(class: Option<&str>) -> Result<PartitionerClass> {

@@ -1,0 +1,208 @@
+//! Numbering batches so that brokers write each once and in order. Kafka: `TransactionManager`, for a producer without transactions.
+//!
+//! Invariants: per partition, sequences of one epoch run without a gap; while it is unknown whether a batch was
+//! written, no new number is given out, and if that cannot be told the epoch is raised and numbers start at 0.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::{ProducerEpoch, ProducerId, TopicPartition};
+use records::increment_sequence;
+
+use super::batch::BatchId;
+
+/// A producer's identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    pub id: ProducerId,
+    pub epoch: ProducerEpoch,
+}
+
+/// The numbers of every partition.
+#[derive(Debug, Default)]
+pub(super) struct Sequences {
+    identity: Option<Identity>,
+    partitions: BTreeMap<TopicPartition, Entry>,
+    /// Partitions with a batch whose fate is unknown.
+    unresolved: BTreeSet<TopicPartition>,
+    /// Partitions whose numbers must start anew, once the epoch is raised.
+    restart: BTreeSet<TopicPartition>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    identity: Identity,
+    next: i32,
+    last_acked: Option<i32>,
+    /// Batches that have a number and no fate, by number.
+    in_flight: BTreeMap<i32, BatchId>,
+}
+
+impl Sequences {
+    pub(super) fn identity(&self) -> Option<Identity> {
+        self.identity
+    }
+
+    pub(super) fn take_identity(&mut self, identity: Identity) {
+        self.identity = Some(identity);
+    }
+
+    /// The number for a batch of `count` records, which is in flight from now on.
+    pub(super) fn assign(
+        &mut self,
+        partition: &TopicPartition,
+        batch: BatchId,
+        count: i32,
+    ) -> Option<(Identity, i32)> {
+        let identity = self.identity?;
+        let entry = self.partitions.entry(partition.clone()).or_insert_with(|| Entry::new(identity));
+        if entry.identity != identity && entry.in_flight.is_empty() {
+            *entry = Entry::new(identity);
+        }
+        let sequence = entry.next;
+        entry.next = increment_sequence(sequence, count);
+        entry.in_flight.insert(sequence, batch);
+        Some((entry.identity, sequence))
+    }
+
+    /// Whether a batch without a number must wait. Kafka: `RecordAccumulator.shouldStopDrainBatchesForPartition`.
+    pub(super) fn must_wait(&self, partition: &TopicPartition) -> bool {
+        let stale = self
+            .partitions
+            .get(partition)
+            .is_some_and(|entry| Some(entry.identity) != self.identity && !entry.in_flight.is_empty());
+        self.identity.is_none() || stale || self.unresolved.contains(partition)
+    }
+
+    /// Whether a batch that has a number may go: it is the first of those in flight.
+    pub(super) fn is_first(&self, partition: &TopicPartition, batch: BatchId) -> bool {
+        let first = self.partitions.get(partition).and_then(|entry| entry.in_flight.values().next());
+        first.is_none_or(|first| *first == batch)
+    }
+
+    /// Notes that a batch that already has a number is in flight, as part of a larger one.
+    pub(super) fn adopt(&mut self, partition: &TopicPartition, batch: BatchId, sequence: i32) {
+        if let Some(entry) = self.partitions.get_mut(partition) {
+            entry.in_flight.insert(sequence, batch);
+        }
+    }
+
+    /// The batch was written, up to its last number.
+    pub(super) fn acked(&mut self, partition: &TopicPartition, identity: Identity, first: i32, count: i32) {
+        if let Some(entry) = self.partitions.get_mut(partition)
+            && entry.identity == identity
+        {
+            entry.in_flight.remove(&first);
+            entry.last_acked = Some(increment_sequence(first, count - 1));
+        }
+    }
+
+    /// The batch leaves; its fate may be unknown.
+    pub(super) fn forget(&mut self, partition: &TopicPartition, identity: Identity, first: i32) {
+        if let Some(entry) = self.partitions.get_mut(partition)
+            && entry.identity == identity
+        {
+            entry.in_flight.remove(&first);
+        }
+    }
+
+    /// The batch was certainly not written: later ones move up. Gives the batches that got a new number.
+    pub(super) fn close_gap(
+        &mut self,
+        partition: &TopicPartition,
+        first: i32,
+        count: i32,
+    ) -> Vec<(BatchId, i32)> {
+        let Some(entry) = self.partitions.get_mut(partition) else { return Vec::new() };
+        entry.in_flight.remove(&first);
+        let moved: Vec<(i32, BatchId)> =
+            entry.in_flight.range(first..).map(|(at, batch)| (*at, *batch)).collect();
+        let mut renumbered = Vec::new();
+        for (at, batch) in moved {
+            entry.in_flight.remove(&at);
+            entry.in_flight.insert(at - count, batch);
+            renumbered.push((batch, at - count));
+        }
+        entry.next = (entry.next - count).max(0);
+        renumbered
+    }
+
+    pub(super) fn mark_unresolved(&mut self, partition: &TopicPartition) {
+        self.unresolved.insert(partition.clone());
+    }
+
+    pub(super) fn is_unresolved(&self, partition: &TopicPartition) -> bool {
+        self.unresolved.contains(partition)
+    }
+
+    /// Whether `first` follows what was last written.
+    pub(super) fn is_next(&self, partition: &TopicPartition, first: i32) -> bool {
+        let last = self.partitions.get(partition).and_then(|entry| entry.last_acked);
+        first == last.map_or(0, |last| increment_sequence(last, 1))
+    }
+
+    /// Asks for a new epoch, after which the numbers of `partition` start at 0.
+    pub(super) fn request_bump(&mut self, partition: &TopicPartition) {
+        self.restart.insert(partition.clone());
+    }
+
+    /// Settles partitions whose fate was unknown and that have nothing in flight any more.
+    pub(super) fn resolve(&mut self) {
+        let settled: Vec<TopicPartition> = self
+            .unresolved
+            .iter()
+            .filter(|name| self.partitions.get(*name).is_none_or(|entry| entry.in_flight.is_empty()))
+            .cloned()
+            .collect();
+        for name in settled {
+            self.unresolved.remove(&name);
+            let next = self.partitions.get(&name).map_or(0, |entry| entry.next);
+            if !self.is_next(&name, next) {
+                self.restart.insert(name);
+            }
+        }
+    }
+
+    /// Raises the epoch if that was asked for. Gives the batches that got a new number, with it; the identity is
+    /// gone if the epochs are used up, and a new one must be asked for.
+    pub(super) fn bump(&mut self) -> Vec<(BatchId, Identity, i32)> {
+        let Some(identity) = self.identity.filter(|_| !self.restart.is_empty()) else { return Vec::new() };
+        if identity.epoch.0 == i16::MAX {
+            self.identity = None;
+            return Vec::new();
+        }
+        let raised = Identity { id: identity.id, epoch: ProducerEpoch(identity.epoch.0 + 1) };
+        self.identity = Some(raised);
+        self.restart_with(raised)
+    }
+
+    /// The partitions that must start anew and have batches in flight, which [`Sequences::renumber`] numbers again.
+    fn restart_with(&mut self, identity: Identity) -> Vec<(BatchId, Identity, i32)> {
+        let mut order = Vec::new();
+        for name in std::mem::take(&mut self.restart) {
+            self.unresolved.remove(&name);
+            let waiting = self.partitions.remove(&name).map(|entry| entry.in_flight).unwrap_or_default();
+            self.partitions.insert(name, Entry::new(identity));
+            order.extend(waiting.into_values().map(|batch| (batch, identity, 0)));
+        }
+        order
+    }
+
+    /// Gives a batch that was in flight its number in the new epoch.
+    pub(super) fn renumber(&mut self, partition: &TopicPartition, batch: BatchId, count: i32) -> i32 {
+        self.assign(partition, batch, count).map_or(0, |(_, sequence)| sequence)
+    }
+
+    /// After a new identity came when epochs were used up: everything starts anew.
+    pub(super) fn restart_after_reset(&mut self) -> Vec<(BatchId, Identity, i32)> {
+        match self.identity {
+            Some(identity) if !self.restart.is_empty() => self.restart_with(identity),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Entry {
+    fn new(identity: Identity) -> Self {
+        Self { identity, next: 0, last_acked: None, in_flight: BTreeMap::new() }
+    }
+}

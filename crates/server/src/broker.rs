@@ -15,14 +15,17 @@ pub mod publisher;
 pub mod replica_manager;
 pub mod start;
 pub mod topic_creation;
+pub mod transaction_admission;
+pub mod transaction_markers;
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use config::BrokerConfig;
-use coordinator::{GroupCoordinator, RuntimeConfig};
+use coordinator::{GroupCoordinator, RuntimeConfig, TransactionCoordinator};
+use coordinators::transaction::TransactionVersion;
 use model::NodeId;
 use storage::LogManager;
 use tokio::sync::Mutex;
@@ -33,9 +36,10 @@ use controller_channel::ControllerChannel;
 use dynamic_config::DynamicConfig;
 use fetch_session::FetchSessions;
 use metadata_cache::MetadataCache;
-use producer_ids::ProducerIds;
+use producer_ids::{ProducerIdSupply, ProducerIds};
 use replica_manager::ReplicaManager;
 use topic_creation::TopicCreation;
+use transaction_markers::MarkerWriter;
 
 /// A broker's parts.
 pub struct Broker {
@@ -57,7 +61,9 @@ pub struct Broker {
     pub fetch_sessions: FetchSessions,
     /// Groups and their offsets.
     pub groups: GroupCoordinator,
-    /// Ids for idempotent producers.
+    /// Transactions.
+    pub transactions: TransactionCoordinator,
+    /// Ids for idempotent and transactional producers.
     pub producer_ids: ProducerIds,
     /// Topics that are created because somebody asked for them.
     pub topic_creation: TopicCreation,
@@ -74,7 +80,7 @@ impl fmt::Debug for Broker {
 }
 
 impl Broker {
-    /// Makes a broker that has no metadata yet.
+    /// Makes a broker that has no metadata yet. Must be called within a tokio runtime.
     pub fn new(
         config: Arc<BrokerConfig>,
         cluster_id: String,
@@ -83,13 +89,14 @@ impl Broker {
         clock: Arc<dyn Clock>,
         chance: Arc<dyn Chance>,
     ) -> Arc<Self> {
-        Arc::new(Self {
+        Arc::new_cyclic(|broker| Self {
             node_id: config.node_id,
             cluster_id,
             metadata: MetadataCache::default(),
             replicas: ReplicaManager::new(config.node_id, logs),
             fetch_sessions: FetchSessions::default(),
             groups: groups(&config, clock.clone(), chance.clone()),
+            transactions: transactions(&config, clock.clone(), broker),
             producer_ids: ProducerIds::default(),
             topic_creation: TopicCreation::default(),
             controller,
@@ -136,6 +143,33 @@ fn groups(config: &BrokerConfig, clock: Arc<dyn Clock>, chance: Arc<dyn Chance>)
         commit_timeout: ms(keys.offsets_commit_timeout_ms.into()),
     };
     GroupCoordinator::new(machine, runtime, keys.offsets_topic_num_partitions, clock, chance)
+}
+
+fn transactions(
+    config: &BrokerConfig,
+    clock: Arc<dyn Clock>,
+    broker: &Weak<Broker>,
+) -> TransactionCoordinator {
+    let keys = &config.transactions;
+    let ms = |value: i32| Duration::from_millis(value.max(0) as u64);
+    let machine = coordinators::transaction::TransactionConfig {
+        max_timeout_ms: keys.transaction_max_timeout_ms,
+        id_expiration_ms: keys.transactional_id_expiration_ms.into(),
+        abort_interval: ms(keys.transaction_abort_timed_out_transaction_cleanup_interval_ms),
+        expiry_interval: ms(keys.transaction_remove_expired_transaction_cleanup_interval_ms),
+    };
+    let runtime = RuntimeConfig {
+        // Kafka: `TransactionLog.ENFORCED_COMPRESSION`.
+        compression: records::Compression::new(records::Codec::None),
+        load_buffer_size: keys.transaction_state_log_load_buffer_size.max(1) as usize,
+        commit_timeout: ms(config.network.request_timeout_ms),
+    };
+    let producer_ids = Arc::new(ProducerIdSupply::new(broker.clone()));
+    let writer = Arc::new(MarkerWriter::new(broker.clone()));
+    // The first image tells the level of the cluster.
+    let level = TransactionVersion::default();
+    let partitions = keys.transaction_state_log_num_partitions;
+    TransactionCoordinator::start(machine, runtime, partitions, level, clock, producer_ids, writer)
 }
 
 /// `offsets.topic.compression.codec` is a codec's number in batch attributes.

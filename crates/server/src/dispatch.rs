@@ -47,17 +47,35 @@ const BROKER_APIS: &[ApiKey] = &[
     ApiKey::SyncGroup,
     ApiKey::DescribeGroups,
     ApiKey::ListGroups,
+    ApiKey::OffsetForLeaderEpoch,
+    ApiKey::AddPartitionsToTxn,
+    ApiKey::AddOffsetsToTxn,
+    ApiKey::EndTxn,
+    ApiKey::WriteTxnMarkers,
+    ApiKey::TxnOffsetCommit,
     ApiKey::SaslHandshake,
     ApiKey::ApiVersions,
     ApiKey::DescribeConfigs,
+    ApiKey::AlterConfigs,
+    ApiKey::DescribeLogDirs,
     ApiKey::CreateTopics,
     ApiKey::DeleteTopics,
     ApiKey::DeleteRecords,
     ApiKey::InitProducerId,
     ApiKey::CreatePartitions,
     ApiKey::DeleteGroups,
+    ApiKey::ElectLeaders,
+    ApiKey::IncrementalAlterConfigs,
+    ApiKey::AlterPartitionReassignments,
+    ApiKey::ListPartitionReassignments,
     ApiKey::OffsetDelete,
+    ApiKey::DescribeUserScramCredentials,
+    ApiKey::UpdateFeatures,
     ApiKey::DescribeCluster,
+    ApiKey::DescribeProducers,
+    ApiKey::UnregisterBroker,
+    ApiKey::DescribeTransactions,
+    ApiKey::ListTransactions,
     ApiKey::ListConfigResources,
     ApiKey::DescribeTopicPartitions,
 ];
@@ -114,7 +132,9 @@ async fn on_broker(broker: &Arc<Broker>, context: &RequestContext, body: Request
         RequestBody::CreateTopics(request) => create_topics::handle(broker, *request).await.into(),
         RequestBody::DeleteTopics(request) => delete_topics::handle(broker, *request).await.into(),
         RequestBody::DeleteRecords(request) => delete_records::handle(broker, &request).into(),
-        RequestBody::InitProducerId(request) => init_producer_id::handle(broker, &request).await.into(),
+        RequestBody::InitProducerId(request) => {
+            init_producer_id::handle(broker, context, *request).await.into()
+        }
         RequestBody::CreatePartitions(request) => create_partitions::handle(broker, *request).await.into(),
         RequestBody::DeleteGroups(request) => delete_groups::handle(broker, *request).await.into(),
         RequestBody::OffsetDelete(request) => offset_delete::handle(broker, *request).await.into(),
@@ -126,6 +146,42 @@ async fn on_broker(broker: &Arc<Broker>, context: &RequestContext, body: Request
         RequestBody::ListConfigResources(request) => {
             list_config_resources::handle(broker, context, &request).into()
         }
+        RequestBody::OffsetForLeaderEpoch(request) => {
+            offset_for_leader_epoch::handle(broker, &request).into()
+        }
+        RequestBody::AddPartitionsToTxn(request) => {
+            add_partitions_to_txn::handle(broker, context, *request).await.into()
+        }
+        RequestBody::AddOffsetsToTxn(request) => {
+            add_offsets_to_txn::handle(broker, context, &request).await.into()
+        }
+        RequestBody::EndTxn(request) => end_txn::handle(broker, context, *request).await.into(),
+        RequestBody::WriteTxnMarkers(request) => write_txn_markers::handle(broker, *request).await.into(),
+        RequestBody::TxnOffsetCommit(request) => {
+            txn_offset_commit::handle(broker, context, *request).await.into()
+        }
+        RequestBody::AlterConfigs(request) => alter_configs::handle(broker, *request).await.into(),
+        RequestBody::DescribeLogDirs(request) => describe_log_dirs::handle(broker, &request).into(),
+        RequestBody::ElectLeaders(request) => elect_leaders::handle(broker, *request).await.into(),
+        RequestBody::IncrementalAlterConfigs(request) => {
+            incremental_alter_configs::handle(broker, *request).await.into()
+        }
+        RequestBody::AlterPartitionReassignments(request) => {
+            alter_partition_reassignments::handle(broker, *request).await.into()
+        }
+        RequestBody::ListPartitionReassignments(request) => {
+            list_partition_reassignments::handle(broker, *request).await.into()
+        }
+        RequestBody::DescribeUserScramCredentials(request) => {
+            describe_user_scram_credentials::handle(broker, &request).into()
+        }
+        RequestBody::UpdateFeatures(request) => update_features::handle(broker, *request).await.into(),
+        RequestBody::DescribeProducers(request) => describe_producers::handle(broker, &request).into(),
+        RequestBody::UnregisterBroker(request) => unregister_broker::handle(broker, *request).await.into(),
+        RequestBody::DescribeTransactions(request) => {
+            describe_transactions::handle(broker, *request).await.into()
+        }
+        RequestBody::ListTransactions(request) => list_transactions::handle(broker, *request).await.into(),
         body => not_served(&body),
     }
 }

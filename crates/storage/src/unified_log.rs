@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
 
 use config::LogConfig;
-use model::{LeaderEpoch, Offset, Timestamp, TopicPartition, Uuid};
+use model::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp, TopicPartition, Uuid};
 use tokio::sync::Notify;
 use world::chance::Chance;
 use world::clock::Clock;
@@ -441,6 +441,11 @@ impl UnifiedLog {
     /// Returns what is known of the idempotent producers, by id: for `DescribeProducers`.
     pub fn active_producers(&self) -> Vec<ProducerStateEntry> {
         self.state().producers.producers().copied().collect()
+    }
+
+    /// Tells whether the log holds records of a transaction of this producer that has not ended.
+    pub fn has_ongoing_transaction(&self, producer_id: ProducerId, epoch: ProducerEpoch) -> bool {
+        self.state().producers.has_ongoing_transaction(producer_id, epoch)
     }
 
     /// Forgets producers that have been silent for `producer.id.expiration.ms`.

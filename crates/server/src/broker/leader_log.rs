@@ -37,7 +37,12 @@ fn code(error: &PartitionError) -> ErrorCode {
 impl PartitionLog for LeaderLog {
     fn append(&self, batch: Bytes) -> Result<Offset, ErrorCode> {
         self.partition.leader_log(Some(self.epoch)).map_err(|error| code(&error))?;
-        let options = AppendOptions { origin: AppendOrigin::Coordinator, ..Default::default() };
+        // A coordinator appends to a transaction only what the transaction coordinator was asked about before.
+        let options = AppendOptions {
+            origin: AppendOrigin::Coordinator,
+            transaction_verified: true,
+            ..Default::default()
+        };
         let info = self.partition.append(batch, true, options).map_err(|error| {
             tracing::warn!(partition = %self.partition.topic_partition(), "a coordinator cannot append: {error}");
             code(&error)

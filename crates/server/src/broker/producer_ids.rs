@@ -3,7 +3,10 @@
 //! Kafka: `RPCProducerIdManager`.
 
 use std::ops::Range;
+use std::sync::Weak;
 
+use coordinator::Later;
+use model::ProducerId;
 use protocol::{AllocateProducerIdsRequest, ErrorCode, ResponseBody};
 use tokio::sync::Mutex;
 
@@ -44,5 +47,27 @@ async fn allocate(broker: &Broker) -> Result<Range<i64>, ErrorCode> {
             Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS)
         }
         _ => Err(ErrorCode::UNKNOWN_SERVER_ERROR),
+    }
+}
+
+/// Gives the transaction coordinator the ids of its broker.
+#[derive(Clone, Debug)]
+pub struct ProducerIdSupply {
+    broker: Weak<Broker>,
+}
+
+impl ProducerIdSupply {
+    /// Takes ids from `broker`.
+    pub fn new(broker: Weak<Broker>) -> Self {
+        Self { broker }
+    }
+}
+
+impl coordinator::ProducerIds for ProducerIdSupply {
+    fn next(&self) -> Later<'_, Result<ProducerId, ErrorCode>> {
+        Box::pin(async {
+            let broker = self.broker.upgrade().ok_or(ErrorCode::COORDINATOR_NOT_AVAILABLE)?;
+            broker.producer_ids.next(&broker).await.map(ProducerId)
+        })
     }
 }

@@ -8,9 +8,11 @@
 
 use std::sync::Arc;
 
+use coordinator::PartitionLog;
 use coordinators::group::DeletedTopic;
-use metadata::{MetadataDelta, MetadataImage, ResourceType};
-use model::topic_name;
+use coordinators::transaction::TransactionVersion;
+use metadata::{Feature, MetadataDelta, MetadataImage, ResourceType};
+use model::{LeaderEpoch, topic_name};
 
 use super::Broker;
 use super::leader_log::LeaderLog;
@@ -33,6 +35,7 @@ pub async fn publish(broker: &Arc<Broker>, image: Arc<MetadataImage>) {
     }
     broker.metadata.publish(image.clone());
     apply_to_groups(broker, &image, &applied);
+    apply_to_transactions(broker, &image, &applied);
     forget_deleted_topics(broker, &delta);
 }
 
@@ -47,16 +50,43 @@ fn apply_configs<'a>(broker: &Broker, image: &MetadataImage, topics: impl Iterat
 fn apply_to_groups(broker: &Broker, image: &MetadataImage, applied: &Applied) {
     let Some(topic) = image.topics().by_name(topic_name::CONSUMER_OFFSETS) else { return };
     broker.groups.set_partition_count(topic.partition_count());
-    let is_offsets =
-        |partition: &&Arc<Partition>| &*partition.topic_partition().topic == topic_name::CONSUMER_OFFSETS;
-    for partition in applied.resigned.iter().filter(is_offsets) {
+    for partition in of_topic(&applied.resigned, topic_name::CONSUMER_OFFSETS) {
         broker.groups.on_partition_resigned(partition.topic_partition().partition, None);
     }
-    for partition in applied.elected.iter().filter(is_offsets) {
-        let (_, epoch) = partition.leadership();
-        let log = Arc::new(LeaderLog::new(partition.clone(), epoch));
-        broker.groups.on_partition_elected(partition.topic_partition().partition, epoch, log);
+    for (index, epoch, log) in led(&applied.elected, topic_name::CONSUMER_OFFSETS) {
+        broker.groups.on_partition_elected(index, epoch, log);
     }
+}
+
+fn apply_to_transactions(broker: &Broker, image: &MetadataImage, applied: &Applied) {
+    broker.transactions.set_level(TransactionVersion(image.features().level(Feature::TransactionVersion)));
+    let Some(topic) = image.topics().by_name(topic_name::TRANSACTION_STATE) else { return };
+    broker.transactions.set_partition_count(topic.partition_count());
+    for partition in of_topic(&applied.resigned, topic_name::TRANSACTION_STATE) {
+        broker.transactions.on_partition_resigned(partition.topic_partition().partition, None);
+    }
+    for (index, epoch, log) in led(&applied.elected, topic_name::TRANSACTION_STATE) {
+        broker.transactions.on_partition_elected(index, epoch, log);
+    }
+}
+
+fn of_topic<'a>(
+    partitions: &'a [Arc<Partition>],
+    topic: &'static str,
+) -> impl Iterator<Item = &'a Arc<Partition>> {
+    partitions.iter().filter(move |partition| &*partition.topic_partition().topic == topic)
+}
+
+/// The partitions of a topic that this broker began to lead, as coordinators take them.
+fn led(
+    elected: &[Arc<Partition>],
+    topic: &'static str,
+) -> impl Iterator<Item = (i32, LeaderEpoch, Arc<dyn PartitionLog>)> {
+    of_topic(elected, topic).map(|partition| {
+        let (_, epoch) = partition.leadership();
+        let log: Arc<dyn PartitionLog> = Arc::new(LeaderLog::new(partition.clone(), epoch));
+        (partition.topic_partition().partition, epoch, log)
+    })
 }
 
 /// Groups forget the offsets of topics that are gone; nobody waits for that.

@@ -179,6 +179,7 @@ impl RunningBroker {
     pub async fn stop(self) {
         self.stop.send_replace(true);
         self.broker.groups.shutdown();
+        self.broker.transactions.shutdown();
         let logs = self.broker.replicas.logs().clone();
         let epoch = self.broker.epoch();
         let mover = self.mover;

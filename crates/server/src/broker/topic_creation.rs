@@ -69,6 +69,7 @@ fn report(response: &ResponseBody) {
 fn creatable(config: &BrokerConfig, name: String) -> CreatableTopic {
     let (num_partitions, replication_factor, configs) = match name.as_str() {
         topic_name::CONSUMER_OFFSETS => offsets_topic(config),
+        topic_name::TRANSACTION_STATE => transaction_topic(config),
         _ => (config.log.num_partitions, config.log.default_replication_factor as i16, Vec::new()),
     };
     CreatableTopic { name, num_partitions, replication_factor, configs, ..Default::default() }
@@ -77,20 +78,35 @@ fn creatable(config: &BrokerConfig, name: String) -> CreatableTopic {
 /// Kafka: `GroupCoordinatorService.groupMetadataTopicConfigs`.
 fn offsets_topic(config: &BrokerConfig) -> (i32, i16, Vec<CreatableTopicConfig>) {
     let groups = &config.groups;
-    let segment_bytes = groups.offsets_topic_segment_bytes.to_string();
     let configs = [
-        ("cleanup.policy", "compact"),
-        ("compression.type", "producer"),
-        ("segment.bytes", segment_bytes.as_str()),
+        ("cleanup.policy", "compact".to_owned()),
+        ("compression.type", "producer".to_owned()),
+        ("segment.bytes", groups.offsets_topic_segment_bytes.to_string()),
     ];
-    let config = |(name, value): (&str, &str)| CreatableTopicConfig {
-        name: name.to_owned(),
-        value: Some(value.to_owned()),
-        ..Default::default()
-    };
     (
         groups.offsets_topic_num_partitions,
         groups.offsets_topic_replication_factor,
-        configs.into_iter().map(config).collect(),
+        configs.map(topic_config).to_vec(),
     )
+}
+
+/// Kafka: `TransactionStateManager.transactionTopicConfigs`.
+fn transaction_topic(config: &BrokerConfig) -> (i32, i16, Vec<CreatableTopicConfig>) {
+    let transactions = &config.transactions;
+    let configs = [
+        ("unclean.leader.election.enable", "false".to_owned()),
+        ("compression.type", "uncompressed".to_owned()),
+        ("cleanup.policy", "compact".to_owned()),
+        ("min.insync.replicas", transactions.transaction_state_log_min_isr.to_string()),
+        ("segment.bytes", transactions.transaction_state_log_segment_bytes.to_string()),
+    ];
+    (
+        transactions.transaction_state_log_num_partitions,
+        transactions.transaction_state_log_replication_factor,
+        configs.map(topic_config).to_vec(),
+    )
+}
+
+fn topic_config((name, value): (&str, String)) -> CreatableTopicConfig {
+    CreatableTopicConfig { name: name.to_owned(), value: Some(value), ..Default::default() }
 }

@@ -14,7 +14,7 @@ use protocol::describe_configs_response::{
 use protocol::{DescribeConfigsRequest, DescribeConfigsResponse, ErrorCode};
 
 use crate::broker::Broker;
-use crate::handlers::config_error::{Refusal, invalid_request};
+use crate::handlers::config_changes::{Refusal, invalid_request};
 
 /// Describes each resource by itself.
 pub fn handle(broker: &Broker, request: &DescribeConfigsRequest) -> DescribeConfigsResponse {

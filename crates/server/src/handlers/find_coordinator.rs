@@ -2,7 +2,7 @@
 //!
 //! Versions: 0–6. 1 key type · 3 flexible · 4 several keys (KIP-699) · 5 transaction errors · 6 share groups (KIP-932).
 //! The first question creates the coordinator's topic.
-//! Not yet: transactions and share groups, whose coordinators answer `COORDINATOR_NOT_AVAILABLE` and `INVALID_REQUEST`.
+//! Not yet: share groups, which are answered with `INVALID_REQUEST`.
 //! Kafka: `KafkaApis.handleFindCoordinatorRequest`.
 
 use std::sync::Arc;
@@ -71,7 +71,7 @@ fn find_one(
 ) -> Result<BrokerNode, ErrorCode> {
     let topic = match key_type {
         GROUP => topic_name::CONSUMER_OFFSETS,
-        TRANSACTION => return Err(ErrorCode::COORDINATOR_NOT_AVAILABLE),
+        TRANSACTION => topic_name::TRANSACTION_STATE,
         _ => return Err(ErrorCode::INVALID_REQUEST),
     };
     let Some(topic_image) = image.topics().by_name(topic) else {

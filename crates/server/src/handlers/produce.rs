@@ -2,15 +2,16 @@
 //!
 //! Versions: 3–13. 3 transactional ids · 5 log start offset · 7 zstd · 8 errors of single records (KIP-467) ·
 //! 9 flexible · 10 the present leader (KIP-951) · 12 transactions without AddPartitionsToTxn (KIP-890) · 13 topic ids (KIP-516).
-//! Not yet: transactions: a transactional batch is refused, with 53 where no transactional id is given, else with 48.
 //! Kafka: `KafkaApis.handleProduceRequest`, `ReplicaManager.appendRecords`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use coordinators::transaction::Producer;
 use metadata::MetadataImage;
-use model::{Offset, Uuid, topic_name};
+use model::{Offset, TopicPartition, Uuid, topic_name};
 use protocol::produce_request::{PartitionProduceData, TopicProduceData};
 use protocol::produce_response::{
     BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
@@ -25,6 +26,7 @@ use crate::broker::join_all::join_all;
 use crate::broker::metadata_cache::node;
 use crate::broker::partition::{Partition, PartitionError};
 use crate::broker::replica_manager::wait_committed;
+use crate::broker::transaction_admission::{self, TransactionOperation};
 use crate::dispatch::Answer;
 use crate::request::RequestContext;
 
@@ -37,8 +39,12 @@ const ADMIN_CLIENT_ID: &str = "__admin_client";
 /// tells of a failure.
 pub async fn handle(broker: &Broker, context: &RequestContext, request: ProduceRequest) -> Answer {
     let image = broker.metadata.image();
-    let produce = Produce { broker, context, image: &image, acks: request.acks };
-    let refusal = produce.refusal(&request);
+    let refusal = refusal(&request);
+    let admission = match refusal {
+        None => admit(broker, context, &image, &request).await,
+        Some(_) => Admission::default(),
+    };
+    let produce = Produce { broker, context, image: &image, acks: request.acks, admission };
     let wait = Duration::from_millis(request.timeout_ms.max(0) as u64);
     let mut topics: Vec<Topic> = request
         .topic_data
@@ -67,28 +73,75 @@ struct Row {
     appended: Option<(Arc<Partition>, Offset)>,
 }
 
+/// What refuses the request as a whole.
+fn refusal(request: &ProduceRequest) -> Option<ErrorCode> {
+    if !matches!(request.acks, -1..=1) {
+        return Some(ErrorCode::INVALID_REQUIRED_ACKS);
+    }
+    let partitions = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
+    let mut records = partitions.filter_map(|data| data.records.as_ref());
+    let transactional = records.any(|records| transactional_producer(records).is_some());
+    (transactional && request.transactional_id.is_none())
+        .then_some(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+}
+
+/// Which partitions the transaction coordinator let into the request's transaction.
+#[derive(Default)]
+struct Admission {
+    verified: BTreeSet<TopicPartition>,
+    refused: BTreeMap<TopicPartition, ErrorCode>,
+}
+
+/// Asks the coordinator about partitions that do not hold records of the transaction yet.
+async fn admit(
+    broker: &Broker,
+    context: &RequestContext,
+    image: &MetadataImage,
+    request: &ProduceRequest,
+) -> Admission {
+    let Some(transactional_id) = request.transactional_id.as_deref() else { return Admission::default() };
+    let mut producer = None;
+    let mut asked = BTreeSet::new();
+    for topic in &request.topic_data {
+        let name = if context.version >= 13 {
+            image.topics().by_id(topic.topic_id).map(|topic| topic.name().clone())
+        } else {
+            Some(topic.name.as_str().into())
+        };
+        let Some(name) = name else { continue };
+        for data in &topic.partition_data {
+            let Some(of_batch) = data.records.as_ref().and_then(transactional_producer) else { continue };
+            let begun = broker.replicas.by_name(&name, data.index).is_some_and(|partition| {
+                partition.log().has_ongoing_transaction(of_batch.id, of_batch.epoch)
+            });
+            producer = Some(of_batch);
+            if !begun {
+                asked.insert(TopicPartition::new(name.clone(), data.index));
+            }
+        }
+    }
+    let Some(producer) = producer.filter(|_| !asked.is_empty()) else { return Admission::default() };
+    let operation = TransactionOperation::of_produce(context.version);
+    let verifies = broker.config().transactions.transaction_partition_verification_enable;
+    let refused = match verifies || operation == TransactionOperation::Add {
+        true => {
+            transaction_admission::admit(broker, transactional_id, producer, asked.clone(), operation).await
+        }
+        false => BTreeMap::new(),
+    };
+    asked.retain(|partition| !refused.contains_key(partition));
+    Admission { verified: asked, refused }
+}
+
 struct Produce<'a> {
     broker: &'a Broker,
     context: &'a RequestContext,
     image: &'a MetadataImage,
     acks: i16,
+    admission: Admission,
 }
 
 impl Produce<'_> {
-    /// What refuses the request as a whole.
-    fn refusal(&self, request: &ProduceRequest) -> Option<ErrorCode> {
-        if !matches!(request.acks, -1..=1) {
-            return Some(ErrorCode::INVALID_REQUIRED_ACKS);
-        }
-        let partitions = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
-        let transactional = partitions.filter_map(|data| data.records.as_ref()).any(is_transactional);
-        match (transactional, &request.transactional_id) {
-            (false, _) => None,
-            (true, None) => Some(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED),
-            (true, Some(_)) => Some(ErrorCode::INVALID_TXN_STATE),
-        }
-    }
-
     fn append_topic(&self, topic: TopicProduceData) -> Topic {
         let TopicProduceData { name, topic_id, partition_data, .. } = topic;
         let by_id = self.context.version >= 13;
@@ -129,7 +182,16 @@ impl Produce<'_> {
             Some(Records::Bytes(bytes)) => bytes,
             Some(Records::Region(_)) | None => Bytes::new(),
         };
-        let options = AppendOptions { produce_version: Some(self.context.version), ..Default::default() };
+        let named = TopicPartition::new(name, data.index);
+        if let Some(error) = self.admission.refused.get(&named) {
+            return Err(PartitionError::Refused(transaction_admission::as_produce_error(*error)));
+        }
+        let transaction_verified = self.admission.verified.contains(&named);
+        let options = AppendOptions {
+            transaction_verified,
+            produce_version: Some(self.context.version),
+            ..Default::default()
+        };
         let info = partition.append(records, self.acks == -1, options)?;
         Ok((partition, info))
     }
@@ -246,10 +308,18 @@ fn refuse_topic(topic: TopicProduceData, error: ErrorCode) -> Topic {
     Topic { name: topic.name, id: topic.topic_id, rows }
 }
 
-/// Tells whether the first batch belongs to a transaction: attribute bit 4 of format 2.
-fn is_transactional(records: &Records) -> bool {
+/// Returns the producer of the first batch if that belongs to a transaction: attribute bit 4 of format 2. What else the
+/// batch holds is checked when it is appended.
+fn transactional_producer(records: &Records) -> Option<Producer> {
     const MAGIC_AT: usize = 16;
     const ATTRIBUTES_LOW_AT: usize = 22;
-    let Records::Bytes(bytes) = records else { return false };
-    bytes.get(MAGIC_AT) == Some(&2) && bytes.get(ATTRIBUTES_LOW_AT).is_some_and(|low| low & 0x10 != 0)
+    const PRODUCER_ID_AT: usize = 43;
+    const PRODUCER_EPOCH_AT: usize = 51;
+    let Records::Bytes(bytes) = records else { return None };
+    if bytes.get(MAGIC_AT) != Some(&2) || bytes.get(ATTRIBUTES_LOW_AT)? & 0x10 == 0 {
+        return None;
+    }
+    let id = bytes.get(PRODUCER_ID_AT..PRODUCER_EPOCH_AT)?.try_into().ok()?;
+    let epoch = bytes.get(PRODUCER_EPOCH_AT..PRODUCER_EPOCH_AT + 2)?.try_into().ok()?;
+    Some(Producer { id: i64::from_be_bytes(id).into(), epoch: i16::from_be_bytes(epoch).into() })
 }

@@ -68,12 +68,51 @@ fn check_node(broker: &Broker, name: &str) -> Result<(), Refusal> {
     }
 }
 
-/// Tells which resources occur more than once.
-pub(crate) fn repeated(resources: impl Iterator<Item = (i8, String)>) -> Vec<(i8, String)> {
-    let mut counts: BTreeMap<(i8, String), usize> = BTreeMap::new();
-    resources.for_each(|resource| *counts.entry(resource).or_default() += 1);
-    counts.into_iter().filter(|(_, count)| *count > 1).map(|(resource, _)| resource).collect()
+/// A resource of a request to change configurations, or of its response.
+pub(crate) trait Resource {
+    /// Its kind, as a number.
+    fn kind(&self) -> i8;
+    /// Its name.
+    fn name(&self) -> &str;
 }
 
-/// Kafka: `ConfigAdminManager.preprocess`.
-pub(crate) const REPEATED: &str = "Each resource must appear at most once.";
+/// Judges each resource, has `forward` put those that pass to the controller, and answers in the order of the request.
+pub(crate) async fn decide<R: Resource, A: Resource>(
+    resources: Vec<R>,
+    judge: impl Fn(&R) -> Result<(), Refusal>,
+    refuse: impl Fn(&R, Refusal) -> A,
+    forward: impl AsyncFnOnce(Vec<&R>) -> Result<Vec<A>, ErrorCode>,
+) -> Vec<A> {
+    let mut counts: BTreeMap<(i8, &str), usize> = BTreeMap::new();
+    resources.iter().for_each(|resource| *counts.entry((resource.kind(), resource.name())).or_default() += 1);
+    let verdict = |resource: &R| match counts[&(resource.kind(), resource.name())] {
+        1 => judge(resource),
+        // Kafka: `ConfigAdminManager.preprocess`.
+        _ => Err(invalid_request("Each resource must appear at most once.")),
+    };
+    let verdicts: Vec<_> = resources.iter().map(verdict).collect();
+    let passed: Vec<_> = resources
+        .iter()
+        .zip(&verdicts)
+        .filter(|(_, verdict)| verdict.is_ok())
+        .map(|(resource, _)| resource)
+        .collect();
+    let mut decided = if passed.is_empty() { Ok(Vec::new()) } else { forward(passed).await };
+    let mut answer = |resource: &R| match &mut decided {
+        Err(error) => refuse(resource, (*error, Some(error.message().to_owned()))),
+        Ok(answers) => {
+            let own = |answer: &A| answer.kind() == resource.kind() && answer.name() == resource.name();
+            match answers.iter().position(own) {
+                Some(at) => answers.swap_remove(at),
+                None => refuse(resource, (ErrorCode::UNKNOWN_SERVER_ERROR, None)),
+            }
+        }
+    };
+    let pairs = resources.iter().zip(verdicts);
+    pairs
+        .map(|(resource, verdict)| match verdict {
+            Ok(()) => answer(resource),
+            Err(refusal) => refuse(resource, refusal),
+        })
+        .collect()
+}

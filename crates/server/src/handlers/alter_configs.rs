@@ -1,0 +1,80 @@
+//! AlterConfigs (key 33): replaces all that is set on a resource; older clients use it.
+//!
+//! Versions: 0–2. 2 flexible. Kafka: `KafkaApis.handleAlterConfigsRequest`, `ConfigAdminManager.preprocess`.
+
+use config::{ConfigMap, ResourceType};
+use protocol::alter_configs_request::AlterConfigsResource;
+use protocol::alter_configs_response::AlterConfigsResourceResponse;
+use protocol::{AlterConfigsRequest, AlterConfigsResponse, ErrorCode, ResponseBody};
+
+use crate::broker::Broker;
+use crate::handlers::config_changes::{
+    Change, Refusal, Resource, check_broker_config, check_changes, decide, invalid_request,
+};
+
+/// Judges what concerns this broker, and has the controller decide on the rest.
+pub async fn handle(broker: &Broker, request: AlterConfigsRequest) -> AlterConfigsResponse {
+    let validate_only = request.validate_only;
+    let forward = async |passed: Vec<&AlterConfigsResource>| {
+        let resources = passed.into_iter().cloned().collect();
+        let request = AlterConfigsRequest { resources, validate_only, ..Default::default() };
+        match broker.controller.submit(request.into()).await {
+            ResponseBody::AlterConfigs(answer) => Ok(answer.responses),
+            _ => Err(ErrorCode::UNKNOWN_SERVER_ERROR),
+        }
+    };
+    let responses = decide(request.resources, |resource| judge(broker, resource), refuse, forward).await;
+    AlterConfigsResponse { responses, ..Default::default() }
+}
+
+fn judge(broker: &Broker, resource: &AlterConfigsResource) -> Result<(), Refusal> {
+    let configs = resource.configs.iter();
+    let changes: Vec<_> = configs
+        .map(|config| Change { name: &config.name, value: config.value.as_deref(), deletes: false })
+        .collect();
+    match check_changes(resource.resource_type, &changes)? {
+        ResourceType::Broker => {
+            let value =
+                |change: &Change<'_>| (change.name.to_owned(), change.value.unwrap_or_default().to_owned());
+            let props: ConfigMap = changes.iter().map(value).collect();
+            check_broker_config(broker, &resource.resource_name, &props)
+        }
+        ResourceType::BrokerLogger => {
+            Err(invalid_request(format!("Unknown resource type {}", resource.resource_type)))
+        }
+        ResourceType::Topic | ResourceType::ClientMetrics | ResourceType::Group => Ok(()),
+    }
+}
+
+fn refuse(
+    resource: &AlterConfigsResource,
+    (error_code, error_message): Refusal,
+) -> AlterConfigsResourceResponse {
+    AlterConfigsResourceResponse {
+        error_code,
+        error_message,
+        resource_type: resource.resource_type,
+        resource_name: resource.resource_name.clone(),
+        ..Default::default()
+    }
+}
+
+impl Resource for AlterConfigsResource {
+    fn kind(&self) -> i8 {
+        self.resource_type
+    }
+
+    fn name(&self) -> &str {
+        &self.resource_name
+    }
+}
+
+impl Resource for AlterConfigsResourceResponse {
+    fn kind(&self) -> i8 {
+        self.resource_type
+    }
+
+    fn name(&self) -> &str {
+        &self.resource_name
+    }
+}

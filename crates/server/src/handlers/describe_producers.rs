@@ -1,0 +1,76 @@
+//! DescribeProducers (key 61): the idempotent and transactional producers that a partition remembers.
+//!
+//! Versions: 0. Kafka: `KafkaApis.handleDescribeProducersRequest`, `UnifiedLog.activeProducers`.
+
+use metadata::MetadataImage;
+use model::topic_name;
+use protocol::describe_producers_request::TopicRequest;
+use protocol::describe_producers_response::{PartitionResponse, ProducerState, TopicResponse};
+use protocol::{DescribeProducersRequest, DescribeProducersResponse, ErrorCode};
+use storage::ProducerStateEntry;
+
+use crate::broker::Broker;
+use crate::broker::fetch_session::TopicKey;
+
+/// Describes the producers of each partition that this broker leads.
+pub fn handle(broker: &Broker, request: &DescribeProducersRequest) -> DescribeProducersResponse {
+    let image = broker.metadata.image();
+    let topics = request.topics.iter().map(|topic| describe_topic(broker, &image, topic)).collect();
+    DescribeProducersResponse { topics, ..Default::default() }
+}
+
+fn describe_topic(broker: &Broker, image: &MetadataImage, topic: &TopicRequest) -> TopicResponse {
+    let refusal = match topic_name::validate(&topic.name) {
+        Err(error) => Some((ErrorCode::INVALID_TOPIC_EXCEPTION, error.to_string())),
+        Ok(()) if image.topics().by_name(&topic.name).is_none() => {
+            let error = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+            Some((error, error.message().to_owned()))
+        }
+        Ok(()) => None,
+    };
+    let key = TopicKey::Name(topic.name.as_str().into());
+    let row = |index: &i32| match &refusal {
+        Some((error_code, text)) => PartitionResponse {
+            partition_index: *index,
+            error_code: *error_code,
+            error_message: Some(text.clone()),
+            ..Default::default()
+        },
+        None => describe_partition(broker, image, &key, *index),
+    };
+    let partitions = topic.partition_indexes.iter().map(row).collect();
+    TopicResponse { name: topic.name.clone(), partitions, ..Default::default() }
+}
+
+fn describe_partition(
+    broker: &Broker,
+    image: &MetadataImage,
+    key: &TopicKey,
+    partition_index: i32,
+) -> PartitionResponse {
+    let found = broker.replicas.find(image, key, partition_index);
+    let producers = found.and_then(|partition| {
+        let log = partition.leader_log(None).map_err(|error| error.code())?;
+        Ok(log.active_producers())
+    });
+    match producers {
+        Err(error_code) => PartitionResponse { partition_index, error_code, ..Default::default() },
+        Ok(producers) => PartitionResponse {
+            partition_index,
+            active_producers: producers.iter().map(state).collect(),
+            ..Default::default()
+        },
+    }
+}
+
+fn state(producer: &ProducerStateEntry) -> ProducerState {
+    ProducerState {
+        producer_id: producer.producer_id.0,
+        producer_epoch: producer.producer_epoch.0.into(),
+        last_sequence: producer.last_sequence(),
+        last_timestamp: producer.last_timestamp.0,
+        coordinator_epoch: producer.coordinator_epoch,
+        current_txn_start_offset: producer.current_txn_first_offset.map_or(-1, |offset| offset.0),
+        ..Default::default()
+    }
+}

@@ -1,0 +1,56 @@
+//! DescribeUserScramCredentials (key 50): which SCRAM mechanisms users have, and with how many iterations.
+//!
+//! Versions: 0. Kafka: `ScramImage.describe`.
+
+use std::collections::BTreeMap;
+
+use metadata::ScramImage;
+use protocol::describe_user_scram_credentials_response::{
+    CredentialInfo, DescribeUserScramCredentialsResult,
+};
+use protocol::{DescribeUserScramCredentialsRequest, DescribeUserScramCredentialsResponse, ErrorCode};
+
+use crate::broker::Broker;
+
+/// Describes the users asked for, or all.
+pub fn handle(
+    broker: &Broker,
+    request: &DescribeUserScramCredentialsRequest,
+) -> DescribeUserScramCredentialsResponse {
+    let image = broker.metadata.image();
+    let mut users: BTreeMap<&str, usize> = BTreeMap::new();
+    match request.users.as_deref() {
+        None | Some([]) => users.extend(image.scram().credentials().map(|(_, user, _)| (user, 1))),
+        Some(asked) => asked.iter().for_each(|user| *users.entry(&user.name).or_default() += 1),
+    }
+    let results = users.into_iter().map(|(user, count)| describe(image.scram(), user, count)).collect();
+    DescribeUserScramCredentialsResponse { results, ..Default::default() }
+}
+
+fn describe(scram: &ScramImage, user: &str, count: usize) -> DescribeUserScramCredentialsResult {
+    let refused = |error_code, text: &str| DescribeUserScramCredentialsResult {
+        user: user.to_owned(),
+        error_code,
+        error_message: Some(format!("{text}{user}")),
+        ..Default::default()
+    };
+    if count > 1 {
+        return refused(
+            ErrorCode::DUPLICATE_RESOURCE,
+            "Cannot describe SCRAM credentials for the same user twice in a single request: ",
+        );
+    }
+    let of_user = scram.credentials().filter(|(_, name, _)| *name == user);
+    let credential_infos: Vec<_> = of_user
+        .map(|(mechanism, _, credential)| CredentialInfo {
+            mechanism: mechanism as i8,
+            iterations: credential.iterations,
+            ..Default::default()
+        })
+        .collect();
+    if credential_infos.is_empty() {
+        let text = "Attempt to describe a user credential that does not exist: ";
+        return refused(ErrorCode::RESOURCE_NOT_FOUND, text);
+    }
+    DescribeUserScramCredentialsResult { user: user.to_owned(), credential_infos, ..Default::default() }
+}

@@ -1,0 +1,142 @@
+//! IncrementalAlterConfigs (key 44): sets, deletes, and adds to or takes from lists.
+//!
+//! Versions: 0–1. 1 flexible.
+//! Not yet: levels of BROKER_LOGGER, which are refused with INVALID_REQUEST.
+//! Kafka: `KafkaApis.handleIncrementalAlterConfigsRequest`, `ConfigAdminManager.preprocess`.
+
+use config::{ConfigMap, KeyType, ResourceType};
+use metadata::ConfigResource;
+use protocol::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
+use protocol::incremental_alter_configs_response::AlterConfigsResourceResponse;
+use protocol::{ErrorCode, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, ResponseBody};
+
+use crate::broker::Broker;
+use crate::handlers::config_changes::{
+    Change, Refusal, Resource, check_broker_config, check_changes, decide, invalid_request,
+};
+
+/// What is done with a value. Kafka: `AlterConfigOp.OpType`.
+const OPERATION_SET: i8 = 0;
+const OPERATION_DELETE: i8 = 1;
+const OPERATION_APPEND: i8 = 2;
+const OPERATION_SUBTRACT: i8 = 3;
+
+/// Judges what concerns this broker, and has the controller decide on the rest.
+pub async fn handle(
+    broker: &Broker,
+    request: IncrementalAlterConfigsRequest,
+) -> IncrementalAlterConfigsResponse {
+    let validate_only = request.validate_only;
+    let forward = async |passed: Vec<&AlterConfigsResource>| {
+        let resources = passed.into_iter().cloned().collect();
+        let request = IncrementalAlterConfigsRequest { resources, validate_only, ..Default::default() };
+        match broker.controller.submit(request.into()).await {
+            ResponseBody::IncrementalAlterConfigs(answer) => Ok(answer.responses),
+            _ => Err(ErrorCode::UNKNOWN_SERVER_ERROR),
+        }
+    };
+    let responses = decide(request.resources, |resource| judge(broker, resource), refuse, forward).await;
+    IncrementalAlterConfigsResponse { responses, ..Default::default() }
+}
+
+fn judge(broker: &Broker, resource: &AlterConfigsResource) -> Result<(), Refusal> {
+    let changes: Vec<_> = resource.configs.iter().map(change).collect();
+    match check_changes(resource.resource_type, &changes)? {
+        ResourceType::BrokerLogger => Err(invalid_request("Levels of loggers cannot be changed.")),
+        ResourceType::Broker => {
+            let props = changed(broker, resource)?;
+            check_broker_config(broker, &resource.resource_name, &props)
+        }
+        ResourceType::Topic | ResourceType::ClientMetrics | ResourceType::Group => Ok(()),
+    }
+}
+
+fn change(config: &AlterableConfig) -> Change<'_> {
+    let deletes = config.config_operation == OPERATION_DELETE;
+    Change { name: &config.name, value: config.value.as_deref(), deletes }
+}
+
+/// Returns all that would be set on the broker. Kafka: `ConfigAdminManager.prepareIncrementalConfigs`.
+fn changed(broker: &Broker, resource: &AlterConfigsResource) -> Result<ConfigMap, Refusal> {
+    let image = broker.metadata.image();
+    let name = ConfigResource::new(metadata::ResourceType::BROKER, resource.resource_name.as_str());
+    let mut props: ConfigMap =
+        image.configs().resource(&name).map(|set| set.as_ref().clone()).unwrap_or_default();
+    for config in &resource.configs {
+        let value = config.value.clone().unwrap_or_default();
+        match config.config_operation {
+            OPERATION_SET => drop(props.insert(config.name.clone(), value)),
+            OPERATION_DELETE => drop(props.remove(&config.name)),
+            operation @ (OPERATION_APPEND | OPERATION_SUBTRACT) => {
+                let old = list_of(broker, &props, &config.name)?;
+                props.insert(config.name.clone(), combined(&old, &value, operation == OPERATION_APPEND));
+            }
+            other => return Err(invalid_request(format!("Unknown operations type {other}"))),
+        }
+    }
+    Ok(props)
+}
+
+/// The list that is added to or taken from: what is set, or the default.
+fn list_of(broker: &Broker, props: &ConfigMap, name: &str) -> Result<String, Refusal> {
+    let key = config::broker_key(name).filter(|key| key.kind == KeyType::List);
+    let Some(key) = key else {
+        let text = format!("Config value append is not allowed for config key: {name}");
+        return Err((ErrorCode::INVALID_CONFIG, Some(text)));
+    };
+    let current = || broker.config().values().get(key.name).to_config_text().unwrap_or_default();
+    Ok(props.get(name).cloned().unwrap_or_else(current))
+}
+
+fn combined(old: &str, value: &str, add: bool) -> String {
+    let old: Vec<&str> = old.split(',').map(str::trim).filter(|item| !item.is_empty()).collect();
+    let value: Vec<&str> = value.split(',').map(str::trim).collect();
+    let kept = old.iter().filter(|item| add || !value.contains(item)).copied();
+    let added = value.iter().filter(|item| add && !old.contains(item)).copied();
+    kept.chain(added).collect::<Vec<_>>().join(",")
+}
+
+fn refuse(
+    resource: &AlterConfigsResource,
+    (error_code, error_message): Refusal,
+) -> AlterConfigsResourceResponse {
+    AlterConfigsResourceResponse {
+        error_code,
+        error_message,
+        resource_type: resource.resource_type,
+        resource_name: resource.resource_name.clone(),
+        ..Default::default()
+    }
+}
+
+impl Resource for AlterConfigsResource {
+    fn kind(&self) -> i8 {
+        self.resource_type
+    }
+
+    fn name(&self) -> &str {
+        &self.resource_name
+    }
+}
+
+impl Resource for AlterConfigsResourceResponse {
+    fn kind(&self) -> i8 {
+        self.resource_type
+    }
+
+    fn name(&self) -> &str {
+        &self.resource_name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::combined;
+
+    #[test]
+    fn a_list_takes_what_it_has_not_and_gives_what_it_has() {
+        assert_eq!(combined("a, b", "b,c", true), "a,b,c");
+        assert_eq!(combined("a,b", "b,c", false), "a");
+        assert_eq!(combined("", "a", true), "a");
+    }
+}

@@ -1,1 +1,15 @@
 //! Kafka's command-line tools, one file for each command.
+//!
+//! Names, options, output and exit codes are those of Apache Kafka's tools; the help is our own.
+
+mod arguments;
+mod commands;
+mod failure;
+mod options;
+mod schema_json;
+
+pub use commands::{COMMANDS, Command, find, storage};
+pub use failure::Failure;
+
+/// The release of Apache Kafka that the tools follow.
+pub const KAFKA_VERSION: &str = "4.3.1";

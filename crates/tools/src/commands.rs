@@ -1,0 +1,45 @@
+//! The table of tools, and how one is found by its names.
+
+pub mod dump_log;
+pub mod storage;
+
+use std::io::Write;
+
+use crate::Failure;
+
+/// What runs a tool: its arguments, and where its output goes.
+type Run = fn(&[String], &mut dyn Write) -> Result<(), Failure>;
+
+/// One tool.
+#[derive(Clone, Copy)]
+pub struct Command {
+    /// Its name as a subcommand: `topics`.
+    pub name: &'static str,
+    /// Its name in Kafka, without `.sh`: `kafka-topics`.
+    pub kafka_name: &'static str,
+    /// What it is for, in a line.
+    pub about: &'static str,
+    /// Runs it.
+    pub run: Run,
+}
+
+const fn command(name: &'static str, kafka_name: &'static str, about: &'static str, run: Run) -> Command {
+    Command { name, kafka_name, about, run }
+}
+
+/// All tools, in the order in which the help shows them.
+pub const COMMANDS: &[Command] = &[
+    command("storage", "kafka-storage", "Format a node's directories, or look at them", storage::run),
+    command(
+        "dump-log",
+        "kafka-dump-log",
+        "Show what is in log segments, indexes and snapshots",
+        dump_log::run,
+    ),
+];
+
+/// Finds a tool by its subcommand, or by Kafka's name with or without `.sh`.
+pub fn find(name: &str) -> Option<&'static Command> {
+    let kafka_name = name.strip_suffix(".sh").unwrap_or(name);
+    COMMANDS.iter().find(|command| command.name == name || command.kafka_name == kafka_name)
+}

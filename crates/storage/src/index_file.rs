@@ -63,6 +63,15 @@ impl<const N: usize> IndexFile<N> {
         }
     }
 
+    /// Tells whether the file is there with so many entries and nothing else.
+    pub(crate) fn has_just(&self, entries: usize) -> io::Result<bool> {
+        match self.file.len() {
+            Ok(len) => Ok(len == (entries * N) as u64),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     pub(crate) fn entry(&self, n: u64) -> io::Result<[u8; N]> {
         let mut entry = [0; N];
         self.file.read_exact(&mut entry, n * N as u64)?;

@@ -96,15 +96,15 @@ impl MetaProperties {
     /// Returns the file's text as Kafka writes it; `now_ms` is for the comment that Java puts first.
     pub fn text(&self, now_ms: i64) -> String {
         let mut text = format!("#\n#{}\n", java_date(now_ms));
-        if let Some(id) = &self.cluster_id {
-            text += &format!("cluster.id={id}\n");
+        if let Some(id) = self.node_id {
+            text += &format!("node.id={id}\n");
         }
-        text += &format!("version={}\n", self.version);
         if let Some(id) = self.directory_id {
             text += &format!("directory.id={id}\n");
         }
-        if let Some(id) = self.node_id {
-            text += &format!("node.id={id}\n");
+        text += &format!("version={}\n", self.version);
+        if let Some(id) = &self.cluster_id {
+            text += &format!("cluster.id={id}\n");
         }
         text
     }
@@ -158,10 +158,7 @@ mod tests {
         written.write(&files, Path::new("/"), 1_795_265_172_000).expect("the disk is well");
         let text =
             String::from_utf8(files.read(Path::new("/meta.properties")).expect("written")).expect("text");
-        assert!(
-            text.starts_with("#\n#Sat Nov 21 12:46:12 UTC 2026\ncluster.id=8gT0Mt2mQB6wPMrvaJ5Zyg\n"),
-            "{text}"
-        );
+        assert!(text.starts_with("#\n#Sat Nov 21 12:46:12 UTC 2026\nnode.id=1\ndirectory.id="), "{text}");
         assert_eq!(MetaProperties::read(&files, Path::new("/")).expect("well-formed"), Some(written));
         assert_eq!(MetaProperties::read(&files, Path::new("/x")).expect("none"), None);
     }

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use world::files::{File, Files, Open};
@@ -17,13 +17,15 @@ use world::files::{File, Files, Open};
 pub struct OpenFiles {
     files: Arc<dyn Files>,
     limit: usize,
-    open: Mutex<VecDeque<Weak<Shared>>>,
+    /// In the order of opening; a file that was closed since may still be in it.
+    queue: Mutex<VecDeque<Weak<Shared>>>,
+    count: AtomicUsize,
 }
 
 impl OpenFiles {
     /// Keeps at most about `limit` files open.
     pub fn new(files: Arc<dyn Files>, limit: usize) -> Arc<Self> {
-        Arc::new(Self { files, limit, open: Mutex::default() })
+        Arc::new(Self { files, limit, queue: Mutex::default(), count: AtomicUsize::new(0) })
     }
 
     /// Returns the folders and files below.
@@ -33,25 +35,24 @@ impl OpenFiles {
 
     /// Returns how many files are open now.
     pub fn count(&self) -> usize {
-        lock(&self.open).len()
+        self.count.load(Ordering::Relaxed)
     }
 
     fn opened(&self, shared: &Arc<Shared>) {
-        let mut open = lock(&self.open);
-        open.push_back(Arc::downgrade(shared));
-        let mut chances = open.len() * 2;
-        while open.len() > self.limit && chances > 0 {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        let mut queue = lock(&self.queue);
+        queue.push_back(Arc::downgrade(shared));
+        let mut chances = queue.len() * 2;
+        // Also entries of files long closed have to go.
+        while (self.count() > self.limit || queue.len() > self.limit * 2) && chances > 0 {
             chances -= 1;
-            let Some(oldest) = open.pop_front() else { break };
-            let Some(candidate) = oldest.upgrade() else { continue };
-            if !candidate.try_close() {
-                open.push_back(oldest);
+            let Some(oldest) = queue.pop_front() else { break };
+            match oldest.upgrade().map(|candidate| candidate.try_close()) {
+                Some(Closing::Closed) => drop(self.count.fetch_sub(1, Ordering::Relaxed)),
+                Some(Closing::Busy) => queue.push_back(oldest),
+                Some(Closing::NotOpen) | None => {}
             }
         }
-    }
-
-    fn closed(&self, shared: &Arc<Shared>) {
-        lock(&self.open).retain(|other| !std::ptr::eq(other.as_ptr(), Arc::as_ptr(shared)));
     }
 }
 
@@ -70,16 +71,24 @@ struct Place {
 
 impl Shared {
     /// Closes the file unless it was used since last asked, is in use, or has unsynced writes.
-    fn try_close(&self) -> bool {
+    fn try_close(&self) -> Closing {
         // Whoever opens a file holds its place and asks for others to be closed: never wait for one here.
-        let Ok(mut place) = self.place.try_lock() else { return false };
-        let busy = self.used.swap(false, Ordering::Relaxed) || self.dirty.load(Ordering::Acquire);
-        if busy {
-            return false;
+        let Ok(mut place) = self.place.try_lock() else { return Closing::Busy };
+        if place.file.is_none() {
+            return Closing::NotOpen;
+        }
+        if self.used.swap(false, Ordering::Relaxed) || self.dirty.load(Ordering::Acquire) {
+            return Closing::Busy;
         }
         place.file = None;
-        true
+        Closing::Closed
     }
+}
+
+enum Closing {
+    Closed,
+    Busy,
+    NotOpen,
 }
 
 /// A file by name, open or not.
@@ -180,7 +189,7 @@ impl CachedFile {
 
     pub(crate) fn close(&self) {
         if lock(&self.shared.place).file.take().is_some() {
-            self.cache.closed(&self.shared);
+            self.cache.count.fetch_sub(1, Ordering::Relaxed);
         }
     }
 

@@ -37,15 +37,16 @@ impl ProducerSnapshots {
         self.offsets.last().copied()
     }
 
-    /// Writes a snapshot of `state` unless one at its end, or past it, is there.
+    /// Writes a snapshot of `state` unless one at its end, or past it, is there, or the log of it begins only at `start`.
     pub(crate) fn take(
         &mut self,
         files: &dyn Files,
         folder: &Path,
         state: &ProducerState,
+        start: Offset,
         sync: bool,
     ) -> io::Result<()> {
-        if self.latest().is_some_and(|latest| latest >= state.end()) {
+        if self.latest().unwrap_or(start) >= state.end() {
             return Ok(());
         }
         write(files, &path(folder, state.end()), state, sync)?;

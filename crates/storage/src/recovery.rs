@@ -358,6 +358,7 @@ fn recover_segment(
 ) -> io::Result<u64> {
     let size = segment.size();
     let (mut offsets, mut times) = trusted_indexes(segment, from)?;
+    let trusted = (offsets.len(), times.len());
     let start = offsets.last().copied().unwrap_or(segment.offset_index.beginning());
     let none = TimestampOffset { timestamp: Timestamp::NONE, offset: segment.base_offset() };
     let mut greatest = times.last().copied().unwrap_or(none);
@@ -395,15 +396,22 @@ fn recover_segment(
         whole = entry.end();
     }
     push_time(&mut times, greatest);
-    segment.offset_index.replace(&offsets)?;
-    segment.time_index.replace(&times)?;
+    // An idle partition's indexes are not written again at each start.
+    if offsets.len() != trusted.0 || !segment.offset_index.file.has_just(trusted.0)? {
+        segment.offset_index.replace(&offsets)?;
+    }
+    if times.len() != trusted.1 || !segment.time_index.file.has_just(trusted.1)? {
+        segment.time_index.replace(&times)?;
+    }
     if size > whole {
         segment.log().set_len(whole)?;
         // Were it cut in memory only, a later start would take the rest for what the next segment follows.
         segment.sync_log()?;
     }
     segment.recovered(whole, greatest);
-    segment.mark_dirty();
+    if last >= from {
+        segment.mark_dirty();
+    }
     Ok(size - whole)
 }
 

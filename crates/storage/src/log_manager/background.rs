@@ -83,7 +83,6 @@ impl LogManager {
     fn delete_old_segments(&self, now_ms: i64) {
         for log in self.all_logs() {
             if !log.dir().is_offline()
-                && !log.config().cleanup_policy.compact
                 && let Err(error) = log.delete_old_segments(Timestamp(now_ms))
             {
                 tracing::warn!(partition = %log.topic_partition(), %error, "retention failed");

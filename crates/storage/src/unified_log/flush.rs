@@ -2,7 +2,8 @@
 //!
 //! Invariants:
 //! - a sync covers the batches and the names of their files; that is all recovery needs
-//! - the recovery point moves only after batches, indexes and leader epochs below it are synced
+//! - the recovery point moves only after batches, leader epochs, and the indexes of closed segments below it are synced;
+//!   the active segment's index is trusted by recovery only as far as it agrees with the log
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -81,17 +82,23 @@ impl UnifiedLog {
 
     /// Syncs everything and moves the recovery point to where the log ended. Kafka: `UnifiedLog.flush`.
     pub fn flush(&self) -> Result<Offset, StorageError> {
+        self.flush_to_disk(false)
+    }
+
+    /// Flushes; a `whole` flush leaves nothing to be found out by the next start.
+    fn flush_to_disk(&self, whole: bool) -> Result<Offset, StorageError> {
         let _one = self.flush.lock().expect("no holder panics");
         let target = self.sync()?;
         let recovery_point = self.recovery_point();
         let segments = self.segments();
         let first =
             segments.partition_point(|segment| segment.base_offset() <= recovery_point).saturating_sub(1);
-        for segment in &segments[first..] {
+        let last = if whole { segments.len() } else { segments.len() - 1 };
+        for segment in &segments[first..last.max(first)] {
             self.guard("Error while flushing indexes", segment.sync_indexes())?;
         }
         self.write_epochs()?;
-        self.take_snapshot_for_restart(target)?;
+        self.take_snapshot_for_restart(target, whole)?;
         let mut marks = self.marks();
         marks.recovery_point = marks.recovery_point.max(target.min(marks.end.offset));
         drop(marks);
@@ -120,7 +127,8 @@ impl UnifiedLog {
 
     /// Writes what a restart would otherwise read from the log, if there are producers at all, and drops the one
     /// before that no segment begins with.
-    fn take_snapshot_for_restart(&self, target: Offset) -> Result<(), StorageError> {
+    /// It need not be synced: after a power cut its checksum tells, and an earlier one and the log take its place.
+    fn take_snapshot_for_restart(&self, target: Offset, sync: bool) -> Result<(), StorageError> {
         let mut state = self.state();
         let state = &mut *state;
         let folder = self.folder();
@@ -128,7 +136,8 @@ impl UnifiedLog {
         if state.producers.producers().len() == 0 || state.producers.end() != target {
             return Ok(());
         }
-        let taken = state.snapshots.take(self.files(), &folder, &state.producers, true);
+        let taken =
+            state.snapshots.take(self.files(), &folder, &state.producers, self.log_start_offset(), sync);
         self.guard("Error while writing producer snapshot", taken)?;
         let bases = self.segments().iter().map(|segment| segment.base_offset()).collect();
         let removed = state.snapshots.remove_strays(self.files(), &folder, &bases);
@@ -159,10 +168,16 @@ impl UnifiedLog {
             let mut state = self.state();
             let state = &mut *state;
             self.guard("Error while closing log", self.active_segment().finish())?;
-            let taken = state.snapshots.take(self.files(), &self.folder(), &state.producers, true);
+            let taken = state.snapshots.take(
+                self.files(),
+                &self.folder(),
+                &state.producers,
+                self.log_start_offset(),
+                true,
+            );
             self.guard("Error while writing producer snapshot", taken)?;
             self.names_dirty.store(true, Ordering::Release);
         }
-        self.flush().map(drop)
+        self.flush_to_disk(true).map(drop)
     }
 }

@@ -72,7 +72,13 @@ impl UnifiedLog {
             marks.end.position = 0;
         }
         state.producers.set_end(base);
-        let taken = state.snapshots.take(self.files(), &self.folder(), &state.producers, false);
+        let taken = state.snapshots.take(
+            self.files(),
+            &self.folder(),
+            &state.producers,
+            self.log_start_offset(),
+            false,
+        );
         self.guard("Error while writing producer snapshot", taken)?;
         self.mark_dirty();
         tracing::debug!(partition = %self.partition, base = base.0, "rolled a new log segment");

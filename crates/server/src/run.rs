@@ -52,7 +52,9 @@ pub enum RunError {
     #[error("Invalid config: {0}")]
     Config(#[from] ConfigError),
     /// The roles are not those of a combined node.
-    #[error("process.roles must be broker,controller: a node of one role alone needs others, which is not served yet")]
+    #[error(
+        "process.roles must be broker,controller: a node of one role alone needs others, which is not served yet"
+    )]
     Roles,
     /// A log dir was never formatted. Kafka: `MetaPropertiesEnsemble.verify`.
     #[error("No `meta.properties` found in {} (have you run `kafka-storage.sh` to format the directory?)", .0.display())]
@@ -104,7 +106,8 @@ pub enum RunError {
 pub fn run(options: &RunOptions) -> Result<(), RunError> {
     let started = Instant::now();
     let config = Arc::new(configuration(options)?);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(RunError::Runtime)?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(RunError::Runtime)?;
     runtime.block_on(async {
         let signals = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
         let [terminate, interrupt] = signals;
@@ -127,13 +130,17 @@ pub async fn start(
     if !(config.is_broker && config.is_controller) {
         return Err(RunError::Roles);
     }
-    let world =
-        World { files: Arc::new(RealFiles), clock: Arc::new(RealClock::default()), chance: Arc::new(RealChance) };
+    let world = World {
+        files: Arc::new(RealFiles),
+        clock: Arc::new(RealClock::default()),
+        chance: Arc::new(RealChance),
+    };
     if options.properties.is_none() {
         format_new_dirs(&config, &world)?;
     }
     let cluster_id = cluster_id(&config, &world)?;
-    let prepared = PreparedNode::new(config.clone(), world.clone(), options.insecure || options.properties.is_some())?;
+    let prepared =
+        PreparedNode::new(config.clone(), world.clone(), options.insecure || options.properties.is_some())?;
     let controller = start_controller(&config, &cluster_id, prepared.logs(), &*world.chance)?;
     let channel: Arc<dyn ControllerChannel> = controller.clone();
     let link = ControllerLink { channel, images: controller.subscribe() };
@@ -211,7 +218,10 @@ fn add_defaults(props: &mut ConfigMap) {
         ("node.id", "1"),
         ("listeners", "PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093"),
         ("controller.listener.names", "CONTROLLER"),
-        ("listener.security.protocol.map", "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL"),
+        (
+            "listener.security.protocol.map",
+            "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL",
+        ),
         ("offsets.topic.replication.factor", "1"),
         ("transaction.state.log.replication.factor", "1"),
         ("transaction.state.log.min.isr", "1"),
@@ -224,7 +234,9 @@ fn add_defaults(props: &mut ConfigMap) {
     if !props.contains_key("log.dirs") && !props.contains_key("log.dir") {
         props.insert("log.dirs".to_owned(), DEFAULT_DATA_DIR.to_owned());
     }
-    if !props.contains_key("controller.quorum.voters") && !props.contains_key("controller.quorum.bootstrap.servers") {
+    if !props.contains_key("controller.quorum.voters")
+        && !props.contains_key("controller.quorum.bootstrap.servers")
+    {
         let voters = format!("{}@{}", props["node.id"], controller_address(props));
         props.insert("controller.quorum.voters".to_owned(), voters);
     }
@@ -241,8 +253,10 @@ fn controller_address(props: &ConfigMap) -> String {
 /// Formats the log dirs that are not formatted yet, as parts of one cluster.
 fn format_new_dirs(config: &BrokerConfig, world: &World) -> Result<(), RunError> {
     let files = &*world.files;
-    let known = config.log_dirs.iter().find_map(|dir| MetaProperties::read(files, Path::new(dir)).ok().flatten());
-    let cluster_id = known.and_then(|meta| meta.cluster_id).unwrap_or_else(|| fresh_id(&*world.chance).to_string());
+    let known =
+        config.log_dirs.iter().find_map(|dir| MetaProperties::read(files, Path::new(dir)).ok().flatten());
+    let cluster_id =
+        known.and_then(|meta| meta.cluster_id).unwrap_or_else(|| fresh_id(&*world.chance).to_string());
     for dir in config.log_dirs.iter().chain([&config.metadata_log_dir]) {
         let path = Path::new(dir);
         if MetaProperties::read(files, path)?.is_none() {

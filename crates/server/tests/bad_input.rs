@@ -45,7 +45,8 @@ enum Gets {
 /// Bytes on a fresh connection, and what they get.
 fn frames() -> Vec<(&'static str, Vec<u8>, Gets)> {
     use Gets::{Answer, Close};
-    let metadata = |version, flexible, body: &[u8]| framed(&request(ApiKey::Metadata, version, flexible, body));
+    let metadata =
+        |version, flexible, body: &[u8]| framed(&request(ApiKey::Metadata, version, flexible, body));
     vec![
         ("frame size -1", (-1i32).to_be_bytes().to_vec(), Close),
         ("frame size 0", 0i32.to_be_bytes().to_vec(), Close),
@@ -203,9 +204,21 @@ async fn a_produce_request_with_bad_fields_gets_kafkas_errors() {
     let large = batch(&[&"x".repeat(2000)]);
     for (name, request, expected) in [
         ("acks=5", produce_request("t", 0, batch(&["v"]), 5), ErrorCode::INVALID_REQUIRED_ACKS),
-        ("a bad partition", produce_request("t", 9, batch(&["v"]), -1), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
-        ("a negative partition", produce_request("t", -9, batch(&["v"]), -1), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
-        ("an unknown topic", produce_request("u", 0, batch(&["v"]), -1), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+        (
+            "a bad partition",
+            produce_request("t", 9, batch(&["v"]), -1),
+            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        ),
+        (
+            "a negative partition",
+            produce_request("t", -9, batch(&["v"]), -1),
+            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        ),
+        (
+            "an unknown topic",
+            produce_request("u", 0, batch(&["v"]), -1),
+            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        ),
         ("a record over the limit", produce_request("t", 0, large, -1), ErrorCode::MESSAGE_TOO_LARGE),
         ("a bomb", produce_request("open", 0, bomb, -1), ErrorCode::MESSAGE_TOO_LARGE),
     ] {
@@ -221,7 +234,18 @@ async fn producers_are_held_to_their_sequence_and_epoch() {
     let node = TestNode::start(dir.path(), &[]).await;
     let mut client = node.client().await;
     client.create_topic("t", 1, &[]).await;
-    let given = client.ask(protocol::InitProducerIdRequest { transactional_id: None, transaction_timeout_ms: 60_000, producer_id: -1, producer_epoch: -1, ..Default::default() }, 4).await;
+    let given = client
+        .ask(
+            protocol::InitProducerIdRequest {
+                transactional_id: None,
+                transaction_timeout_ms: 60_000,
+                producer_id: -1,
+                producer_epoch: -1,
+                ..Default::default()
+            },
+            4,
+        )
+        .await;
     assert_eq!(given.error_code, ErrorCode::NONE);
     let send = |id: i64, epoch: i16, sequence: i32| {
         let options = BatchOptions {
@@ -248,7 +272,8 @@ async fn producers_are_held_to_their_sequence_and_epoch() {
 }
 
 async fn create(client: &mut Client, topic: CreatableTopic) -> ErrorCode {
-    let request = protocol::CreateTopicsRequest { topics: vec![topic], timeout_ms: 30_000, ..Default::default() };
+    let request =
+        protocol::CreateTopicsRequest { topics: vec![topic], timeout_ms: 30_000, ..Default::default() };
     client.ask(request, 7).await.topics.remove(0).error_code
 }
 
@@ -265,14 +290,25 @@ async fn topics_that_cannot_be_get_kafkas_errors() {
         assert_eq!(create(&mut client, topic(name)).await, ErrorCode::INVALID_TOPIC_EXCEPTION, "{name:?}");
     }
     let config = |name: &str, value: &str| {
-        let config =
-            CreatableTopicConfig { name: name.to_owned(), value: Some(value.to_owned()), ..Default::default() };
+        let config = CreatableTopicConfig {
+            name: name.to_owned(),
+            value: Some(value.to_owned()),
+            ..Default::default()
+        };
         CreatableTopic { configs: vec![config], ..topic("t") }
     };
     for (name, topic, expected) in [
-        ("10^9 partitions", CreatableTopic { num_partitions: 1_000_000_000, ..topic("t") }, ErrorCode::POLICY_VIOLATION),
+        (
+            "10^9 partitions",
+            CreatableTopic { num_partitions: 1_000_000_000, ..topic("t") },
+            ErrorCode::POLICY_VIOLATION,
+        ),
         ("no partitions", CreatableTopic { num_partitions: 0, ..topic("t") }, ErrorCode::INVALID_PARTITIONS),
-        ("99 replicas", CreatableTopic { replication_factor: 99, ..topic("t") }, ErrorCode::INVALID_REPLICATION_FACTOR),
+        (
+            "99 replicas",
+            CreatableTopic { replication_factor: 99, ..topic("t") },
+            ErrorCode::INVALID_REPLICATION_FACTOR,
+        ),
         ("a bad config", config("retention.ms", "soon"), ErrorCode::INVALID_CONFIG),
         ("an unknown config", config("no.such.key", "1"), ErrorCode::INVALID_CONFIG),
     ] {

@@ -25,6 +25,7 @@ async fn what_was_produced_is_fetched_also_after_a_restart() {
     let mut client = node.client().await;
     client.wait_for_topic("t").await;
     let fetched = client.fetch("t", 1, 0, 0).await;
+    assert_eq!(fetched.error_code, ErrorCode::NONE);
     assert_eq!((values(&fetched.records), fetched.high_watermark), (expected.to_vec(), 3));
     node.stop().await;
 }

@@ -15,6 +15,7 @@ use server::node::Node;
 use server::{RunOptions, start};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use world::clock::{Clock, RealClock};
 
 /// A running node.
 pub struct TestNode {
@@ -86,7 +87,9 @@ impl Client {
         self.correlation_id += 1;
         let mut out = Writer::new();
         encode_request_header(&mut out, R::API, version, self.correlation_id, Some("test")).unwrap();
-        request.encode(&mut out, version).unwrap_or_else(|error| panic!("{} v{version}: {error}", R::API.name()));
+        request
+            .encode(&mut out, version)
+            .unwrap_or_else(|error| panic!("{} v{version}: {error}", R::API.name()));
         self.send_frame(&out.into_bytes().unwrap()).await;
     }
 
@@ -197,10 +200,12 @@ impl Client {
 /// A Produce request for one partition.
 pub fn produce_request(topic: &str, partition: i32, records: Bytes, acks: i16) -> protocol::ProduceRequest {
     use protocol::produce_request::{PartitionProduceData, TopicProduceData};
-    let data =
-        PartitionProduceData { index: partition, records: Some(Records::Bytes(records)), ..Default::default() };
-    let topic =
-        TopicProduceData { name: topic.to_owned(), partition_data: vec![data], ..Default::default() };
+    let data = PartitionProduceData {
+        index: partition,
+        records: Some(Records::Bytes(records)),
+        ..Default::default()
+    };
+    let topic = TopicProduceData { name: topic.to_owned(), partition_data: vec![data], ..Default::default() };
     protocol::ProduceRequest { acks, timeout_ms: 30_000, topic_data: vec![topic], ..Default::default() }
 }
 
@@ -236,8 +241,10 @@ pub fn batch(values: &[&str]) -> Bytes {
 /// A batch of records with these values and options.
 pub fn batch_with(options: BatchOptions, values: &[&str]) -> Bytes {
     let mut builder = BatchBuilder::new(options);
+    // Records of long ago would fall to retention.
+    let now = model::Timestamp(RealClock::default().wall_ms());
     for value in values {
-        builder.append(model::Timestamp(1_700_000_000_000), None, Some(value.as_bytes()), &[]).unwrap();
+        builder.append(now, None, Some(value.as_bytes()), &[]).unwrap();
     }
     builder.build().unwrap()
 }

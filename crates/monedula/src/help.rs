@@ -8,6 +8,7 @@ pub fn print() -> i32 {
          A command also answers to its name in Kafka, as `kafka-topics` or `kafka-topics.sh`: `monedula install-links \
          DIR` makes\nlinks with these names.\n\nCommands:"
     );
+    println!("  {:<22} {}", "server", "Run a node: broker and controller in one");
     for tool in tools::COMMANDS {
         println!("  {:<22} {}", tool.name, tool.about);
     }

@@ -1,9 +1,8 @@
 //! The one binary: server and tools by subcommand or by Kafka's script names.
-//!
-//! Not yet: `monedula server`, which runs what the crate `server` offers.
 
 mod help;
 mod links;
+mod server;
 
 use std::env;
 use std::io::{BufWriter, Write};
@@ -20,6 +19,9 @@ fn main() -> ExitCode {
 }
 
 fn run(called: &str, args: &[String]) -> i32 {
+    if server::is_script(called) {
+        return server::run(args);
+    }
     if let Some(tool) = tools::find(called) {
         return run_tool(tool, args);
     }
@@ -30,6 +32,7 @@ fn run(called: &str, args: &[String]) -> i32 {
             println!("monedula {} (Kafka {})", env!("CARGO_PKG_VERSION"), tools::KAFKA_VERSION);
             0
         }
+        Some((word, rest)) if word == "server" => server::run(rest),
         Some((word, rest)) if word == "install-links" => links::install(rest),
         Some((word, rest)) => match tools::find(word) {
             Some(tool) => run_tool(tool, rest),

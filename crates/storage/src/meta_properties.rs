@@ -53,8 +53,15 @@ impl MetaProperties {
         }
         let malformed = |detail: String| StorageError::Malformed { path: path.clone(), detail };
         let bytes = files.read(&path).map_err(|error| malformed(error.to_string()))?;
-        let map = config::parse_properties(&bytes).map_err(|error| malformed(error.to_string()))?;
-        Self::from_map(&map).map(Some).map_err(malformed)
+        Self::parse(&bytes).map(Some).map_err(malformed)
+    }
+
+    /// Reads the file's contents.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn parse(contents: &[u8]) -> Result<Self, String> {
+        Self::from_map(&config::parse_properties(contents).map_err(|error| error.to_string())?)
     }
 
     fn from_map(map: &ConfigMap) -> Result<Self, String> {

@@ -9,13 +9,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use config::BrokerConfig;
-use metadata::{Feature, MetaProperties, MetadataVersion, bootstrap_records};
+use metadata::{Feature, MetadataVersion, bootstrap_records};
 use model::{NodeId, Offset, Timestamp, Uuid};
 use protocol::voters_record::{Endpoint, KRaftVersionFeature, Voter as VoterRecord};
 use protocol::{
     KRaftVersionRecord, MetadataRecord, SnapshotFooterRecord, SnapshotHeaderRecord, VotersRecord,
 };
 use records::{BatchBuilder, BatchOptions, ControlRecord};
+use storage::{META_PROPERTIES_FILE, MetaProperties};
 
 use super::info::directories;
 use super::random_uuid;
@@ -166,13 +167,13 @@ impl Format {
     }
 
     fn check_directory(&self, directory: &str, node_id: NodeId) -> Result<Option<MetaProperties>, Failure> {
-        let path = Path::new(directory).join(MetaProperties::FILE_NAME);
+        let path = Path::new(directory).join(META_PROPERTIES_FILE);
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(Failure::message(format!("{}: {error}", path.display()))),
         };
-        let found = MetaProperties::parse(&text)
+        let found = MetaProperties::parse(text.as_bytes())
             .map_err(|error| Failure::message(format!("{}: {error}", path.display())))?;
         let mismatch = |name: &str, expected: String, read: String| {
             Failure::message(format!(
@@ -180,11 +181,13 @@ impl Format {
                 path.display()
             ))
         };
-        if found.cluster_id != self.cluster_id {
-            return Err(mismatch("cluster.id", self.cluster_id.clone(), found.cluster_id));
+        if found.cluster_id.as_ref() != Some(&self.cluster_id) {
+            let read = found.cluster_id.unwrap_or_default();
+            return Err(mismatch("cluster.id", self.cluster_id.clone(), read));
         }
-        if found.node_id != node_id {
-            return Err(mismatch("node.id", node_id.to_string(), found.node_id.to_string()));
+        if found.node_id != Some(node_id) {
+            let read = found.node_id.map_or_else(String::new, |id| id.to_string());
+            return Err(mismatch("node.id", node_id.to_string(), read));
         }
         Ok(Some(found))
     }
@@ -220,12 +223,9 @@ impl Format {
             write_durably(&file, &quorum_snapshot(voters, level, &listener)?)?;
             sync_directory(&log)?;
         }
-        let properties = MetaProperties {
-            cluster_id: self.cluster_id.clone(),
-            node_id: config.node_id,
-            directory_id: Some(directory_id),
-        };
-        write_durably(&path.join(MetaProperties::FILE_NAME), properties.to_text().as_bytes())?;
+        let properties = MetaProperties::new(self.cluster_id.as_str(), config.node_id, directory_id);
+        let text = properties.text(now().0);
+        write_durably(&path.join(META_PROPERTIES_FILE), text.as_bytes())?;
         Ok(sync_directory(path)?)
     }
 }

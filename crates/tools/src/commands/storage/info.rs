@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::Path;
 
 use config::BrokerConfig;
-use metadata::MetaProperties;
+use storage::{META_PROPERTIES_FILE, MetaProperties};
 
 use crate::Failure;
 
@@ -54,7 +54,7 @@ fn look_into(directory: &str) -> Result<(MetaProperties, String), (bool, String)
         let reason = if path.exists() { "is not a directory" } else { "does not exist" };
         return Err((false, format!("{directory} {reason}")));
     }
-    let file = path.join(MetaProperties::FILE_NAME);
+    let file = path.join(META_PROPERTIES_FILE);
     let text = match fs::read_to_string(&file) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -62,7 +62,7 @@ fn look_into(directory: &str) -> Result<(MetaProperties, String), (bool, String)
         }
         Err(error) => return Err((true, format!("Error loading {}: {error}", file.display()))),
     };
-    match MetaProperties::parse(&text) {
+    match MetaProperties::parse(text.as_bytes()) {
         Ok(properties) => Ok((properties, text)),
         Err(error) => Err((true, format!("Error loading {}: {error}", file.display()))),
     }

@@ -148,3 +148,25 @@ fn a_flushed_log_is_not_read_again_after_a_kill() {
     assert_eq!(log.recovery_point(), Offset(501), "what recovery kept is synced");
     assert_eq!(log.active_producers()[0].last_sequence(), 499);
 }
+
+#[test]
+fn the_names_of_new_partitions_and_segments_survive_with_the_first_acknowledgement() {
+    let files = SimFiles::default();
+    let topic_id = model::Uuid::from_u128(1000);
+    for life in 0..3 {
+        let node = Node::start(&files, &["/d"], &small());
+        for partition in [life, 7] {
+            let log = node.log(partition, &small());
+            log.assign_topic_id(topic_id).expect("the disk is well");
+            log.roll().expect("the disk is well");
+            append(&log, batch("x", 1)).expect("valid");
+            log.sync().expect("the disk is well");
+        }
+        files.power_cut(None);
+    }
+    let node = Node::start(&files, &["/d"], &small());
+    for (partition, end) in [(0, 1), (1, 1), (2, 1), (7, 3)] {
+        let log = node.log(partition, &small());
+        assert_eq!((log.log_end_offset(), log.topic_id()), (Offset(end), Some(topic_id)), "{partition}");
+    }
+}

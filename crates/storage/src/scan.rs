@@ -125,7 +125,7 @@ impl Scanner {
         }))
     }
 
-    /// Reads the whole of a batch that [`Scanner::next`] returned, and checks its checksum if it is of format 2.
+    /// Reads the whole of a batch that [`Scanner::next`] returned, and checks its checksum.
     pub(crate) fn read(&mut self, entry: &Entry) -> Result<Bytes, ScanError> {
         let bytes = Bytes::copy_from_slice(self.window(entry.position, entry.size as usize)?);
         if bytes.len() as u64 != entry.size {
@@ -133,6 +133,8 @@ impl Scanner {
         }
         if entry.header.is_some() {
             RecordBatch::parse(&bytes)?.ensure_valid()?;
+        } else {
+            check_legacy(&bytes)?;
         }
         Ok(bytes)
     }
@@ -152,4 +154,17 @@ impl Scanner {
         let available = (self.buffered.end - position).min(length) as usize;
         Ok(&self.buffer[from..from + available])
     }
+}
+
+/// Checks the checksum of an entry of format 0 or 1: CRC-32 over all that follows it. A batch of format 2 whose magic byte
+/// was torn looks like one. Kafka: `LegacyRecord.ensureValid`.
+fn check_legacy(bytes: &[u8]) -> Result<(), RecordsError> {
+    const CRC_AT: usize = 12;
+    const CHECKED_FROM: usize = 16;
+    let stored = bytes.get(CRC_AT..CHECKED_FROM).and_then(|crc| crc.try_into().ok()).map(u32::from_be_bytes);
+    let (Some(stored), Some(checked)) = (stored, bytes.get(CHECKED_FROM..)) else {
+        return Err(RecordsError::BatchTooSmall(bytes.len()));
+    };
+    let computed = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32IsoHdlc, checked) as u32;
+    if stored == computed { Ok(()) } else { Err(RecordsError::CrcMismatch { stored, computed }) }
 }

@@ -171,3 +171,13 @@ fn a_corrupt_snapshot_is_replaced_by_the_log() {
     let log = node.log(0, &small());
     assert_eq!(log.active_producers()[0].last_sequence(), 179);
 }
+
+#[test]
+fn a_torn_magic_byte_does_not_make_an_old_batch() {
+    let (files, folder) = written(false);
+    let last = with_suffix(&files, &folder, ".log").pop().expect("segments");
+    files.damage(&last, |bytes| bytes[16..].fill(0)).expect("it is there");
+    let base: i64 = last.file_stem().expect("named").to_string_lossy().parse().expect("digits");
+    let node = Node::start(&files, &["/d"], &small());
+    assert_eq!(node.log(0, &small()).log_end_offset(), Offset(base));
+}

@@ -81,11 +81,8 @@ impl OffsetIndex {
         Ok(self.file.last()?.map_or_else(|| self.beginning(), |entry| self.decode(&entry)))
     }
 
-    /// Appends an entry; one that does not ascend is left out.
+    /// Appends an entry, whose offset and position are past those before.
     pub(crate) fn append(&self, at: OffsetPosition) -> io::Result<()> {
-        if self.file.entries()? > 0 && at.offset <= self.last()?.offset {
-            return Ok(());
-        }
         self.file.append(self.encode(at))
     }
 

@@ -28,6 +28,9 @@ const RECENT: usize = 32;
 /// Room reserved at first for a segment that is written to, and at most at once.
 const RESERVE: std::ops::Range<u64> = 1 << 20..32 << 20;
 
+/// Stands for a disk that had no room to reserve.
+const NOTHING_TO_SPARE: u64 = u64::MAX;
+
 /// Limits of a segment, from the topic's config.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SegmentLimits {
@@ -53,6 +56,8 @@ pub(crate) struct Segment {
     pub(crate) time_index: TimeIndex,
     pub(crate) transaction_index: TransactionIndex,
     size: AtomicU64,
+    /// Up to where room is reserved on the disk.
+    reserved: AtomicU64,
     tail: Mutex<Tail>,
 }
 
@@ -65,7 +70,6 @@ struct Tail {
     first_timestamp: Option<Timestamp>,
     max_timestamp: Option<TimestampOffset>,
     recent: Vec<OffsetPosition>,
-    reserved: u64,
 }
 
 impl Segment {
@@ -78,6 +82,7 @@ impl Segment {
             time_index: TimeIndex::new(cache.clone(), path(Kind::TimeIndex), base_offset),
             transaction_index: TransactionIndex::new(cache.clone(), path(Kind::TransactionIndex)),
             size: AtomicU64::new(size),
+            reserved: AtomicU64::new(0),
             tail: Mutex::new(Tail { created_ms: now_ms, ..Tail::default() }),
         }
     }
@@ -146,32 +151,43 @@ impl Segment {
         }
         self.size.store(start + length, Ordering::Release);
         let mut position = start;
-        let mut tail = self.tail();
         for piece in pieces {
-            self.index_batch(&mut tail, &piece.header, position, index_interval)?;
+            self.index_batch(&piece.header, position, index_interval)?;
             position += (piece.head.len() + piece.body.len()) as u64;
         }
         Ok(())
     }
 
-    fn index_batch(
-        &self,
-        tail: &mut Tail,
-        header: &BatchHeader,
-        position: u64,
-        interval: i32,
-    ) -> io::Result<()> {
+    fn index_batch(&self, header: &BatchHeader, position: u64, interval: i32) -> io::Result<()> {
         let at = OffsetPosition { offset: header.last_offset(), position: position as u32 };
-        if position == 0 {
+        match self.note_batch(header, at, interval)? {
+            None => Ok(()),
+            // Readers do not wait for these writes.
+            Some(greatest) => {
+                self.offset_index.append(at)?;
+                self.time_index.maybe_append(greatest)
+            }
+        }
+    }
+
+    /// Remembers a batch; returns the greatest timestamp if an index entry is due.
+    fn note_batch(
+        &self,
+        header: &BatchHeader,
+        at: OffsetPosition,
+        interval: i32,
+    ) -> io::Result<Option<TimestampOffset>> {
+        let mut tail = self.tail();
+        if at.position == 0 {
             tail.first_timestamp = Some(header.max_timestamp);
         }
-        let greatest = self.max_timestamp_in(tail)?;
+        let mut greatest = self.max_timestamp_in(&mut tail)?;
         if header.max_timestamp > greatest.timestamp {
-            tail.max_timestamp = Some(TimestampOffset { timestamp: header.max_timestamp, offset: at.offset });
+            greatest = TimestampOffset { timestamp: header.max_timestamp, offset: at.offset };
+            tail.max_timestamp = Some(greatest);
         }
-        if tail.since_index_entry > interval.max(0) as u64 {
-            self.offset_index.append(at)?;
-            self.time_index.maybe_append(self.max_timestamp_in(tail)?)?;
+        let due = tail.since_index_entry > interval.max(0) as u64;
+        if due {
             tail.since_index_entry = 0;
         }
         tail.since_index_entry += header.size() as u64;
@@ -179,22 +195,19 @@ impl Segment {
             tail.recent.remove(0);
         }
         tail.recent.push(at);
-        Ok(())
+        Ok(due.then_some(greatest))
     }
 
     /// Reserves room on the disk ahead of the writes, more the more is written.
     fn reserve(&self, until: u64) -> io::Result<()> {
-        let mut tail = self.tail();
-        if until <= tail.reserved || until < RESERVE.start {
+        let reserved = self.reserved.load(Ordering::Relaxed);
+        if until <= reserved || until < RESERVE.start {
             return Ok(());
         }
         let target = until + until.clamp(RESERVE.start, RESERVE.end);
         // Without room to spare the write itself decides whether the disk is full.
-        if self.log.get()?.preallocate(target).is_err() {
-            tail.reserved = u64::MAX;
-            return Ok(());
-        }
-        tail.reserved = target;
+        let made = self.log.get()?.preallocate(target).is_ok();
+        self.reserved.store(if made { target } else { NOTHING_TO_SPARE }, Ordering::Relaxed);
         Ok(())
     }
 
@@ -371,12 +384,10 @@ impl Segment {
     /// Kafka: `LogSegment.onBecomeInactiveSegment`, `close`.
     pub(crate) fn finish(&self) -> io::Result<()> {
         self.time_index.maybe_append(self.max_timestamp()?)?;
-        let mut tail = self.tail();
-        if tail.reserved > 0 && tail.reserved != u64::MAX {
+        if !matches!(self.reserved.swap(0, Ordering::Relaxed), 0 | NOTHING_TO_SPARE) {
             self.log.set_len(self.size())?;
         }
-        tail.reserved = 0;
-        tail.recent = Vec::new();
+        self.tail().recent = Vec::new();
         Ok(())
     }
 

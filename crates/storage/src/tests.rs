@@ -5,4 +5,5 @@ mod damage;
 mod dirs;
 mod power_cuts;
 mod reads;
+mod real_files;
 mod support;

@@ -112,7 +112,8 @@ impl LogManager {
             return Ok(());
         }
         let name = self.marked_name(log.topic_partition(), suffix);
-        log.rename_folder(&name)?;
+        // Were the new name lost, the next start would find the log and be told that it should not be here.
+        log.rename_folder(&name, false)?;
         log.close_files();
         if suffix == DELETE_DIR_SUFFIX {
             log.plan_removal([log.folder()]);

@@ -84,7 +84,7 @@ impl LogManager {
         }
         // The old folder makes way first; a start in between finds the future one.
         self.put_away(current, DELETE_DIR_SUFFIX)?;
-        future.rename_folder(&partition.to_string())?;
+        future.rename_folder(&partition.to_string(), true)?;
         future.update_high_watermark(current.high_watermark());
         self.current_mut().insert(partition.clone(), future.clone());
         self.future_mut().remove(partition);

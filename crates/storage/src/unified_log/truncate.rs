@@ -148,13 +148,16 @@ impl UnifiedLog {
     }
 
     /// Gives the folder another name in the same log dir; open reads go on.
-    pub(crate) fn rename_folder(&self, name: &str) -> Result<(), StorageError> {
+    /// Only if `sync` does the new name surely survive a power cut.
+    pub(crate) fn rename_folder(&self, name: &str, sync: bool) -> Result<(), StorageError> {
         let _state = self.state();
         let mut folder = self.folder.write().expect("no holder panics");
         let to = self.dir.path().join(name);
         let (_, kind) = parse_folder(&to).unwrap_or_else(|_| (self.partition.clone(), FolderKind::Current));
-        let renamed =
-            self.files().rename(&folder.0, &to).and_then(|()| self.files().sync_dir(self.dir.path()));
+        let renamed = self.files().rename(&folder.0, &to).and_then(|()| match sync {
+            true => self.files().sync_dir(self.dir.path()),
+            false => Ok(()),
+        });
         renamed.map_err(|error| {
             let context = format!("Error while renaming dir for {} to {}", self.partition, to.display());
             self.dir.fail(&context, error)

@@ -130,7 +130,7 @@ async fn acknowledged_offsets_survive_a_power_cut() {
         let writers: Vec<_> = (0..4).map(|partition| life.commit_on(partition)).collect();
         for _ in 0..chance.next_u64() % 60 {
             tokio::task::yield_now().await;
-            if chance.next_u64() % 3 == 0 {
+            if chance.next_u64().is_multiple_of(3) {
                 life.environment.group_commit.step();
             }
         }

@@ -66,6 +66,11 @@ pub use list_topics::TopicListing;
 pub use reassignments::PartitionReassignment;
 pub use remove_members::MemberToRemove;
 
+pub(crate) use alter_group_offsets::{NAMED_VERSION as COMMIT_NAMED_VERSION, topics as commit_topics};
+pub(crate) use list_group_offsets::{
+    Committed, NAMED_VERSION as FETCH_NAMED_VERSION, read as read_committed, request as committed_request,
+};
+
 /// An admin client, shared by cloning.
 #[derive(Clone, Debug)]
 pub struct Admin {
@@ -84,6 +89,11 @@ impl Admin {
     /// Makes a client from Kafka's keys.
     pub fn from_map(map: &ConfigMap) -> Result<Self> {
         AdminConfig::from_map(map).map(Self::new)
+    }
+
+    /// Makes a client that shares another client's connections.
+    pub(crate) fn of_cluster(cluster: Cluster, timeout: Duration) -> Self {
+        Self { cluster, timeout, retries: u32::MAX }
     }
 
     /// The same client, whose operations may take `timeout`. Kafka: `AbstractOptions.timeoutMs`.

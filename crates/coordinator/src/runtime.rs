@@ -33,7 +33,7 @@ pub struct RuntimeConfig {
     pub compression: Compression,
     /// How much of the log is read at once while it is loaded, in bytes.
     pub load_buffer_size: usize,
-    /// How long an answer waits for its records to be committed.
+    /// How long an answer waits for its records to be committed: `offsets.commit.timeout.ms` for groups.
     pub commit_timeout: Duration,
 }
 

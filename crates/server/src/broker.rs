@@ -135,7 +135,6 @@ fn groups(config: &BrokerConfig, clock: Arc<dyn Clock>, chance: Arc<dyn Chance>)
         offset_metadata_max_size: keys.offset_metadata_max_bytes.max(0) as usize,
         offsets_retention: minutes(keys.offsets_retention_minutes),
         offsets_retention_check_interval: ms(keys.offsets_retention_check_interval_ms),
-        offset_commit_timeout: ms(keys.offsets_commit_timeout_ms.into()),
     };
     let runtime = RuntimeConfig {
         compression: records::Compression::new(offsets_codec(keys.offsets_topic_compression_codec)),

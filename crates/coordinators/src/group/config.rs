@@ -19,8 +19,6 @@ pub struct GroupCoordinatorConfig {
     pub offsets_retention: Duration,
     /// `offsets.retention.check.interval.ms`: how often expired offsets are looked for.
     pub offsets_retention_check_interval: Duration,
-    /// `offsets.commit.timeout.ms`: how long an answer waits until its records are committed.
-    pub offset_commit_timeout: Duration,
 }
 
 impl GroupCoordinatorConfig {
@@ -38,7 +36,6 @@ impl Default for GroupCoordinatorConfig {
             offset_metadata_max_size: 4096,
             offsets_retention: Duration::from_secs(7 * 24 * 60 * 60),
             offsets_retention_check_interval: Duration::from_secs(10 * 60),
-            offset_commit_timeout: Duration::from_secs(5),
         }
     }
 }

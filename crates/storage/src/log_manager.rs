@@ -85,6 +85,7 @@ struct LastRuns {
     checkpoint_ms: AtomicI64,
     retention_ms: AtomicI64,
     expiration_ms: AtomicI64,
+    idle_ms: AtomicI64,
 }
 
 impl LogManager {

@@ -38,6 +38,19 @@ impl OpenFiles {
         self.count.load(Ordering::Relaxed)
     }
 
+    /// Closes the files that were not used since the last call, and have no unsynced writes.
+    pub(crate) fn close_idle(&self) {
+        let mut queue = lock(&self.queue);
+        queue.retain(|entry| match entry.upgrade().map(|candidate| candidate.try_close()) {
+            Some(Closing::Closed) => {
+                self.count.fetch_sub(1, Ordering::Relaxed);
+                false
+            }
+            Some(Closing::Busy) => true,
+            Some(Closing::NotOpen) | None => false,
+        });
+    }
+
     fn opened(&self, shared: &Arc<Shared>) {
         self.count.fetch_add(1, Ordering::Relaxed);
         let mut queue = lock(&self.queue);

@@ -11,6 +11,7 @@
 //!
 //! Not yet: compaction; tiered storage.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
@@ -151,7 +152,6 @@ struct State {
     producers: ProducerState,
     snapshots: ProducerSnapshots,
     epochs: LeaderEpochs,
-    closed: bool,
 }
 
 /// A segment, for tools and tests.
@@ -179,6 +179,8 @@ pub struct UnifiedLog {
     sync: Mutex<()>,
     /// Held while the recovery point moves.
     flush: Mutex<()>,
+    /// Set under the state's lock; nothing is appended from then on.
+    closed: AtomicBool,
     names_dirty: AtomicBool,
     queued_dirty: AtomicBool,
     last_flush_ms: AtomicI64,
@@ -232,10 +234,10 @@ impl UnifiedLog {
                 producers: loaded.producers,
                 snapshots: loaded.snapshots,
                 epochs: loaded.epochs,
-                closed: false,
             }),
             sync: Mutex::default(),
             flush: Mutex::default(),
+            closed: AtomicBool::new(false),
             // What made the folder and its files may not have synced their names.
             names_dirty: AtomicBool::new(true),
             queued_dirty: AtomicBool::new(false),
@@ -473,22 +475,29 @@ impl UnifiedLog {
         }
     }
 
-    fn check_writable(&self, state: &State) -> Result<(), StorageError> {
+    /// Asked under the state's lock.
+    fn check_writable(&self, _state: &State) -> Result<(), StorageError> {
         self.dir.check()?;
-        if state.closed { Err(StorageError::Closed(self.partition.clone())) } else { Ok(()) }
+        self.check_open()
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    fn check_open(&self) -> Result<(), StorageError> {
+        if self.is_closed() { Err(StorageError::Closed(self.partition.clone())) } else { Ok(()) }
     }
 
     /// Turns a failure of the disk into one of the log dir. Bytes that are no batches are not the disk's failure.
-    fn guard<T>(&self, context: &str, result: std::io::Result<T>) -> Result<T, StorageError> {
+    fn guard<T>(&self, context: &str, result: io::Result<T>) -> Result<T, StorageError> {
         result.map_err(|error| {
             let context = format!("{context} for {}", self.partition);
             match error.kind() {
-                std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof => {
+                io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
                     StorageError::CorruptRecord(format!("{context}: {error}"))
                 }
-                std::io::ErrorKind::NotFound if self.state.try_lock().is_ok_and(|state| state.closed) => {
-                    StorageError::Closed(self.partition.clone())
-                }
+                io::ErrorKind::NotFound if self.is_closed() => StorageError::Closed(self.partition.clone()),
                 _ => {
                     let failure = self.dir.fail(&context, error);
                     self.waiters.wake(Interest::ALL);
@@ -496,6 +505,17 @@ impl UnifiedLog {
                 }
             }
         })
+    }
+
+    /// As [`UnifiedLog::guard`], for reads: they may come upon a segment just as its files are removed, or the folder
+    /// just as it is renamed. Whoever asks again finds out how things are.
+    fn guard_read<T>(&self, result: io::Result<T>) -> Result<T, StorageError> {
+        match result {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(StorageError::Closed(self.partition.clone()))
+            }
+            other => self.guard("Exception while reading", other),
+        }
     }
 
     /// Puts the log where the next flush finds it.

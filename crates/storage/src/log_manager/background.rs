@@ -12,6 +12,9 @@ use crate::checkpoint::{
 use crate::log_dirs::LogDir;
 use crate::{CleanShutdown, UnifiedLog};
 
+/// How long a file stays open that nobody uses: between once and twice this.
+const IDLE_INTERVAL_MS: i64 = 30_000;
+
 impl LogManager {
     /// Does what is due. It may wait for the disk, so it belongs on a thread of its own; call it every second or so.
     pub fn step(&self) {
@@ -22,6 +25,9 @@ impl LogManager {
         self.flush_dirty_logs(now_ms, checkpoint);
         if checkpoint {
             self.checkpoint();
+        }
+        if is_due(&self.last.idle_ms, now_ms, IDLE_INTERVAL_MS) {
+            self.environment.open_files.close_idle();
         }
         if is_due(&self.last.retention_ms, now_ms, self.options.retention_check_interval_ms) {
             self.delete_old_segments(now_ms);

@@ -182,3 +182,87 @@ fn a_move_to_another_dir_keeps_every_record() {
     let late = log.read(Offset(20), 9, FetchIsolation::LogEnd, true);
     assert!(late.is_ok(), "a read that found the old log goes on");
 }
+
+#[test]
+fn idle_partitions_hold_no_file_open() {
+    let files = SimFiles::default();
+    let node = Node::start(&files, &["/d"], &small());
+    for partition in 0..40 {
+        append(&node.log(partition, &small()), batch("x", 1)).expect("valid");
+    }
+    let open = || node.manager.environment().open_files.count();
+    assert!(open() > 0);
+    for _ in 0..3 {
+        node.clock.advance(Duration::from_secs(30));
+        node.step();
+    }
+    assert_eq!(open(), 0);
+    append(&node.log(3, &small()), batch("y", 1)).expect("its files open again");
+    assert_eq!(values(&node.log(3, &small()), Offset(0)).len(), 2);
+}
+
+#[test]
+fn flush_messages_and_flush_ms_sync_without_being_asked() {
+    let node = Node::start(&SimFiles::default(), &["/d"], &small());
+    let log = node.log(0, &config(&[("flush.messages", "3")]));
+    append(&log, batch("x", 2)).expect("valid");
+    assert_eq!(log.synced_offset(), Offset(0));
+    append(&log, batch("x", 1)).expect("valid");
+    assert_eq!((log.synced_offset(), log.recovery_point()), (Offset(3), Offset(3)));
+    node.step();
+    let timed = node.log(1, &config(&[("flush.ms", "100")]));
+    append(&timed, batch("x", 1)).expect("valid");
+    node.clock.advance(Duration::from_millis(99));
+    node.manager.step();
+    assert_eq!(timed.synced_offset(), Offset(0));
+    node.clock.advance(Duration::from_millis(1));
+    node.manager.step();
+    assert_eq!(timed.synced_offset(), Offset(1));
+}
+
+/// Threads append, read, delete records and partitions while the background work goes on; nothing of that may look
+/// like a failure of the disk.
+#[test]
+fn work_of_all_kinds_at_once_takes_no_dir_offline() {
+    let files = SimFiles::default();
+    let busy = config(&[
+        ("internal.segment.bytes", "1024"),
+        ("index.interval.bytes", "64"),
+        ("file.delete.delay.ms", "0"),
+        ("retention.bytes", "4096"),
+    ]);
+    let node = Node::start(&files, &["/a", "/b"], &busy);
+    let manager = &node.manager;
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let busy = &busy;
+            scope.spawn(move || {
+                for n in 0..400 {
+                    let partition = TopicPartition::new("t", (thread + n) % 5);
+                    let Ok(log) = manager.get_or_create_log(&partition, None, None, busy.clone()) else {
+                        continue;
+                    };
+                    let _ = append(&log, batch("some text", 3));
+                    log.update_high_watermark(log.log_end_offset());
+                    let start = log.log_start_offset();
+                    let _ = log.read(start, 5000, FetchIsolation::HighWatermark, true);
+                    let _ = log.offset_for_timestamp(model::Timestamp(START_MS + 1));
+                    match n % 40 {
+                        7 => drop(log.sync()),
+                        13 => drop(manager.delete_log(&partition)),
+                        17 => drop(log.maybe_increment_log_start_offset(start.plus(5), "test")),
+                        23 => drop(manager.start_move(&partition, manager.dirs()[0].id())),
+                        _ => drop(manager.step_move(&partition, 4096)),
+                    }
+                }
+            });
+        }
+        for _ in 0..60 {
+            node.step();
+            std::thread::yield_now();
+        }
+    });
+    assert_eq!(manager.offline_dirs(), []);
+    manager.shutdown(1);
+    assert_eq!(manager.offline_dirs(), []);
+}

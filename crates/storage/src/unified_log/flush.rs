@@ -33,9 +33,7 @@ impl UnifiedLog {
                 return Ok(());
             }
             self.dir.check()?;
-            if self.state().closed {
-                return Err(StorageError::Closed(self.partition.clone()));
-            }
+            self.check_open()?;
             self.environment.group_commit.ask(self);
             notify.notified().await;
         }
@@ -108,8 +106,7 @@ impl UnifiedLog {
 
     /// Flushes unless the log was closed.
     pub(crate) fn flush_if_open(&self) -> Result<(), StorageError> {
-        let closed = self.state().closed;
-        if closed { Ok(()) } else { self.flush().map(drop) }
+        if self.is_closed() { Ok(()) } else { self.flush().map(drop) }
     }
 
     fn write_epochs(&self) -> Result<(), StorageError> {
@@ -167,6 +164,8 @@ impl UnifiedLog {
         {
             let mut state = self.state();
             let state = &mut *state;
+            // What is appended from now on would not be flushed.
+            self.closed.store(true, Ordering::Release);
             self.guard("Error while closing log", self.active_segment().finish())?;
             let taken = state.snapshots.take(
                 self.files(),

@@ -123,7 +123,7 @@ impl UnifiedLog {
         if next.is_some_and(|next| next.base_offset() <= limit) {
             return Ok(segment.size());
         }
-        let found = self.guard("Exception while reading", segment.find(limit))?;
+        let found = self.guard_read(segment.find(limit))?;
         Ok(found.map_or_else(|| segment.size(), |entry| entry.position))
     }
 
@@ -135,7 +135,7 @@ impl UnifiedLog {
         end: u64,
         min_one_message: bool,
     ) -> Result<Option<FetchDataInfo>, StorageError> {
-        let Some(first) = self.guard("Exception while reading", segment.find(start))? else {
+        let Some(first) = self.guard_read(segment.find(start))? else {
             return Ok(None);
         };
         let at = LogOffsetMetadata {
@@ -148,7 +148,7 @@ impl UnifiedLog {
         if length == 0 {
             return Ok(Some(FetchDataInfo::empty(at, FetchIsolation::LogEnd)));
         }
-        let slice = self.guard("Exception while reading", segment.slice(first.position, length))?;
+        let slice = self.guard_read(segment.slice(first.position, length))?;
         let region: Arc<dyn Region> = Arc::new(slice);
         Ok(Some(FetchDataInfo {
             fetch_offset: at,
@@ -166,7 +166,7 @@ impl UnifiedLog {
     ) -> Result<LogOffsetMetadata, StorageError> {
         let n = segments.partition_point(|segment| segment.base_offset() <= offset).saturating_sub(1);
         let segment = &segments[n];
-        let found = self.guard("Exception while reading", segment.find(offset))?;
+        let found = self.guard_read(segment.find(offset))?;
         let position = found.map_or_else(|| segment.size(), |entry| entry.position);
         Ok(LogOffsetMetadata { offset, segment_base: segment.base_offset(), position })
     }
@@ -181,14 +181,13 @@ impl UnifiedLog {
         let mut none = true;
         for segment in segments {
             let entries = segment.transaction_index.file.entries();
-            none &= self.guard("Exception while reading the transaction index", entries)? == 0;
+            none &= self.guard_read(entries)? == 0;
         }
         if none {
             return Ok(Vec::new());
         }
         let until = info.fetch_offset.position + info.size() as u64;
-        let bound =
-            self.guard("Exception while reading", segments[0].offset_index.first_from_position(until))?;
+        let bound = self.guard_read(segments[0].offset_index.first_from_position(until))?;
         let bound = match (bound, segments.get(1)) {
             (Some(bound), _) => bound.offset,
             (None, Some(next)) => next.base_offset(),
@@ -206,7 +205,7 @@ impl UnifiedLog {
         let mut aborted = Vec::new();
         for segment in segments {
             let collected = segment.transaction_index.collect(from, until, &mut aborted);
-            if self.guard("Exception while reading the transaction index", collected)? {
+            if self.guard_read(collected)? {
                 break;
             }
         }

@@ -56,7 +56,7 @@ impl UnifiedLog {
     fn offset_of_max_timestamp(&self) -> Result<Option<TimestampAndOffset>, StorageError> {
         let mut greatest: Option<(Arc<Segment>, crate::TimestampOffset)> = None;
         for segment in self.segments().iter() {
-            let max = self.guard("Error while fetching offset by timestamp", segment.max_timestamp())?;
+            let max = self.guard_read(segment.max_timestamp())?;
             if greatest.as_ref().is_none_or(|(_, known)| max.timestamp > known.timestamp) {
                 greatest = Some((segment.clone(), max));
             }
@@ -69,12 +69,11 @@ impl UnifiedLog {
 
     fn search_timestamp(&self, target: Timestamp) -> Result<Option<TimestampAndOffset>, StorageError> {
         let start = self.log_start_offset();
-        let context = "Error while fetching offset by timestamp";
         for segment in self.segments().iter() {
-            if self.guard(context, segment.largest_timestamp())? < target {
+            if self.guard_read(segment.largest_timestamp())? < target {
                 continue;
             }
-            let indexed = self.guard(context, segment.time_index.lookup(target))?;
+            let indexed = self.guard_read(segment.time_index.lookup(target))?;
             let found = self.first_record(segment, indexed.offset.max(start), start, |entry, record| {
                 record.unwrap_or(entry.max_timestamp) >= target
             })?;
@@ -97,7 +96,7 @@ impl UnifiedLog {
     ) -> Result<Option<TimestampAndOffset>, StorageError> {
         let max_bytes = self.config().max_decompressed_message_bytes.max(0) as usize;
         let found = find_record(segment, from, start, max_bytes, fits);
-        self.guard("Error while fetching offset by timestamp", found.map_err(std::io::Error::from))
+        self.guard_read(found.map_err(std::io::Error::from))
     }
 }
 

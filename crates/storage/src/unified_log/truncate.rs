@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use model::Offset;
 
@@ -150,6 +151,9 @@ impl UnifiedLog {
     /// Gives the folder another name in the same log dir; open reads go on.
     /// Only if `sync` does the new name surely survive a power cut.
     pub(crate) fn rename_folder(&self, name: &str, sync: bool) -> Result<(), StorageError> {
+        // A flush that has begun ends first: it goes by the old name.
+        let _flush = self.flush.lock().expect("no holder panics");
+        let _sync = self.sync.lock().expect("no holder panics");
         let _state = self.state();
         let mut folder = self.folder.write().expect("no holder panics");
         let to = self.dir.path().join(name);
@@ -169,15 +173,21 @@ impl UnifiedLog {
 
     /// Refuses appends from now on if the log ends at `end`; tells whether it does.
     pub(crate) fn freeze_at(&self, end: Offset) -> bool {
-        let mut state = self.state();
+        let _state = self.state();
         let ends_there = self.log_end_offset() == end;
-        state.closed |= ends_there;
+        self.closed.fetch_or(ends_there, Ordering::AcqRel);
         ends_there
+    }
+
+    /// Refuses appends from now on.
+    pub(crate) fn refuse_appends(&self) {
+        let _state = self.state();
+        self.closed.store(true, Ordering::Release);
     }
 
     /// Refuses everything from now on and closes the files. Waiters are woken and find the log closed.
     pub(crate) fn close_files(&self) {
-        self.state().closed = true;
+        self.refuse_appends();
         self.segments().iter().for_each(|segment| segment.close_files());
         self.waiters.wake(Interest::ALL);
     }

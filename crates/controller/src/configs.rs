@@ -3,14 +3,15 @@
 //! Values of broker keys are checked by the broker that takes the request, which knows its own state; values of topic
 //! keys are checked here. Authorization is the broker's too: it leaves out what may not be altered.
 //!
-//! Not yet: resources of type GROUP and CLIENT_METRICS (with consumer groups of KIP-848 and telemetry), BROKER_LOGGER,
-//! `alter.config.policy.class.name`.
+//! Not yet: BROKER_LOGGER, `alter.config.policy.class.name`.
 //!
 //! Kafka: `ConfigurationControlManager`, `ControllerConfigurationValidator`, `ConfigAdminManager.preprocess`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use config::{ConfigMap, KeyDefault, KeyType, LogConfig, TOPIC_KEYS, broker_key};
+use config::{
+    CLIENT_METRICS_KEYS, ConfigMap, GROUP_KEYS, KeyDefault, KeyType, LogConfig, TOPIC_KEYS, broker_key,
+};
 use metadata::{ConfigResource, ResourceType};
 use model::{NodeId, topic_name};
 use protocol::incremental_alter_configs_request::AlterableConfig;
@@ -293,6 +294,11 @@ impl Controller {
                 Ok(id) if id < 0 => invalid("Invalid negative broker ID."),
                 Ok(_) => Ok(()),
             },
+            ResourceType::GROUP if target.name.is_empty() => {
+                invalid("Default group resources are not allowed.")
+            }
+            ResourceType::GROUP => Ok(self.config.broker.validate_group(future)?),
+            ResourceType::CLIENT_METRICS => Ok(config::validate_client_metrics(&target.name, future)?),
             other => invalid(&format!("Unknown resource type {}", other.name())),
         }
     }
@@ -342,6 +348,8 @@ fn key_row(resource_type: ResourceType, name: &str) -> Option<&'static config::K
     match resource_type {
         ResourceType::TOPIC => TOPIC_KEYS.iter().find(|key| key.name == name),
         ResourceType::BROKER => broker_key(name),
+        ResourceType::GROUP => GROUP_KEYS.iter().find(|key| key.name == name),
+        ResourceType::CLIENT_METRICS => CLIENT_METRICS_KEYS.iter().find(|key| key.name == name),
         _ => None,
     }
 }

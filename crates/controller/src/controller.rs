@@ -32,6 +32,8 @@ pub struct Controller {
     pub(crate) next_offset: Offset,
     /// Where each broker's registration stands in the log.
     pub(crate) registration_offsets: BTreeMap<NodeId, Offset>,
+    /// The level of `kraft.version`, which stands in control records.
+    pub(crate) kraft_version: i16,
     next_no_op: Option<Instant>,
     next_imbalance_check: Option<Instant>,
     next_unclean_check: Option<Instant>,
@@ -50,6 +52,7 @@ impl Controller {
             index: ReplicaIndex::default(),
             next_offset: Offset(0),
             registration_offsets: BTreeMap::new(),
+            kraft_version: 0,
             next_no_op: None,
             next_imbalance_check: None,
             next_unclean_check: None,
@@ -65,6 +68,11 @@ impl Controller {
     /// Says which offset the next record has.
     pub fn set_next_offset(&mut self, offset: Offset) {
         self.next_offset = offset;
+    }
+
+    /// Says at which level `kraft.version` is.
+    pub fn set_kraft_version(&mut self, level: i16) {
+        self.kraft_version = level;
     }
 
     /// Says how far the image now reaches; called after each batch.
@@ -198,3 +206,6 @@ impl Machine for Controller {
         Outcome { records: self.timed_records(now.monotonic), answers: Vec::new() }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,10 @@
 //! What the controller is told by `server.properties`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use config::ConfigMap;
+use config::{BrokerConfig, ConfigMap};
 use metadata::{Feature, MetadataVersion, VersionRange};
 use model::NodeId;
 
@@ -28,8 +29,8 @@ pub struct ControllerConfig {
     pub leader_imbalance_check_interval: Option<Duration>,
     /// `unclean.leader.election.interval.ms`.
     pub unclean_leader_election_interval: Duration,
-    /// What `server.properties` sets, by broker key.
-    pub static_configs: ConfigMap,
+    /// The whole of `server.properties`.
+    pub broker: Arc<BrokerConfig>,
     /// The broker's defaults by topic key, as `config::LogConfig` takes them.
     pub topic_defaults: ConfigMap,
     /// `remote.log.storage.system.enable`.
@@ -52,13 +53,22 @@ impl Default for ControllerConfig {
             max_idle_interval: Some(Duration::from_millis(500)),
             leader_imbalance_check_interval: Some(Duration::from_secs(300)),
             unclean_leader_election_interval: Duration::from_secs(300),
-            static_configs: ConfigMap::new(),
+            broker: Arc::new(combined_node()),
             topic_defaults: ConfigMap::new(),
             remote_storage: false,
             supported_features: supported_features(),
             seed: 0,
         }
     }
+}
+
+/// The least that a combined node must set.
+fn combined_node() -> BrokerConfig {
+    let lines: &[u8] = b"process.roles=broker,controller\nnode.id=1\ncontroller.listener.names=CONTROLLER\n\
+        listeners=PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093\n\
+        controller.quorum.bootstrap.servers=localhost:9093\n";
+    let props = config::parse_properties(lines).expect("the lines are well-formed");
+    BrokerConfig::parse(&props).expect("the lines are a valid configuration")
 }
 
 /// The feature levels this release supports, by name, for registrations and `ApiVersions`.

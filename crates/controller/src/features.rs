@@ -77,7 +77,10 @@ impl Controller {
         if let Some(reason) = self.reason_not_supported(name, level) {
             return Err(invalid(&reason));
         }
-        let current = self.image.features().level_by_name(name).unwrap_or(0);
+        let current = match Feature::by_name(name) {
+            Some(Feature::KraftVersion) => self.kraft_version,
+            _ => self.image.features().level_by_name(name).unwrap_or(0),
+        };
         if level < current && upgrade_type == UpgradeType::Upgrade {
             return Err(invalid(
                 "Can't downgrade the version of this feature without setting the upgrade type to either safe or unsafe \
@@ -89,9 +92,11 @@ impl Controller {
         }
         match Feature::by_name(name) {
             None => self.update_metadata_version(MetadataVersion(level), upgrade_type),
-            Some(Feature::KraftVersion) => {
-                Err(invalid("The kraft.version cannot be changed while the node runs."))
+            Some(Feature::KraftVersion) if level == current => Ok(Vec::new()),
+            Some(Feature::KraftVersion) if level < current => {
+                Err(invalid("Can't downgrade the version of this feature."))
             }
+            Some(Feature::KraftVersion) => Err(invalid("The quorum cannot be upgraded while it runs.")),
             Some(feature) => {
                 check_dependencies(feature, level, proposed).map_err(|reason| invalid(&reason))?;
                 Ok(self.level_records(feature, level))
@@ -151,7 +156,8 @@ impl Controller {
                 "Refusing to perform the requested downgrade because it might delete metadata information."
             };
             return refuse(format!(
-                "Unsupported metadata.version downgrade from {current} to {version}. {reason}"
+                "Unsupported metadata.version downgrade from {} to {}. {reason}",
+                current.0, version.0
             ));
         }
         Ok(vec![level_record(Feature::METADATA_VERSION, version.0)])
@@ -191,9 +197,11 @@ fn refused(error: &ApiError) -> UpdateFeaturesResponse {
 fn accepted(request: &UpdateFeaturesRequest) -> UpdateFeaturesResponse {
     let result = |update: &FeatureUpdateKey| UpdatableFeatureResult {
         feature: update.feature.clone(),
+        error_message: None,
         ..Default::default()
     };
     UpdateFeaturesResponse {
+        error_message: None,
         results: request.feature_updates.iter().map(result).collect(),
         ..Default::default()
     }

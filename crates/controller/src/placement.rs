@@ -151,7 +151,8 @@ impl Controller {
         }
         if wanted > racks.total {
             return refuse(format!(
-                "The target replication factor of {replicas} cannot be reached because only {} broker(s) are registered.",
+                "The target replication factor of {replicas} cannot be reached because only {} broker(s) are \
+                 registered or some brokers have all their log directories cordoned.",
                 racks.total
             ));
         }

@@ -48,6 +48,7 @@ impl Controller {
         let response = AlterPartitionReassignmentsResponse {
             responses,
             allow_replication_factor_change: allow_change,
+            error_message: None,
             ..Default::default()
         };
         Decision::new(records, response)
@@ -156,7 +157,11 @@ impl Controller {
             }
             None => self.all_reassignments(),
         };
-        Decision::answer(ListPartitionReassignmentsResponse { topics, ..Default::default() })
+        Decision::answer(ListPartitionReassignmentsResponse {
+            topics,
+            error_message: None,
+            ..Default::default()
+        })
     }
 
     fn all_reassignments(&self) -> Vec<OngoingTopicReassignment> {

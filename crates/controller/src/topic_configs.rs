@@ -41,7 +41,7 @@ impl Controller {
 
     /// The value of topic key `key` without dynamic configs.
     pub(crate) fn static_topic_config(&self, key: &str) -> Option<String> {
-        synonym_value(&self.config.static_configs, key).or_else(|| default_text(key))
+        synonym_value(self.config.broker.originals(), key).or_else(|| default_text(key))
     }
 
     fn inherited_topic_config(&self, key: &str) -> Option<(String, Source)> {
@@ -51,7 +51,9 @@ impl Controller {
         };
         let node = dynamic(&ConfigResource::broker(self.config.node_id)).map(|value| (value, Source::Node));
         node.or_else(|| dynamic(&ConfigResource::default_broker()).map(|value| (value, Source::Cluster)))
-            .or_else(|| synonym_value(&self.config.static_configs, key).map(|value| (value, Source::Static)))
+            .or_else(|| {
+                synonym_value(self.config.broker.originals(), key).map(|value| (value, Source::Static))
+            })
             .or_else(|| default_text(key).map(|value| (value, Source::Default)))
     }
 

@@ -69,6 +69,7 @@ impl Controller {
             num_partitions: partitions.len() as i32,
             replication_factor: partitions.first().map_or(0, |partition| partition.replicas.len() as i16),
             configs: Some(self.effective_topic_configs(&configs)),
+            error_message: None,
             ..Default::default()
         };
         let version = self.image.features().metadata_version();

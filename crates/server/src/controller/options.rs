@@ -1,5 +1,6 @@
 //! What the controller role is told at its start.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::controller::{ControllerConfig, supported_features};
@@ -86,7 +87,7 @@ fn machine_config(config: &BrokerConfig, cluster_id: &str, seed: u128) -> Contro
         max_idle_interval: Some(millis(idle)).filter(|interval| !interval.is_zero()),
         leader_imbalance_check_interval: rebalance.then(|| Duration::from_secs(imbalance)),
         unclean_leader_election_interval: millis(config.replication.unclean_leader_election_interval_ms),
-        static_configs: config.originals().clone(),
+        broker: Arc::new(config.clone()),
         topic_defaults: config.topic_defaults(),
         remote_storage: config.values().boolean("remote.log.storage.system.enable"),
         supported_features: supported_features(),

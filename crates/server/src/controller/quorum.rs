@@ -145,6 +145,8 @@ impl Worker {
     }
 
     fn activate(&mut self, bootstrap: &[MetadataRecord]) -> Result<(), ControllerError> {
+        let kraft_version = self.quorum().history().last_kraft_version();
+        self.machine.set_kraft_version(kraft_version);
         let records = self.machine.activation_records(bootstrap);
         self.append(records)?;
         self.machine.activate(self.now());

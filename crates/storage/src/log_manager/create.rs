@@ -35,22 +35,24 @@ impl LogManager {
         Ok(log)
     }
 
-    /// Makes the log to which a partition moves on another log dir.
+    /// Makes the log to which a partition moves on another log dir; none if the partition was deleted meanwhile.
     pub(super) fn create_future_log(
         &self,
-        partition: &TopicPartition,
-        topic_id: Option<Uuid>,
+        current: &Arc<UnifiedLog>,
         target_dir: Uuid,
-        config: Arc<LogConfig>,
-    ) -> Result<Arc<UnifiedLog>, StorageError> {
+    ) -> Result<Option<Arc<UnifiedLog>>, StorageError> {
         let _change = self.changes.lock().expect("no holder panics");
+        let partition = current.topic_partition();
+        if !self.get_log(partition).is_some_and(|found| Arc::ptr_eq(&found, current)) {
+            return Ok(None);
+        }
         if let Some(log) = self.get_future_log(partition) {
-            return Ok(log);
+            return Ok(Some(log));
         }
         let name = self.marked_name(partition, FUTURE_DIR_SUFFIX);
-        let log = self.create(partition, topic_id, Some(target_dir), config, name)?;
+        let log = self.create(partition, current.topic_id(), Some(target_dir), current.config(), name)?;
         self.future_mut().insert(partition.clone(), log.clone());
-        Ok(log)
+        Ok(Some(log))
     }
 
     fn create(

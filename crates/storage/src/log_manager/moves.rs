@@ -39,7 +39,7 @@ impl LogManager {
         if current.dir().id() == target_dir {
             return Ok(());
         }
-        let future = self.create_future_log(partition, current.topic_id(), target_dir, current.config())?;
+        let Some(future) = self.create_future_log(&current, target_dir)? else { return Ok(()) };
         if future.log_end_offset() < current.log_start_offset() {
             future.truncate_fully_and_start_at(current.log_start_offset())?;
         }
@@ -78,6 +78,11 @@ impl LogManager {
         future: &Arc<UnifiedLog>,
     ) -> Result<MoveProgress, StorageError> {
         let _change = self.changes.lock().expect("no holder panics");
+        let is = |found: Option<Arc<UnifiedLog>>, log| found.is_some_and(|found| Arc::ptr_eq(&found, log));
+        if !is(self.get_log(partition), current) || !is(self.get_future_log(partition), future) {
+            // Deleted, or exchanged, meanwhile.
+            return Ok(MoveProgress::None);
+        }
         future.flush()?;
         if !current.freeze_at(future.log_end_offset()) {
             return Ok(MoveProgress::Behind(current.log_end_offset().0 - future.log_end_offset().0));

@@ -1,7 +1,15 @@
 //! The table of tools, and how one is found by its names.
 
+pub mod broker_api_versions;
+pub mod cluster;
+pub mod consumer_groups;
+pub mod delete_records;
 pub mod dump_log;
+pub mod get_offsets;
+pub mod log_dirs;
+pub mod metadata_quorum;
 pub mod storage;
+pub mod topics;
 
 use std::io::Write;
 
@@ -30,6 +38,29 @@ const fn command(name: &'static str, kafka_name: &'static str, about: &'static s
 /// All tools, in the order in which the help shows them.
 pub const COMMANDS: &[Command] = &[
     command("storage", "kafka-storage", "Format a node's directories, or look at them", storage::run),
+    command("topics", "kafka-topics", "Create, delete, describe, list and change topics", topics::run),
+    command(
+        "consumer-groups",
+        "kafka-consumer-groups",
+        "List, describe, reset and delete consumer groups",
+        consumer_groups::run,
+    ),
+    command("get-offsets", "kafka-get-offsets", "Tell the offsets of partitions", get_offsets::run),
+    command("delete-records", "kafka-delete-records", "Delete records before an offset", delete_records::run),
+    command("log-dirs", "kafka-log-dirs", "Tell what partitions take on the disks of brokers", log_dirs::run),
+    command("cluster", "kafka-cluster", "Tell a cluster's id and nodes", cluster::run),
+    command(
+        "broker-api-versions",
+        "kafka-broker-api-versions",
+        "Tell which requests brokers serve",
+        broker_api_versions::run,
+    ),
+    command(
+        "metadata-quorum",
+        "kafka-metadata-quorum",
+        "Tell the state of the controllers' quorum",
+        metadata_quorum::run,
+    ),
     command(
         "dump-log",
         "kafka-dump-log",

@@ -4,9 +4,11 @@
 
 mod arguments;
 mod commands;
+mod datetime;
 mod failure;
 mod options;
 mod schema_json;
+mod session;
 
 pub use commands::{COMMANDS, Command, find, storage};
 pub use failure::Failure;

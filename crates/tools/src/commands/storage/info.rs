@@ -1,12 +1,16 @@
 //! `kafka-storage info`: what is in the directories of a node. Kafka: `StorageTool.infoCommand`.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 
 use config::BrokerConfig;
+<<<<<<< HEAD
 use storage::{META_PROPERTIES_FILE, MetaProperties};
+=======
+use storage::MetaProperties;
+use world::files::RealFiles;
+>>>>>>> 1647562 (tools: topics, consumer groups, offsets, records, log dirs, cluster, api versions and quorum, by the admin client)
 
 use crate::Failure;
 
@@ -18,17 +22,17 @@ pub(super) fn directories(config: &BrokerConfig) -> BTreeSet<String> {
 pub(super) fn run(config: &BrokerConfig, out: &mut dyn Write) -> Result<(), Failure> {
     let mut found = Vec::new();
     let mut problems = Vec::new();
-    let mut first: Option<(MetaProperties, String)> = None;
+    let mut first: Option<MetaProperties> = None;
     for directory in directories(config) {
         match look_into(&directory) {
-            Ok((properties, text)) => {
+            Ok(properties) => {
                 found.push(directory);
                 match &first {
-                    None => first = Some((properties, text)),
-                    Some((first, _)) if first.cluster_id != properties.cluster_id => {
+                    None => first = Some(properties),
+                    Some(first) if first.cluster_id != properties.cluster_id => {
                         problems.push("Mismatched cluster IDs between storage directories.".to_owned());
                     }
-                    Some((first, _)) if first.node_id != properties.node_id => {
+                    Some(first) if first.node_id != properties.node_id => {
                         problems.push("Mismatched node IDs between storage directories.".to_owned());
                     }
                     Some(_) => {}
@@ -41,19 +45,21 @@ pub(super) fn run(config: &BrokerConfig, out: &mut dyn Write) -> Result<(), Fail
         }
     }
     show("Found log director", ("y:", "ies:"), &found, out)?;
-    if let Some((_, text)) = first {
-        writeln!(out, "Found metadata: {}\n", as_java_map(&text))?;
+    if let Some(first) = first {
+        writeln!(out, "Found metadata: {}\n", as_java_map(&first))?;
     }
     show("Found problem", (":", "s:"), &problems, out)?;
     if problems.is_empty() { Ok(()) } else { Err(Failure::Code(1)) }
 }
 
-fn look_into(directory: &str) -> Result<(MetaProperties, String), (bool, String)> {
+/// The directory's identity, or whether it is a directory and what is wrong with it.
+fn look_into(directory: &str) -> Result<MetaProperties, (bool, String)> {
     let path = Path::new(directory);
     if !path.is_dir() {
         let reason = if path.exists() { "is not a directory" } else { "does not exist" };
         return Err((false, format!("{directory} {reason}")));
     }
+<<<<<<< HEAD
     let file = path.join(META_PROPERTIES_FILE);
     let text = match fs::read_to_string(&file) {
         Ok(text) => text,
@@ -65,13 +71,26 @@ fn look_into(directory: &str) -> Result<(MetaProperties, String), (bool, String)
     match MetaProperties::parse(text.as_bytes()) {
         Ok(properties) => Ok((properties, text)),
         Err(error) => Err((true, format!("Error loading {}: {error}", file.display()))),
+=======
+    match MetaProperties::read(&RealFiles, path) {
+        Ok(Some(found)) => Ok(found),
+        Ok(None) => Err((true, format!("{directory} is not formatted."))),
+        Err(error) => Err((true, format!("Error loading {}: {error}", MetaProperties::path(path).display()))),
+>>>>>>> 1647562 (tools: topics, consumer groups, offsets, records, log dirs, cluster, api versions and quorum, by the admin client)
     }
 }
 
-fn as_java_map(text: &str) -> String {
-    let props: BTreeMap<_, _> = config::parse_properties(text.as_bytes()).unwrap_or_default();
-    let entries: Vec<_> = props.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    format!("{{{}}}", entries.join(", "))
+/// The properties as Java shows a map.
+fn as_java_map(properties: &MetaProperties) -> String {
+    let entries = [
+        ("cluster.id", properties.cluster_id.clone()),
+        ("directory.id", properties.directory_id.map(|id| id.to_string())),
+        ("node.id", properties.node_id.map(|id| id.to_string())),
+        ("version", Some(properties.version.to_string())),
+    ];
+    let shown: Vec<_> =
+        entries.into_iter().filter_map(|(key, value)| Some(format!("{key}={}", value?))).collect();
+    format!("{{{}}}", shown.join(", "))
 }
 
 fn show(title: &str, ends: (&str, &str), lines: &[String], out: &mut dyn Write) -> Result<(), Failure> {

@@ -1,0 +1,102 @@
+//! The connection of a tool: the client's configuration from the command line, and a runtime to wait in.
+
+use std::fs;
+use std::future::Future;
+
+use client::{Admin, ConfigMap};
+use config::parse_properties;
+use regex::Regex;
+
+use crate::Failure;
+
+/// Waits for `future`, with timers and sockets.
+pub fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(future)
+}
+
+/// Reads a properties file.
+pub fn load_properties(path: &str) -> Result<ConfigMap, Failure> {
+    let bytes = fs::read(path).map_err(|error| Failure::message(format!("{path}: {error}")))?;
+    parse_properties(&bytes).map_err(|error| Failure::message(format!("{path}: {error}")))
+}
+
+/// The client's configuration: a properties file, if one is given, under `bootstrap.servers`.
+pub fn client_config(file: Option<&str>, servers: Option<&str>) -> Result<ConfigMap, Failure> {
+    let mut map = file.map(load_properties).transpose()?.unwrap_or_default();
+    if let Some(servers) = servers {
+        map.insert("bootstrap.servers".to_owned(), servers.to_owned());
+    }
+    Ok(map)
+}
+
+/// Makes an admin client; must be called within the runtime.
+pub fn admin(config: &ConfigMap) -> Result<Admin, Failure> {
+    Admin::from_map(config)
+        .map_err(|error| Failure::message(format!("Failed to create new KafkaAdminClient\n{error}")))
+}
+
+/// A failure of the client, in its words.
+pub fn failed(error: client::Error) -> Failure {
+    Failure::message(error.to_string())
+}
+
+/// A pattern of topic names as Kafka's tools take it: a regular expression, in which a comma means "or", and quotes
+/// around the whole do not count. Kafka: `TopicFilter.IncludeList`.
+pub struct TopicFilter(Regex);
+
+impl TopicFilter {
+    /// Parses the pattern.
+    pub fn new(text: &str) -> Result<Self, Failure> {
+        let pattern: String = text.trim().replace(',', "|").chars().filter(|c| !c.is_whitespace()).collect();
+        let pattern = pattern.trim_matches(['"', '\'']);
+        let regex = Regex::new(&format!("^(?:{pattern})$"));
+        regex.map(Self).map_err(|_| Failure::message(format!("{text} is an invalid regex.")))
+    }
+
+    /// Whether the topic is meant.
+    pub fn allows(&self, topic: &str, exclude_internal: bool) -> bool {
+        self.0.is_match(topic) && !(exclude_internal && model::topic_name::is_internal(topic))
+    }
+}
+
+/// Writes rows under headers, each column as wide as it needs, a tab behind each.
+/// Kafka: `ToolsUtils.prettyPrintTable`.
+pub fn tab_table(
+    headers: &[&str],
+    rows: &[Vec<String>],
+    out: &mut dyn std::io::Write,
+) -> Result<(), Failure> {
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([headers[column].chars().count()]).max().unwrap_or(0)
+    };
+    let widths: Vec<_> = (0..headers.len()).map(width).collect();
+    let headers: Vec<_> = headers.iter().map(|header| header.to_string()).collect();
+    for row in [&headers].into_iter().chain(rows) {
+        let cells: Vec<_> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}\t")).collect();
+        writeln!(out, "{}", cells.concat())?;
+    }
+    Ok(())
+}
+
+/// The name of Kafka's exception for a failure, with its package, as tools print it.
+pub fn exception(error: &client::Error) -> String {
+    let name = match error.kafka_name() {
+        "UNKNOWN_SERVER_ERROR" => "UnknownServerException".to_owned(),
+        "NON_EMPTY_GROUP" => "GroupNotEmptyException".to_owned(),
+        "TOPIC_ALREADY_EXISTS" => "TopicExistsException".to_owned(),
+        "REQUEST_TIMED_OUT" => "TimeoutException".to_owned(),
+        "INVALID_CONFIG" => "InvalidConfigurationException".to_owned(),
+        "LEADER_NOT_AVAILABLE" => "LeaderNotAvailableException".to_owned(),
+        "NOT_LEADER_OR_FOLLOWER" => "NotLeaderOrFollowerException".to_owned(),
+        name if name.contains('_') || name.chars().all(|c| c.is_ascii_uppercase()) => {
+            let words = name.split('_').map(|word| {
+                let (first, rest) = word.split_at(1.min(word.len()));
+                format!("{first}{}", rest.to_lowercase())
+            });
+            format!("{}Exception", words.collect::<String>().replace("FailedException", "Exception"))
+        }
+        name => name.to_owned(),
+    };
+    format!("org.apache.kafka.common.errors.{name}")
+}

@@ -58,6 +58,7 @@ const BROKER_APIS: &[ApiKey] = &[
     ApiKey::DescribeConfigs,
     ApiKey::AlterConfigs,
     ApiKey::DescribeLogDirs,
+    ApiKey::SaslAuthenticate,
     ApiKey::CreateTopics,
     ApiKey::DeleteTopics,
     ApiKey::DeleteRecords,
@@ -81,7 +82,7 @@ const BROKER_APIS: &[ApiKey] = &[
 ];
 
 /// The controller's APIs that are served.
-const CONTROLLER_APIS: &[ApiKey] = &[ApiKey::SaslHandshake, ApiKey::ApiVersions];
+const CONTROLLER_APIS: &[ApiKey] = &[ApiKey::SaslHandshake, ApiKey::ApiVersions, ApiKey::SaslAuthenticate];
 
 /// Returns the versions of an API that a listener serves; none if it does not serve the API.
 pub fn served_versions(api: ApiKey, role: ListenerRole) -> Option<RangeInclusive<i16>> {
@@ -125,7 +126,6 @@ async fn on_broker(broker: &Arc<Broker>, context: &RequestContext, body: Request
             describe_groups::handle(broker, context, *request).await.into()
         }
         RequestBody::ListGroups(request) => list_groups::handle(broker, *request).await.into(),
-        RequestBody::SaslHandshake(_) => sasl_handshake::handle().into(),
         RequestBody::ApiVersions(request) => {
             api_versions::handle(&broker.metadata.image(), context, &request).into()
         }
@@ -191,7 +191,6 @@ async fn on_controller(broker: &Arc<Broker>, context: &RequestContext, body: Req
         RequestBody::ApiVersions(request) => {
             api_versions::handle(&broker.metadata.image(), context, &request).into()
         }
-        RequestBody::SaslHandshake(_) => sasl_handshake::handle().into(),
         body => not_served(&body),
     }
 }

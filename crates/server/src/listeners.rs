@@ -4,7 +4,7 @@
 //! - what speaks on an address that others can reach is authenticated and encrypted, unless somebody said otherwise
 //! - a listener that cannot accept now (all file descriptors in use) tries again a little later and says so once
 //!
-//! Not yet: TLS and SASL listeners; `max.connection.creation.rate`. Kafka: `SocketServer`.
+//! Not yet: `max.connection.creation.rate`. Kafka: `SocketServer`.
 
 use std::collections::HashMap;
 use std::io;
@@ -12,14 +12,16 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::{BrokerConfig, EndPoint, SecurityProtocol};
+use config::{BrokerConfig, EndPoint};
 use network::{
     Connection, ConnectionLimits, ConnectionOptions, ConnectionQuotas, Incoming, Listener, MemoryBudget,
 };
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use world::chance::Chance;
 
 use crate::dispatch::Dispatcher;
+use crate::listener_security::{ListenerSecurity, ListenerSecurityError};
 use crate::request::{ListenerContext, ListenerRole};
 use crate::serve::serve;
 
@@ -49,9 +51,14 @@ pub enum ListenError {
         /// Its port.
         port: i32,
     },
-    /// The security protocol is not served.
-    #[error("the listener {0} needs {1}, which is not served yet")]
-    NotYet(String, &'static str),
+    /// Its keys, certificates, mechanisms or users cannot be used.
+    #[error("the listener {listener} cannot be used: {source}")]
+    Security {
+        /// The listener.
+        listener: String,
+        /// Why.
+        source: ListenerSecurityError,
+    },
 }
 
 /// A listener that is bound.
@@ -62,6 +69,7 @@ pub struct Bound {
     /// Where it listens, with the port that was taken for port 0.
     pub(crate) address: SocketAddr,
     options: ConnectionOptions,
+    security: Arc<ListenerSecurity>,
 }
 
 impl Bound {
@@ -71,17 +79,13 @@ impl Bound {
     }
 }
 
-/// Refuses what would let strangers in. `allowed` where somebody asked for it: `--insecure`, or a given
-/// `server.properties`.
-pub(crate) fn check_safety(config: &BrokerConfig, allowed: bool) -> Result<(), ListenError> {
-    for endpoint in &config.listeners.listeners {
-        let is_open = endpoint.security_protocol != SecurityProtocol::SaslSsl;
-        if is_open && !allowed && !is_loopback(endpoint) {
-            let (name, host, port) = (endpoint.listener.clone(), endpoint.host.clone(), endpoint.port);
-            return Err(ListenError::Open { name, host, port });
-        }
+/// Refuses what would let strangers in.
+fn check_safety(endpoint: &EndPoint, security: &ListenerSecurity) -> Result<(), ListenError> {
+    if security.is_safe() || is_loopback(endpoint) {
+        return Ok(());
     }
-    Ok(())
+    let (name, host, port) = (endpoint.listener.clone(), endpoint.host.clone(), endpoint.port);
+    Err(ListenError::Open { name, host, port })
 }
 
 /// Tells whether every address of a listener's host is the machine's own.
@@ -101,21 +105,31 @@ fn resolve(endpoint: &EndPoint) -> io::Result<Vec<SocketAddr>> {
     Ok(addresses)
 }
 
-/// Binds every listener of the configuration, without accepting yet.
-pub(crate) fn bind(config: &BrokerConfig) -> Result<Vec<Bound>, ListenError> {
+/// Binds every listener of the configuration, without accepting yet. `open_allowed` where somebody asked for listeners
+/// that anyone can use: `--insecure`, or a given `server.properties`.
+pub(crate) fn bind(
+    config: &BrokerConfig,
+    chance: &dyn Chance,
+    open_allowed: bool,
+) -> Result<Vec<Bound>, ListenError> {
     let quotas = ConnectionQuotas::new(limits(config));
-    let bound = config.listeners.listeners.iter().map(|endpoint| bind_one(config, endpoint, &quotas));
-    bound.collect()
+    let bind = |endpoint: &EndPoint| {
+        let security = ListenerSecurity::read(config, endpoint, chance)
+            .map_err(|source| ListenError::Security { listener: endpoint.listener.clone(), source })?;
+        if !open_allowed {
+            check_safety(endpoint, &security)?;
+        }
+        bind_one(config, endpoint, security, &quotas)
+    };
+    config.listeners.listeners.iter().map(bind).collect()
 }
 
 fn bind_one(
     config: &BrokerConfig,
     endpoint: &EndPoint,
+    security: ListenerSecurity,
     quotas: &Arc<ConnectionQuotas>,
 ) -> Result<Bound, ListenError> {
-    if endpoint.security_protocol != SecurityProtocol::Plaintext {
-        return Err(ListenError::NotYet(endpoint.listener.clone(), endpoint.security_protocol.name()));
-    }
     let backlog = config.network.socket_listen_backlog_size;
     let bind = || {
         let address = *resolve(endpoint)?.first().ok_or(io::ErrorKind::AddrNotAvailable)?;
@@ -135,7 +149,13 @@ fn bind_one(
     };
     let name = endpoint.listener.clone();
     let context = Arc::new(ListenerContext { name, security_protocol: endpoint.security_protocol, role });
-    Ok(Bound { listener, context, address, options: connection_options(config) })
+    Ok(Bound {
+        listener,
+        context,
+        address,
+        options: connection_options(config),
+        security: Arc::new(security),
+    })
 }
 
 fn connection_options(config: &BrokerConfig) -> ConnectionOptions {
@@ -200,11 +220,11 @@ pub(crate) async fn accept(bound: Bound, dispatcher: Dispatcher, mut stop: watch
 }
 
 fn handle(incoming: Incoming, bound: &Bound, dispatcher: Dispatcher) -> impl Future<Output = ()> + use<> {
-    let (options, context) = (bound.options.clone(), bound.context.clone());
+    let (options, context, security) = (bound.options.clone(), bound.context.clone(), bound.security.clone());
     async move {
         let peer = incoming.peer;
-        match Connection::accept(incoming, options, None).await {
-            Ok(connection) => serve(connection, dispatcher, context).await,
+        match Connection::accept(incoming, options, security.tls.clone()).await {
+            Ok(connection) => serve(connection, dispatcher, context, security).await,
             Err(error) => tracing::info!(%peer, listener = context.name, "connection closed: {error}"),
         }
     }
@@ -212,6 +232,8 @@ fn handle(incoming: Incoming, bound: &Bound, dispatcher: Dispatcher) -> impl Fut
 
 #[cfg(test)]
 mod tests {
+    use config::SecurityProtocol;
+
     use super::*;
 
     fn endpoint(host: &str) -> EndPoint {

@@ -55,8 +55,7 @@ impl PreparedNode {
     /// # Errors
     /// A listener is unsafe or taken, or no log dir is usable.
     pub fn new(config: Arc<BrokerConfig>, world: World, open_allowed: bool) -> Result<Self, NodeError> {
-        listeners::check_safety(&config, open_allowed)?;
-        let bound = listeners::bind(&config)?;
+        let bound = listeners::bind(&config, &*world.chance, open_allowed)?;
         let logs = start::open_logs(&config, &world)?;
         Ok(Self { config, world, bound, logs })
     }

@@ -71,6 +71,3 @@ impl RequestContext {
         self.listener.role == ListenerRole::Broker { inter_broker: true }
     }
 }
-
-/// The principal of those who did not log in. Kafka: `KafkaPrincipal.ANONYMOUS`.
-pub const ANONYMOUS: &str = "User:ANONYMOUS";

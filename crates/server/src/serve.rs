@@ -7,16 +7,21 @@
 //! Kafka: `SocketServer.Processor`, `RequestHeader.parse`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use network::{Connection, ConnectionError};
+use bytes::Bytes;
+use network::{Connection, ConnectionError, Frame};
 use protocol::header::{decode_request_header, encode_response_header};
 use protocol::{
     ApiKey, DecodeError, EncodeError, Piece, Reader, RequestBody, RequestHeader, ResponseBody, Writer,
 };
+use tokio::time::timeout_at;
 
 use crate::dispatch::{Answer, Dispatcher, served_versions};
 use crate::handlers::api_versions;
-use crate::request::{ANONYMOUS, ListenerContext, RequestContext};
+use crate::listener_security::ListenerSecurity;
+use crate::login::{Login, LoginStep};
+use crate::request::{ListenerContext, RequestContext};
 
 /// Why a connection was ended from this side.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +36,8 @@ enum Ending {
     NotServed { api: ApiKey, version: i16 },
     #[error("{0}")]
     Refused(String),
+    #[error("authentication failed: {0}")]
+    Login(String),
     #[error("a response that cannot be written: {0}")]
     Unwritable(#[from] EncodeError),
 }
@@ -40,10 +47,12 @@ pub(crate) async fn serve(
     mut connection: Connection,
     dispatcher: Dispatcher,
     listener: Arc<ListenerContext>,
+    security: Arc<ListenerSecurity>,
 ) {
     let peer = connection.peer();
-    let serving = Serving { dispatcher, listener };
-    let name = &serving.listener.name;
+    let login = Login::new(security, &connection);
+    let mut serving = Serving { dispatcher, listener: listener.clone(), login };
+    let name = &listener.name;
     match serving.run(&mut connection).await {
         Ok(()) => {}
         Err(Ending::Connection(error)) if error.is_ordinary() => {
@@ -60,29 +69,65 @@ pub(crate) async fn serve(
 struct Serving {
     dispatcher: Dispatcher,
     listener: Arc<ListenerContext>,
+    login: Login,
+}
+
+/// What a request gets.
+enum Reply {
+    Write(Vec<Piece>),
+    Nothing,
+    /// An answer, or none, after a while, and then the end.
+    End(Vec<Piece>, Duration, Ending),
 }
 
 impl Serving {
-    async fn run(&self, connection: &mut Connection) -> Result<(), Ending> {
-        while let Some(frame) = connection.read_frame().await? {
-            let pieces = self.reply(connection, Reader::new(frame.bytes)).await?;
-            if let Some(pieces) = pieces {
-                connection.write_frame(pieces).await?;
+    async fn run(&mut self, connection: &mut Connection) -> Result<(), Ending> {
+        loop {
+            connection.set_frame_size_max(self.login.frame_size_max());
+            let Some(frame) = self.next_frame(connection).await? else { return Ok(()) };
+            match self.reply(connection, frame.bytes).await? {
+                Reply::Write(pieces) => connection.write_frame(pieces).await?,
+                Reply::Nothing => {}
+                Reply::End(pieces, delay, ending) => {
+                    tokio::time::sleep(delay).await;
+                    if !pieces.is_empty() {
+                        connection.write_frame(pieces).await?;
+                    }
+                    return Err(ending);
+                }
             }
             // Only now does the frame's memory go back to the listener's budget.
             drop(frame.charge);
         }
-        Ok(())
+    }
+
+    /// Who has not logged in must do so in time; who has, may be silent for `connections.max.idle.ms`.
+    async fn next_frame(&self, connection: &mut Connection) -> Result<Option<Frame>, Ending> {
+        let Some(deadline) = self.login.deadline() else { return Ok(connection.read_frame().await?) };
+        match timeout_at(deadline, connection.read_frame()).await {
+            Ok(frame) => Ok(frame?),
+            Err(_) => Err(Ending::Login("it did not log in in time".to_owned())),
+        }
     }
 
     /// Answers one request; nothing where a producer wants no answer.
-    async fn reply(&self, connection: &Connection, mut input: Reader) -> Result<Option<Vec<Piece>>, Ending> {
+    async fn reply(&mut self, connection: &Connection, frame: Bytes) -> Result<Reply, Ending> {
+        let image = self.dispatcher.broker.metadata.image();
+        if self.login.awaits_token() {
+            let step = self.login.token(&frame, &image);
+            return Ok(login_reply(step, |token| Ok(vec![Piece::Bytes(token)]))?);
+        }
+        let mut input = Reader::new(frame);
         let (api, header) = decode_request_header(&mut input)?;
         let context = self.context(connection, api, header);
         let version = context.version;
+        self.login.check_lifetime(api).map_err(Ending::Login)?;
         match served_versions(api, self.listener.role) {
             Some(versions) if versions.contains(&version) => {}
-            Some(_) if api == ApiKey::ApiVersions => return self.answer_future_version(&context).map(Some),
+            Some(_) if api == ApiKey::ApiVersions => {
+                self.login.api_versions(false).map_err(Ending::Login)?;
+                return self.answer_future_version(&context).map(Reply::Write);
+            }
             _ => return Err(Ending::NotServed { api, version }),
         }
         let body = RequestBody::decode(api, version, &mut input).map_err(|error| Ending::UnreadableBody {
@@ -92,9 +137,16 @@ impl Serving {
         })?;
         // What was read out of the frame shares its memory; the reader itself need not hold on to it.
         drop(input);
+        if api == ApiKey::ApiVersions {
+            self.login.api_versions(true).map_err(Ending::Login)?;
+        } else if self.login.takes(api) {
+            let step = self.login.request(version, &body, &image, &*self.dispatcher.broker.chance);
+            return Ok(login_reply(step, |response| encode(&context, &response))?);
+        }
+        drop(image);
         match self.dispatcher.dispatch(&context, body).await {
-            Answer::Respond(response) => Ok(Some(encode(&context, &response)?)),
-            Answer::Nothing => Ok(None),
+            Answer::Respond(response) => Ok(Reply::Write(encode(&context, &response)?)),
+            Answer::Nothing => Ok(Reply::Nothing),
             Answer::Close(reason) => Err(Ending::Refused(reason)),
         }
     }
@@ -113,8 +165,21 @@ impl Serving {
             client_id: header.client_id,
             peer: connection.peer(),
             listener: self.listener.clone(),
-            principal: ANONYMOUS.into(),
+            principal: self.login.principal(),
             received_at: self.dispatcher.broker.clock.monotonic(),
+        }
+    }
+}
+
+fn login_reply<R>(
+    step: LoginStep<R>,
+    encode: impl FnOnce(R) -> Result<Vec<Piece>, EncodeError>,
+) -> Result<Reply, EncodeError> {
+    match step {
+        LoginStep::Answer(answer) => Ok(Reply::Write(encode(answer)?)),
+        LoginStep::Refuse(answer, delay, reason) => {
+            let pieces = answer.map_or(Ok(Vec::new()), encode)?;
+            Ok(Reply::End(pieces, delay, Ending::Login(reason)))
         }
     }
 }

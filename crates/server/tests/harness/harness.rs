@@ -56,6 +56,11 @@ impl TestNode {
         tokio::task::spawn_blocking(move || controller.stop()).await.expect("the controller stops");
     }
 
+    /// Where the listener called `name` is.
+    pub fn address_of(&self, name: &str) -> SocketAddr {
+        self.node.addresses().iter().find(|(listener, _)| listener == name).expect("it listens").1
+    }
+
     /// Connects a client.
     pub async fn client(&self) -> Client {
         Client::connect(self.address).await

@@ -1,0 +1,203 @@
+//! Listeners with SASL and TLS: who gets in, who does not, and what they are told.
+
+#[path = "harness/harness.rs"]
+mod harness;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, Bytes};
+use harness::{Client, TestNode};
+use protocol::{
+    ErrorCode, MetadataRequest, SaslAuthenticateRequest, SaslAuthenticateResponse, SaslHandshakeRequest,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+const PROTOCOLS: &str = "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_PLAINTEXT,ENCRYPTED:SSL";
+const JAAS: &str = "listener.name.secure.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_alice=\"alices-secret\";";
+
+async fn start(dir: &std::path::Path, more: &[&str]) -> (TestNode, SocketAddr) {
+    let overrides = [
+        "listeners=PLAINTEXT://localhost:0,SECURE://localhost:0,CONTROLLER://localhost:0",
+        PROTOCOLS,
+        "inter.broker.listener.name=PLAINTEXT",
+        "listener.name.secure.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256",
+        JAAS,
+    ];
+    let node = TestNode::start(dir, &[&overrides, more].concat()).await;
+    let address = node.address_of("SECURE");
+    (node, address)
+}
+
+async fn handshake(client: &mut Client, mechanism: &str, version: i16) -> ErrorCode {
+    let request = SaslHandshakeRequest { mechanism: mechanism.to_owned(), ..Default::default() };
+    client.ask(request, version).await.error_code
+}
+
+async fn token(client: &mut Client, token: &[u8]) -> SaslAuthenticateResponse {
+    let auth_bytes = Bytes::copy_from_slice(token);
+    client.ask(SaslAuthenticateRequest { auth_bytes, ..Default::default() }, 2).await
+}
+
+#[tokio::test]
+async fn a_user_who_knows_the_password_is_served() {
+    let dir = tempfile::tempdir().unwrap();
+    let (node, address) = start(dir.path(), &[]).await;
+    let mut client = Client::connect(address).await;
+    let versions = client.ask(protocol::ApiVersionsRequest::default(), 2).await;
+    assert_eq!(versions.error_code, ErrorCode::NONE);
+    assert_eq!(handshake(&mut client, "PLAIN", 1).await, ErrorCode::NONE);
+    assert_eq!(token(&mut client, b"\0alice\0alices-secret").await.error_code, ErrorCode::NONE);
+    assert_eq!(client.ask(MetadataRequest::default(), 1).await.brokers.len(), 1);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn an_old_client_sends_its_token_bare() {
+    let dir = tempfile::tempdir().unwrap();
+    let (node, address) = start(dir.path(), &[]).await;
+    let mut client = Client::connect(address).await;
+    assert_eq!(handshake(&mut client, "PLAIN", 0).await, ErrorCode::NONE);
+    client.send_frame(b"\0alice\0alices-secret").await;
+    assert_eq!(client.receive_frame().await.unwrap().remaining(), 0);
+    assert_eq!(client.ask(MetadataRequest::default(), 1).await.brokers.len(), 1);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_cannot_log_in_is_told_the_same_after_a_while_and_closed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (node, address) = start(dir.path(), &[]).await;
+    let mut answers = Vec::new();
+    for plain in [&b"\0alice\0wrong"[..], b"\0nobody\0alices-secret"] {
+        let mut client = Client::connect(address).await;
+        handshake(&mut client, "PLAIN", 1).await;
+        let asked = Instant::now();
+        let answer = token(&mut client, plain).await;
+        assert!(asked.elapsed() >= Duration::from_millis(100), "answered after {:?}", asked.elapsed());
+        assert_eq!(answer.error_code, ErrorCode::SASL_AUTHENTICATION_FAILED);
+        assert!(client.is_closed().await);
+        answers.push(answer.error_message);
+    }
+    assert_eq!(answers[0], answers[1], "the answer tells whether the user exists");
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn an_unknown_scram_user_is_challenged_like_any_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let (node, address) = start(dir.path(), &[]).await;
+    let mut salts = Vec::new();
+    for _ in 0..2 {
+        let mut client = Client::connect(address).await;
+        assert_eq!(handshake(&mut client, "SCRAM-SHA-256", 1).await, ErrorCode::NONE);
+        let challenge = token(&mut client, b"n,,n=nobody,r=abcdefgh").await;
+        assert_eq!(challenge.error_code, ErrorCode::NONE);
+        let text = String::from_utf8(challenge.auth_bytes.to_vec()).unwrap();
+        let nonce = text.split(',').next().unwrap().to_owned();
+        salts.push(text.split(',').nth(1).unwrap().to_owned());
+        let proof = format!("c=biws,{nonce},p=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
+        let answer = token(&mut client, proof.as_bytes()).await;
+        assert_eq!(answer.error_code, ErrorCode::SASL_AUTHENTICATION_FAILED);
+        assert!(client.is_closed().await);
+    }
+    assert_eq!(salts[0], salts[1], "an unknown user's salt changes, which tells that it is unknown");
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn before_the_login_nothing_else_is_served_and_frames_stay_small() {
+    let dir = tempfile::tempdir().unwrap();
+    let (node, address) = start(dir.path(), &["monedula.handshake.timeout.ms=500"]).await;
+    let mut early = Client::connect(address).await;
+    early.send(MetadataRequest::default(), 1).await;
+    assert!(early.is_closed().await, "a request before the handshake");
+
+    let mut large = Client::connect(address).await;
+    large.socket.write_i32(524_289).await.unwrap();
+    assert!(large.is_closed().await, "a frame over 512 KiB");
+
+    let mut unknown = Client::connect(address).await;
+    assert_eq!(handshake(&mut unknown, "GSSAPI", 1).await, ErrorCode::UNSUPPORTED_SASL_MECHANISM);
+    assert!(unknown.is_closed().await);
+
+    let mut silent = Client::connect(address).await;
+    assert!(silent.is_closed().await, "a client that says nothing is closed in time");
+    node.stop().await;
+}
+
+/// Makes a key and its certificate for `localhost`.
+fn certificate() -> rcgen::CertifiedKey<rcgen::KeyPair> {
+    rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap()
+}
+
+#[tokio::test]
+async fn a_listener_with_tls_serves_those_who_trust_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let own = certificate();
+    let pem = dir.path().join("server.pem");
+    std::fs::write(&pem, own.signing_key.serialize_pem() + &own.cert.pem()).unwrap();
+    let location = format!("ssl.keystore.location={}", pem.display());
+    let overrides = [
+        "listeners=PLAINTEXT://localhost:0,ENCRYPTED://localhost:0,CONTROLLER://localhost:0",
+        PROTOCOLS,
+        "inter.broker.listener.name=PLAINTEXT",
+        "ssl.keystore.type=PEM",
+        &location,
+    ];
+    let node = TestNode::start(dir.path(), &overrides).await;
+    let address = node.address_of("ENCRYPTED");
+
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(own.cert.der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let connector = TlsConnector::from(Arc::new(config));
+    let socket = TcpStream::connect(address).await.unwrap();
+    let mut stream = connector.connect("localhost".try_into().unwrap(), socket).await.unwrap();
+    // ApiVersions 0 with correlation id 7 and no client id.
+    stream.write_all(&[0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 0xff, 0xff]).await.unwrap();
+    let size = stream.read_i32().await.unwrap();
+    let mut answer = vec![0; size as usize];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(answer[..6], [0, 0, 0, 7, 0, 0]);
+
+    // Whoever speaks no TLS is closed.
+    let mut plain = TcpStream::connect(address).await.unwrap();
+    plain.write_all(&[0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 0xff, 0xff]).await.unwrap();
+    let mut rest = Vec::new();
+    let _ = plain.read_to_end(&mut rest).await;
+    assert!(!rest.starts_with(&[0, 0]), "answered in the clear");
+    drop(stream);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_listener_that_others_can_reach_needs_tls_and_a_login_or_a_word() {
+    let dir = tempfile::tempdir().unwrap();
+    let log_dirs = format!("log.dirs={}", dir.path().join("data").display());
+    let options = |insecure| server::RunOptions {
+        overrides: vec![
+            log_dirs.clone(),
+            "listeners=PLAINTEXT://0.0.0.0:0,CONTROLLER://localhost:0".to_owned(),
+            "advertised.listeners=PLAINTEXT://localhost:9092".to_owned(),
+            "controller.quorum.voters=1@localhost:9093".to_owned(),
+        ],
+        insecure,
+        ..Default::default()
+    };
+    let refused = options(false);
+    let config = Arc::new(server::configuration(&refused).unwrap());
+    let error = server::start(config.clone(), &refused).await.unwrap_err().to_string();
+    assert!(error.contains("--insecure"), "{error}");
+    let (node, controller) = server::start(config, &options(true)).await.unwrap();
+    node.stop().await;
+    controller.stop();
+}

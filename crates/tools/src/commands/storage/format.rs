@@ -16,7 +16,6 @@ use protocol::{
     KRaftVersionRecord, MetadataRecord, SnapshotFooterRecord, SnapshotHeaderRecord, VotersRecord,
 };
 use records::{BatchBuilder, BatchOptions, ControlRecord};
-use storage::{META_PROPERTIES_FILE, MetaProperties};
 
 use storage::MetaProperties;
 use world::files::RealFiles;
@@ -170,37 +169,17 @@ impl Format {
     }
 
     fn check_directory(&self, directory: &str, node_id: NodeId) -> Result<Option<MetaProperties>, Failure> {
-<<<<<<< HEAD
-        let path = Path::new(directory).join(META_PROPERTIES_FILE);
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Failure::message(format!("{}: {error}", path.display()))),
-        };
-        let found = MetaProperties::parse(text.as_bytes())
-            .map_err(|error| Failure::message(format!("{}: {error}", path.display())))?;
-=======
         let path = Path::new(directory);
         let found =
             MetaProperties::read(&RealFiles, path).map_err(|error| Failure::message(error.to_string()))?;
         let Some(found) = found else { return Ok(None) };
         let file = MetaProperties::path(path);
->>>>>>> 1647562 (tools: topics, consumer groups, offsets, records, log dirs, cluster, api versions and quorum, by the admin client)
         let mismatch = |name: &str, expected: String, read: String| {
             Failure::message(format!(
                 "Invalid {name} in: {}. Expected {expected}, but read {read}",
                 file.display()
             ))
         };
-<<<<<<< HEAD
-        if found.cluster_id.as_ref() != Some(&self.cluster_id) {
-            let read = found.cluster_id.unwrap_or_default();
-            return Err(mismatch("cluster.id", self.cluster_id.clone(), read));
-        }
-        if found.node_id != Some(node_id) {
-            let read = found.node_id.map_or_else(String::new, |id| id.to_string());
-            return Err(mismatch("node.id", node_id.to_string(), read));
-=======
         if found.cluster_id.as_ref().is_some_and(|id| *id != self.cluster_id) {
             return Err(mismatch(
                 "cluster.id",
@@ -211,7 +190,6 @@ impl Format {
         match found.node_id {
             Some(id) if id != node_id => Err(mismatch("node.id", node_id.to_string(), id.to_string())),
             _ => Ok(Some(found)),
->>>>>>> 1647562 (tools: topics, consumer groups, offsets, records, log dirs, cluster, api versions and quorum, by the admin client)
         }
     }
 
@@ -246,14 +224,8 @@ impl Format {
             write_durably(&file, &quorum_snapshot(voters, level, &listener)?)?;
             sync_directory(&log)?;
         }
-<<<<<<< HEAD
-        let properties = MetaProperties::new(self.cluster_id.as_str(), config.node_id, directory_id);
-        let text = properties.text(now().0);
-        write_durably(&path.join(META_PROPERTIES_FILE), text.as_bytes())?;
-=======
         let properties = MetaProperties::new(self.cluster_id.clone(), config.node_id, directory_id);
         properties.write(&RealFiles, path, now().0)?;
->>>>>>> 1647562 (tools: topics, consumer groups, offsets, records, log dirs, cluster, api versions and quorum, by the admin client)
         Ok(sync_directory(path)?)
     }
 }

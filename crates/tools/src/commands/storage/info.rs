@@ -5,12 +5,8 @@ use std::io::Write;
 use std::path::Path;
 
 use config::BrokerConfig;
-<<<<<<< HEAD
-use storage::{META_PROPERTIES_FILE, MetaProperties};
-=======
 use storage::MetaProperties;
 use world::files::RealFiles;
->>>>>>> 1647562 (tools: topics, consumer groups, offsets, records, log dirs, cluster, api versions and quorum, by the admin client)
 
 use crate::Failure;
 
@@ -59,24 +55,10 @@ fn look_into(directory: &str) -> Result<MetaProperties, (bool, String)> {
         let reason = if path.exists() { "is not a directory" } else { "does not exist" };
         return Err((false, format!("{directory} {reason}")));
     }
-<<<<<<< HEAD
-    let file = path.join(META_PROPERTIES_FILE);
-    let text = match fs::read_to_string(&file) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err((true, format!("{directory} is not formatted.")));
-        }
-        Err(error) => return Err((true, format!("Error loading {}: {error}", file.display()))),
-    };
-    match MetaProperties::parse(text.as_bytes()) {
-        Ok(properties) => Ok((properties, text)),
-        Err(error) => Err((true, format!("Error loading {}: {error}", file.display()))),
-=======
     match MetaProperties::read(&RealFiles, path) {
         Ok(Some(found)) => Ok(found),
         Ok(None) => Err((true, format!("{directory} is not formatted."))),
         Err(error) => Err((true, format!("Error loading {}: {error}", MetaProperties::path(path).display()))),
->>>>>>> 1647562 (tools: topics, consumer groups, offsets, records, log dirs, cluster, api versions and quorum, by the admin client)
     }
 }
 

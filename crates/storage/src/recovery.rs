@@ -14,8 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use config::LogConfig;
-use model::{Offset, Timestamp, TopicPartition, Uuid};
-use records::RecordBatch;
+use model::{Offset, TopicPartition, Uuid};
 
 use crate::leader_epochs::LeaderEpochs;
 use crate::log_dirs::LogDir;
@@ -24,12 +23,15 @@ use crate::names::{
 };
 use crate::producer_snapshot::ProducerSnapshots;
 use crate::producer_state::ProducerState;
-use crate::scan::{Entry, ScanError};
 use crate::segment::Segment;
-use crate::time_index::TimestampOffset;
-use crate::transaction_index::AbortedTxn;
-use crate::unified_log::{LEADER_EPOCH_FILE, Loaded, LogEnvironment, read_marker};
-use crate::{OffsetPosition, StorageError, UnifiedLog, checkpoint, names, partition_metadata};
+use crate::unified_log::{LEADER_EPOCH_FILE, Loaded, LogEnvironment};
+use crate::{StorageError, UnifiedLog, checkpoint, names, partition_metadata};
+
+mod producers;
+mod segment;
+
+pub(crate) use producers::rebuild_producers;
+use segment::recover_segment;
 
 /// What is known of a log before it is loaded.
 #[derive(Clone, Debug)]
@@ -346,173 +348,4 @@ impl Load<'_> {
         }
         Ok(next)
     }
-}
-
-/// Checks a segment's batches from `from` on and rebuilds its indexes there; cuts off what is not whole and returns how
-/// many bytes that were. `kept` is shown each batch that was checked. Kafka: `LogSegment.recover`.
-fn recover_segment(
-    segment: &Segment,
-    from: Offset,
-    index_interval: i32,
-    mut kept: impl FnMut(&Entry),
-) -> io::Result<u64> {
-    let size = segment.size();
-    let (mut offsets, mut times) = trusted_indexes(segment, from)?;
-    let trusted = (offsets.len(), times.len());
-    let start = offsets.last().copied().unwrap_or(segment.offset_index.beginning());
-    let none = TimestampOffset { timestamp: Timestamp::NONE, offset: segment.base_offset() };
-    let mut greatest = times.last().copied().unwrap_or(none);
-    let mut indexed_at = u64::from(start.position);
-    let mut whole = indexed_at;
-    let mut last = offsets.len().checked_sub(2).map_or(segment.base_offset().plus(-1), |n| offsets[n].offset);
-    let mut scanner = segment.scan(whole)?;
-    loop {
-        let entry = match scanner.next().and_then(|entry| match entry {
-            Some(entry) => scanner.read(&entry).map(|_| Some(entry)),
-            None => Ok(None),
-        }) {
-            Ok(Some(entry)) => entry,
-            Ok(None) | Err(ScanError::Corrupt(_)) => break,
-            Err(ScanError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => break,
-            Err(ScanError::Io(error)) => return Err(error),
-        };
-        let relative = entry.last_offset.0.wrapping_sub(segment.base_offset().0);
-        if entry.last_offset <= last
-            || entry.base_offset < segment.base_offset()
-            || relative > i64::from(i32::MAX)
-        {
-            break;
-        }
-        last = entry.last_offset;
-        if entry.max_timestamp > greatest.timestamp {
-            greatest = TimestampOffset { timestamp: entry.max_timestamp, offset: entry.last_offset };
-        }
-        if whole - indexed_at > index_interval.max(0) as u64 {
-            offsets.push(OffsetPosition { offset: entry.last_offset, position: whole as u32 });
-            push_time(&mut times, greatest);
-            indexed_at = whole;
-        }
-        kept(&entry);
-        whole = entry.end();
-    }
-    push_time(&mut times, greatest);
-    // An idle partition's indexes are not written again at each start.
-    if offsets.len() != trusted.0 || !segment.offset_index.file.has_just(trusted.0)? {
-        segment.offset_index.replace(&offsets)?;
-    }
-    if times.len() != trusted.1 || !segment.time_index.file.has_just(trusted.1)? {
-        segment.time_index.replace(&times)?;
-    }
-    if size > whole {
-        segment.log().set_len(whole)?;
-        // Were it cut in memory only, a later start would take the rest for what the next segment follows.
-        segment.sync_log()?;
-    }
-    segment.recovered(whole, greatest);
-    if last >= from {
-        segment.mark_dirty();
-    }
-    Ok(size - whole)
-}
-
-fn push_time(times: &mut Vec<TimestampOffset>, at: TimestampOffset) {
-    let news = times.last().map_or(at.timestamp > Timestamp::NONE, |last| at.timestamp > last.timestamp);
-    if news {
-        times.push(at);
-    }
-}
-
-/// Returns the index entries that recovery builds upon: those below `from`, if the log agrees with the last of them.
-fn trusted_indexes(
-    segment: &Segment,
-    from: Offset,
-) -> io::Result<(Vec<OffsetPosition>, Vec<TimestampOffset>)> {
-    if from <= segment.base_offset() {
-        return Ok((Vec::new(), Vec::new()));
-    }
-    let offsets = segment.offset_index.ascending(from, segment.size())?;
-    let Some(last) = offsets.last() else { return Ok((Vec::new(), Vec::new())) };
-    let before = offsets.len().checked_sub(2).map(|n| offsets[n].offset);
-    let found = segment.scan(u64::from(last.position))?.next();
-    let agrees = matches!(found, Ok(Some(entry))
-        if entry.last_offset <= last.offset && before.is_none_or(|before| entry.base_offset > before));
-    if !agrees {
-        return Ok((Vec::new(), Vec::new()));
-    }
-    let times = segment.time_index.ascending(last.offset.plus(1))?;
-    Ok((offsets, times))
-}
-
-/// Loads the producers from the latest snapshot and the log after it, up to `end`. From `recovered_from` on aborted
-/// transactions are put into the transaction indexes anew. Kafka: `UnifiedLog.rebuildProducerState`.
-pub(crate) fn rebuild_producers(
-    environment: &LogEnvironment,
-    folder: &Path,
-    snapshots: &mut ProducerSnapshots,
-    segments: &[Arc<Segment>],
-    start: Offset,
-    end: Offset,
-    recovered_from: Option<Offset>,
-) -> io::Result<ProducerState> {
-    let expiration_ms = environment.producer_expiration_ms();
-    let loaded = snapshots.load(&**environment.files(), folder, environment.now(), expiration_ms)?;
-    let mut producers = loaded.unwrap_or_else(|| ProducerState::empty(start));
-    if producers.end() < start {
-        producers.set_end(start);
-    }
-    if let Some(from) = recovered_from {
-        for segment in segments {
-            segment.transaction_index.truncate(from)?;
-        }
-    }
-    for (n, segment) in segments.iter().enumerate() {
-        let passed = segments.get(n + 1).is_some_and(|next| next.base_offset() <= producers.end());
-        if !passed && segment.base_offset() < end && producers.end() < end {
-            match replay_segment(segment, &mut producers, end, recovered_from) {
-                // Damage below the recovery point is not for loading to mend; what lies beyond it still counts.
-                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                    tracing::warn!(folder = %folder.display(), %error, "found damage while loading producers");
-                }
-                replayed => replayed?,
-            }
-        }
-    }
-    producers.set_end(end);
-    Ok(producers)
-}
-
-fn replay_segment(
-    segment: &Segment,
-    producers: &mut ProducerState,
-    end: Offset,
-    recovered_from: Option<Offset>,
-) -> io::Result<()> {
-    let Some(first) = segment.find(producers.end())? else { return Ok(()) };
-    let mut scanner = segment.scan(first.position)?;
-    while let Some(entry) = scanner.next().map_err(io::Error::from)? {
-        if entry.base_offset >= end {
-            break;
-        }
-        let Some(header) = entry.header.filter(|_| entry.last_offset >= producers.end()) else { continue };
-        let marker = if header.is_control() && header.has_producer_id() {
-            let bytes = scanner.read(&entry).map_err(io::Error::from)?;
-            let batch =
-                RecordBatch::parse(&bytes).map_err(|error| io::Error::from(ScanError::from(error)))?;
-            read_marker(&batch).ok().flatten()
-        } else {
-            None
-        };
-        let Some(completed) = producers.replay(&header, marker) else { continue };
-        let last_stable_offset = producers.last_stable_offset_after(&completed);
-        if completed.is_aborted && recovered_from.is_some_and(|from| completed.last_offset >= from) {
-            segment.transaction_index.append(AbortedTxn {
-                producer_id: completed.producer_id,
-                first_offset: completed.first_offset,
-                last_offset: completed.last_offset,
-                last_stable_offset,
-            })?;
-        }
-        producers.complete(&completed);
-    }
-    Ok(())
 }

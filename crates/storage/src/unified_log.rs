@@ -20,16 +20,12 @@ use std::time::Duration;
 use config::LogConfig;
 use model::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp, TopicPartition, Uuid};
 use tokio::sync::Notify;
-use world::chance::Chance;
-use world::clock::Clock;
 use world::files::Files;
 
-use crate::deletions::Deletions;
-use crate::group_commit::{CommitState, GroupCommit};
+use crate::group_commit::CommitState;
 use crate::leader_epochs::LeaderEpochs;
 use crate::log_dirs::LogDir;
 use crate::names::FolderKind;
-use crate::open_files::OpenFiles;
 use crate::producer_snapshot::ProducerSnapshots;
 use crate::producer_state::{ProducerState, ProducerStateEntry};
 use crate::segment::{Segment, SegmentLimits};
@@ -37,7 +33,9 @@ use crate::waiters::{Interest, Subscription, Waiters};
 use crate::{StorageError, partition_metadata};
 
 mod append;
+mod environment;
 mod flush;
+mod offsets;
 mod read;
 mod segments;
 mod timestamps;
@@ -45,106 +43,12 @@ mod truncate;
 
 pub(crate) use append::read_marker;
 pub use append::{AppendOptions, AppendOrigin, LogAppendInfo};
+pub use environment::LogEnvironment;
 pub(crate) use flush::LEADER_EPOCH_FILE;
+use offsets::Marks;
+pub use offsets::{LogOffsetMetadata, LogOffsets};
 pub use read::{FetchDataInfo, FetchIsolation};
 pub use timestamps::TimestampAndOffset;
-
-/// What all logs of a node share.
-#[derive(Debug)]
-pub struct LogEnvironment {
-    /// Files and descriptors.
-    pub open_files: Arc<OpenFiles>,
-    /// Both clocks.
-    pub clock: Arc<dyn Clock>,
-    /// Chance, for jitter and unique names.
-    pub chance: Arc<dyn Chance>,
-    /// Files that wait for their removal.
-    pub deletions: Arc<Deletions>,
-    /// Who syncs for those that wait.
-    pub group_commit: Arc<GroupCommit>,
-    /// `producer.id.expiration.ms`, which may be changed at run time.
-    pub producer_id_expiration_ms: AtomicI64,
-    /// Logs that have changed since their recovery point.
-    pub(crate) dirty: Mutex<Vec<Arc<UnifiedLog>>>,
-}
-
-impl LogEnvironment {
-    /// Makes an environment with at most `open_file_limit` files open.
-    pub fn new(
-        files: Arc<dyn Files>,
-        clock: Arc<dyn Clock>,
-        chance: Arc<dyn Chance>,
-        open_file_limit: usize,
-        producer_id_expiration_ms: i64,
-    ) -> Arc<Self> {
-        Arc::new(Self {
-            open_files: OpenFiles::new(files, open_file_limit),
-            clock,
-            chance,
-            deletions: Arc::default(),
-            group_commit: Arc::default(),
-            producer_id_expiration_ms: AtomicI64::new(producer_id_expiration_ms),
-            dirty: Mutex::default(),
-        })
-    }
-
-    /// Returns the files below.
-    pub fn files(&self) -> &Arc<dyn Files> {
-        self.open_files.files()
-    }
-
-    pub(crate) fn producer_expiration_ms(&self) -> i64 {
-        self.producer_id_expiration_ms.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn now(&self) -> Timestamp {
-        Timestamp(self.clock.wall_ms())
-    }
-}
-
-/// An offset and where its batch is, or would be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LogOffsetMetadata {
-    /// The offset.
-    pub offset: Offset,
-    /// The base offset of the segment that it is in.
-    pub segment_base: Offset,
-    /// Bytes from the beginning of the segment's file.
-    pub position: u64,
-}
-
-/// A log's offsets at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LogOffsets {
-    /// The first offset that may be read.
-    pub log_start: Offset,
-    /// The offset that the next record gets.
-    pub log_end: Offset,
-    /// The offset below which all is replicated.
-    pub high_watermark: Offset,
-    /// The offset below which all transactions have ended, and all is replicated.
-    pub last_stable: Offset,
-    /// The offset below which all survives a power cut.
-    pub synced: Offset,
-    /// The offset from which a start after a kill looks for damage.
-    pub recovery_point: Offset,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Marks {
-    start: Offset,
-    end: LogOffsetMetadata,
-    high_watermark: Offset,
-    first_unstable: Option<Offset>,
-    synced: Offset,
-    recovery_point: Offset,
-}
-
-impl Marks {
-    fn last_stable(&self) -> Offset {
-        self.first_unstable.map_or(self.high_watermark, |first| first.min(self.high_watermark))
-    }
-}
 
 /// What changes under the log's lock.
 #[derive(Debug)]
@@ -318,95 +222,6 @@ impl UnifiedLog {
                 Ok(())
             }
         }
-    }
-
-    /// Returns all offsets at one moment.
-    pub fn offsets(&self) -> LogOffsets {
-        let marks = *self.marks();
-        LogOffsets {
-            log_start: marks.start,
-            log_end: marks.end.offset,
-            high_watermark: marks.high_watermark,
-            last_stable: marks.last_stable(),
-            synced: marks.synced,
-            recovery_point: marks.recovery_point,
-        }
-    }
-
-    /// Returns the first offset that may be read.
-    pub fn log_start_offset(&self) -> Offset {
-        self.marks().start
-    }
-
-    /// Returns the offset that the next record gets.
-    pub fn log_end_offset(&self) -> Offset {
-        self.marks().end.offset
-    }
-
-    /// Returns the log's end and where it is.
-    pub fn log_end_offset_metadata(&self) -> LogOffsetMetadata {
-        self.marks().end
-    }
-
-    /// Returns the offset below which all is replicated.
-    pub fn high_watermark(&self) -> Offset {
-        self.marks().high_watermark
-    }
-
-    /// Returns the offset below which all transactions have ended, and all is replicated.
-    pub fn last_stable_offset(&self) -> Offset {
-        self.marks().last_stable()
-    }
-
-    /// Returns the offset below which all survives a power cut.
-    pub fn synced_offset(&self) -> Offset {
-        self.marks().synced
-    }
-
-    /// Returns the offset from which a start after a kill looks for damage.
-    pub fn recovery_point(&self) -> Offset {
-        self.marks().recovery_point
-    }
-
-    /// Sets the high watermark, kept between the log's start and end, and returns it; it may go back.
-    /// Kafka: `UnifiedLog.updateHighWatermark`.
-    pub fn update_high_watermark(&self, high_watermark: Offset) -> Offset {
-        let mut state = self.state();
-        self.set_high_watermark(&mut state, high_watermark)
-    }
-
-    /// Moves the high watermark on, never back; returns the one before if it moved. An offset past the log's end counts
-    /// as the end. Kafka: `UnifiedLog.maybeIncrementHighWatermark`.
-    pub fn maybe_increment_high_watermark(&self, high_watermark: Offset) -> Option<Offset> {
-        let mut state = self.state();
-        let before = self.marks().high_watermark;
-        (self.set_high_watermark_if(&mut state, high_watermark, |now, new| new > now)).then_some(before)
-    }
-
-    fn set_high_watermark(&self, state: &mut State, wanted: Offset) -> Offset {
-        self.set_high_watermark_if(state, wanted, |now, new| new != now);
-        self.marks().high_watermark
-    }
-
-    fn set_high_watermark_if(
-        &self,
-        state: &mut State,
-        wanted: Offset,
-        moves: impl Fn(Offset, Offset) -> bool,
-    ) -> bool {
-        {
-            let mut marks = self.marks();
-            let wanted = wanted.max(marks.start).min(marks.end.offset);
-            if !moves(marks.high_watermark, wanted) {
-                return false;
-            }
-            marks.high_watermark = wanted;
-            state.producers.on_high_watermark(wanted);
-            marks.first_unstable =
-                state.producers.first_unstable_offset().map(|first| first.max(marks.start));
-        }
-        self.waiters.wake(Interest::HIGH_WATERMARK);
-        true
     }
 
     /// Wakes `notify` (by `notify_one`, which keeps a permit) when the log moves, until the result is dropped. One

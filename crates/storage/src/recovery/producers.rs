@@ -1,0 +1,91 @@
+//! Rebuilds a partition's producers, and past the recovery point its transaction indexes, from snapshot and log.
+//!
+//! Kafka: `UnifiedLog.rebuildProducerState`.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use model::Offset;
+use records::RecordBatch;
+
+use crate::producer_snapshot::ProducerSnapshots;
+use crate::producer_state::ProducerState;
+use crate::scan::ScanError;
+use crate::segment::Segment;
+use crate::transaction_index::AbortedTxn;
+use crate::unified_log::{LogEnvironment, read_marker};
+
+/// Loads the producers from the latest snapshot and the log after it, up to `end`. From `recovered_from` on aborted
+/// transactions are put into the transaction indexes anew. Kafka: `UnifiedLog.rebuildProducerState`.
+pub(crate) fn rebuild_producers(
+    environment: &LogEnvironment,
+    folder: &Path,
+    snapshots: &mut ProducerSnapshots,
+    segments: &[Arc<Segment>],
+    start: Offset,
+    end: Offset,
+    recovered_from: Option<Offset>,
+) -> io::Result<ProducerState> {
+    let expiration_ms = environment.producer_expiration_ms();
+    let loaded = snapshots.load(&**environment.files(), folder, environment.now(), expiration_ms)?;
+    let mut producers = loaded.unwrap_or_else(|| ProducerState::empty(start));
+    if producers.end() < start {
+        producers.set_end(start);
+    }
+    if let Some(from) = recovered_from {
+        for segment in segments {
+            segment.transaction_index.truncate(from)?;
+        }
+    }
+    for (n, segment) in segments.iter().enumerate() {
+        let passed = segments.get(n + 1).is_some_and(|next| next.base_offset() <= producers.end());
+        if !passed && segment.base_offset() < end && producers.end() < end {
+            match replay_segment(segment, &mut producers, end, recovered_from) {
+                // Damage below the recovery point is not for loading to mend; what lies beyond it still counts.
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    tracing::warn!(folder = %folder.display(), %error, "found damage while loading producers");
+                }
+                replayed => replayed?,
+            }
+        }
+    }
+    producers.set_end(end);
+    Ok(producers)
+}
+
+fn replay_segment(
+    segment: &Segment,
+    producers: &mut ProducerState,
+    end: Offset,
+    recovered_from: Option<Offset>,
+) -> io::Result<()> {
+    let Some(first) = segment.find(producers.end())? else { return Ok(()) };
+    let mut scanner = segment.scan(first.position)?;
+    while let Some(entry) = scanner.next().map_err(io::Error::from)? {
+        if entry.base_offset >= end {
+            break;
+        }
+        let Some(header) = entry.header.filter(|_| entry.last_offset >= producers.end()) else { continue };
+        let marker = if header.is_control() && header.has_producer_id() {
+            let bytes = scanner.read(&entry).map_err(io::Error::from)?;
+            let batch =
+                RecordBatch::parse(&bytes).map_err(|error| io::Error::from(ScanError::from(error)))?;
+            read_marker(&batch).ok().flatten()
+        } else {
+            None
+        };
+        let Some(completed) = producers.replay(&header, marker) else { continue };
+        let last_stable_offset = producers.last_stable_offset_after(&completed);
+        if completed.is_aborted && recovered_from.is_some_and(|from| completed.last_offset >= from) {
+            segment.transaction_index.append(AbortedTxn {
+                producer_id: completed.producer_id,
+                first_offset: completed.first_offset,
+                last_offset: completed.last_offset,
+                last_stable_offset,
+            })?;
+        }
+        producers.complete(&completed);
+    }
+    Ok(())
+}

@@ -44,6 +44,15 @@ const SUITES: &[Suite] = &[
     Suite { name: "kafkajs", needs: &["node", "npm"], node: Serves::Fresh, quick: true, limit: 300 },
     Suite { name: "rdkafka", needs: &["cargo", "cc", "make"], node: Serves::Fresh, quick: true, limit: 600 },
     Suite { name: "protocol", needs: JAVA, node: Serves::Own, quick: true, limit: 600 },
+    Suite { name: "swap", needs: JAVA, node: Serves::Own, quick: true, limit: 400 },
+    Suite { name: "text", needs: JAVA, node: Serves::Own, quick: true, limit: 600 },
+    Suite {
+        name: "power-cut",
+        needs: &["java", "mkfs.ext4", "python3"],
+        node: Serves::Own,
+        quick: false,
+        limit: 900,
+    },
     Suite { name: "franz-go-suite", needs: &["go"], node: Serves::Fresh, quick: false, limit: 1500 },
     Suite { name: "kafka-go-suite", needs: &["go"], node: Serves::Port(9092), quick: false, limit: 900 },
 ];

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 const HELP: &str = "cargo xtask node start monedula|kafka FOLDER PORT [key=value…]   starts it, prints its pid when it answers
 cargo xtask node stop FOLDER [SIGNAL]                            stops it (TERM; KILL for a crash)
+cargo xtask node port                                            prints a port that is free, as is the next one
 The controller listens on PORT + 1. Properties given are added to server.properties when that is first written.
 MONEDULA names the binary to start (default: target/release/monedula).";
 
@@ -273,6 +274,10 @@ pub fn run(arguments: &[String]) -> Result<()> {
             let node = Node::start(Product::named(product)?, Path::new(folder), port, extra, &[])?;
             println!("{}", node.pid);
             std::mem::forget(node);
+            Ok(())
+        }
+        [verb] if verb == "port" => {
+            println!("{}", free_port()?);
             Ok(())
         }
         [verb, folder, signal @ ..] if verb == "stop" => {

@@ -132,7 +132,7 @@ impl Error {
     /// The name of Kafka's exception for this failure, as tools print it.
     pub fn kafka_name(&self) -> &'static str {
         match self {
-            Self::Broker { code, .. } => code.name(),
+            Self::Broker { code, .. } => code.exception(),
             Self::Timeout(_) => "TimeoutException",
             Self::Disconnected(_) => "DisconnectException",
             Self::Authentication(_) => "SaslAuthenticationException",

@@ -270,7 +270,7 @@ impl Producer {
             && tokio::time::timeout(timeout, &mut sender).await.is_err()
         {
             shared.with(|accumulator| {
-                accumulator.abort(&Error::Closed("Producer is closed forcefully.".into()))
+                accumulator.abort(&Error::Closed("Producer is closed forcefully.".into()));
             });
             shared.wake.notify_one();
             let _ = sender.await;

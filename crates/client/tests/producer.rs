@@ -132,7 +132,7 @@ async fn a_batch_that_the_topic_refuses_is_sent_in_parts() {
         let value = if i < 3000 {
             vec![b'x'; 200]
         } else {
-            (0..200).map(|j| (i * 7919 + j * 104_729 >> 7) as u8).collect()
+            (0..200).map(|j| ((i * 7919 + j * 104_729) >> 7) as u8).collect()
         };
         deliveries
             .push(producer.enqueue(ProducerRecord::to(topic.as_str()).value(value)).await.expect("taken in"));

@@ -39,7 +39,7 @@ impl Admin {
                     return Err(Error::UnsupportedVersion("The node cannot delete topics by id".into()));
                 }
                 TopicName::Id(id) => {
-                    request.topics.push(DeleteTopicState { topic_id: *id, ..Default::default() })
+                    request.topics.push(DeleteTopicState { topic_id: *id, ..Default::default() });
                 }
             }
         }

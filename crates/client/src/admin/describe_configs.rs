@@ -42,7 +42,7 @@ impl Admin {
             match response {
                 Ok(response) => done.extend(response.results.into_iter().map(result)),
                 Err(error) => {
-                    done.extend(asked.into_iter().map(|resource| (resource.clone(), Err(error.clone()))))
+                    done.extend(asked.into_iter().map(|resource| (resource.clone(), Err(error.clone()))));
                 }
             }
         }

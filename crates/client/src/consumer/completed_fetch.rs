@@ -118,7 +118,7 @@ impl CompletedFetch {
             return Ok(());
         };
         let batch = batch.map_err(|error| self.corrupt(&error))?;
-        let header = batch.header().clone();
+        let header = *batch.header();
         if self.check_crcs {
             batch.ensure_valid().map_err(|error| self.corrupt(&error))?;
         }

@@ -70,7 +70,7 @@ impl Consumer {
             match result {
                 _ if !unknown => {}
                 Ok(Some(committed)) => {
-                    self.subscriptions.seek(&name, &committed, metadata.leader_and_epoch(&name))?
+                    self.subscriptions.seek(&name, &committed, metadata.leader_and_epoch(&name))?;
                 }
                 Ok(None) => without.push(name),
                 Err(error) if error.is_retriable() => self.subscriptions.ask_again(&[name], retry_at),

@@ -80,7 +80,7 @@ impl Batch {
         self.numbered = Some((identity, sequence));
         match &mut self.contents {
             Contents::Open(builder) => {
-                builder.set_producer_state(identity.id, identity.epoch, sequence, false)
+                builder.set_producer_state(identity.id, identity.epoch, sequence, false);
             }
             Contents::Sealed(batch) => batch.set_producer_state(identity.id, identity.epoch, sequence, false),
             Contents::Building => {}

@@ -3,11 +3,14 @@
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use model::{LeaderEpoch, ProducerEpoch, ProducerId};
-use protocol::MetadataResponse;
+use model::{LeaderEpoch, Offset, ProducerEpoch, ProducerId};
 use protocol::metadata_response::{MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic};
+use protocol::{ErrorCode, MetadataResponse};
 
+use super::super::batch::Work;
+use super::super::delivery::Fate;
 use super::super::sequences::Identity;
+use super::drain::Ready;
 use super::*;
 
 const NODE: NodeId = NodeId(1);

@@ -6,12 +6,15 @@
 //!
 //! Kafka: `KafkaApis.handle`, `ControllerApis.handle`.
 
+mod controller;
+
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use protocol::{ApiKey, RequestBody, ResponseBody};
 
 use crate::broker::Broker;
+use crate::controller::ControllerService;
 use crate::handlers::*;
 use crate::request::{ListenerRole, RequestContext};
 
@@ -71,6 +74,7 @@ const BROKER_APIS: &[ApiKey] = &[
     ApiKey::ListPartitionReassignments,
     ApiKey::OffsetDelete,
     ApiKey::DescribeUserScramCredentials,
+    ApiKey::DescribeQuorum,
     ApiKey::UpdateFeatures,
     ApiKey::DescribeCluster,
     ApiKey::DescribeProducers,
@@ -81,14 +85,11 @@ const BROKER_APIS: &[ApiKey] = &[
     ApiKey::DescribeTopicPartitions,
 ];
 
-/// The controller's APIs that are served.
-const CONTROLLER_APIS: &[ApiKey] = &[ApiKey::SaslHandshake, ApiKey::ApiVersions, ApiKey::SaslAuthenticate];
-
 /// Returns the versions of an API that a listener serves; none if it does not serve the API.
 pub fn served_versions(api: ApiKey, role: ListenerRole) -> Option<RangeInclusive<i16>> {
     let served = match role {
         ListenerRole::Broker { .. } => BROKER_APIS,
-        ListenerRole::Controller => CONTROLLER_APIS,
+        ListenerRole::Controller => controller::CONTROLLER_APIS,
     };
     if served.contains(&api) { api.released_versions() } else { None }
 }
@@ -97,14 +98,22 @@ pub fn served_versions(api: ApiKey, role: ListenerRole) -> Option<RangeInclusive
 #[derive(Clone, Debug)]
 pub(crate) struct Dispatcher {
     pub(crate) broker: Arc<Broker>,
+    pub(crate) controller: Arc<ControllerService>,
 }
 
 impl Dispatcher {
     /// Has a request handled.
     pub(crate) async fn dispatch(&self, context: &RequestContext, body: RequestBody) -> Answer {
         match context.listener.role {
-            ListenerRole::Broker { .. } => on_broker(&self.broker, context, body).await,
-            ListenerRole::Controller => on_controller(&self.broker, context, body).await,
+            ListenerRole::Broker { .. } => match body {
+                RequestBody::DescribeQuorum(request) => {
+                    describe_quorum::handle(&self.controller, context, &request).into()
+                }
+                body => on_broker(&self.broker, context, body).await,
+            },
+            ListenerRole::Controller => {
+                controller::on_controller(&self.controller, &self.broker, context, body).await
+            }
         }
     }
 }
@@ -182,15 +191,6 @@ async fn on_broker(broker: &Arc<Broker>, context: &RequestContext, body: Request
             describe_transactions::handle(broker, *request).await.into()
         }
         RequestBody::ListTransactions(request) => list_transactions::handle(broker, *request).await.into(),
-        body => not_served(&body),
-    }
-}
-
-async fn on_controller(broker: &Arc<Broker>, context: &RequestContext, body: RequestBody) -> Answer {
-    match body {
-        RequestBody::ApiVersions(request) => {
-            api_versions::handle(&broker.metadata.image(), context, &request).into()
-        }
         body => not_served(&body),
     }
 }

@@ -71,9 +71,10 @@ impl PreparedNode {
     /// The logs cannot be loaded, or the controller does not let the broker in.
     pub async fn start(self, cluster_id: String, link: ControllerLink) -> Result<Node, NodeError> {
         let advertised = advertised(&self.config, &self.bound);
+        let controller = link.service.clone();
         let running = start::start(self.config, cluster_id, self.logs, link, self.world, advertised).await?;
         let (stop, stopped) = watch::channel(false);
-        let dispatcher = Dispatcher { broker: running.broker.clone() };
+        let dispatcher = Dispatcher { broker: running.broker.clone(), controller };
         let addresses = self.bound.iter().map(|bound| (bound.name().to_owned(), bound.address)).collect();
         let mut accepting = JoinSet::new();
         for bound in self.bound {

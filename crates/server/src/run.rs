@@ -143,7 +143,7 @@ pub async fn start(
         PreparedNode::new(config.clone(), world.clone(), options.insecure || options.properties.is_some())?;
     let controller = start_controller(&config, &cluster_id, prepared.logs(), &*world.chance)?;
     let channel: Arc<dyn ControllerChannel> = controller.clone();
-    let link = ControllerLink { channel, images: controller.subscribe() };
+    let link = ControllerLink { channel, images: controller.subscribe(), service: controller.clone() };
     Ok((prepared.start(cluster_id, link).await?, controller))
 }
 

@@ -27,6 +27,7 @@ use super::controller_channel::ControllerChannel;
 use super::lifecycle::{become_unfenced, controlled_shutdown, keep_alive, register};
 use super::publisher::publish;
 use super::{Broker, lifecycle};
+use crate::controller::ControllerService;
 
 /// How often the mover thread looks for what is due.
 const MOVER_INTERVAL: Duration = Duration::from_secs(1);
@@ -67,6 +68,8 @@ pub struct ControllerLink {
     pub channel: Arc<dyn ControllerChannel>,
     /// The newest committed image.
     pub images: watch::Receiver<Arc<MetadataImage>>,
+    /// The controller role of this node.
+    pub service: Arc<ControllerService>,
 }
 
 /// A running broker.

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use model::{Offset, Timestamp};
+use model::{NodeId, Offset, Timestamp};
 use protocol::{
     BeginQuorumEpochRequest, BeginQuorumEpochResponse, DescribeQuorumRequest, DescribeQuorumResponse,
     EndQuorumEpochRequest, EndQuorumEpochResponse, ErrorCode, FetchRequest, FetchResponse,
@@ -24,6 +24,11 @@ impl ControllerService {
 
     fn times(&self) -> (Duration, Timestamp) {
         (self.log.clock().monotonic(), Timestamp(self.log.clock().wall_ms()))
+    }
+
+    /// Returns who leads the quorum; -1 while nobody does.
+    pub fn leader(&self) -> NodeId {
+        self.quorum().leader().unwrap_or(NodeId(-1))
     }
 
     /// Answers DescribeQuorum, at `version`.

@@ -3,7 +3,10 @@
 //! Versions: 0–2. 1 endpoint type (KIP-919) · 2 fenced brokers on request (KIP-1073).
 //! Kafka: `KafkaApis.handleDescribeCluster`, `AuthHelper.computeDescribeClusterResponse`.
 
-use metadata::{BrokerRegistration, MetadataImage};
+use std::sync::Arc;
+
+use metadata::{BrokerRegistration, ControllerRegistration, MetadataImage};
+use model::NodeId;
 use protocol::describe_cluster_response::DescribeClusterBroker;
 use protocol::{DescribeClusterRequest, DescribeClusterResponse, ErrorCode};
 
@@ -12,8 +15,10 @@ use crate::broker::Broker;
 use crate::broker::metadata_cache::controller_id_for_clients;
 use crate::request::RequestContext;
 
-/// The endpoint type of brokers; 2 is that of controllers.
+/// The endpoint type of brokers.
 const BROKERS: i8 = 1;
+/// The endpoint type of controllers.
+const CONTROLLERS: i8 = 2;
 
 /// Describes the cluster as its brokers' clients see it.
 pub fn handle(
@@ -35,6 +40,40 @@ pub fn handle(
             .map_or(-1, |_| controller_id),
         brokers,
         endpoint_type: BROKERS,
+        ..Default::default()
+    };
+    if request.include_cluster_authorized_operations {
+        response.cluster_authorized_operations = operations(context, ResourceKind::Cluster);
+    }
+    response
+}
+
+/// Describes the cluster as its controllers' clients see it: the nodes are the controllers.
+/// Kafka: `ControllerApis.handleDescribeCluster`.
+pub fn on_controller(
+    broker: &Broker,
+    leader: NodeId,
+    context: &RequestContext,
+    request: &DescribeClusterRequest,
+) -> DescribeClusterResponse {
+    if request.endpoint_type != CONTROLLERS {
+        return wrong_endpoint_type(context.version, request.endpoint_type, "CONTROLLER");
+    }
+    let image = broker.metadata.image();
+    let node = |controller: &Arc<ControllerRegistration>| {
+        let endpoint = controller.listeners.get(&context.listener.name)?;
+        Some(DescribeClusterBroker {
+            broker_id: controller.id.0,
+            host: endpoint.host.clone(),
+            port: endpoint.port.into(),
+            ..Default::default()
+        })
+    };
+    let mut response = DescribeClusterResponse {
+        cluster_id: broker.cluster_id.clone(),
+        controller_id: leader.0,
+        brokers: image.cluster().controllers().filter_map(node).collect(),
+        endpoint_type: CONTROLLERS,
         ..Default::default()
     };
     if request.include_cluster_authorized_operations {

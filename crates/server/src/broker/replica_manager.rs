@@ -67,8 +67,8 @@ impl ReplicaManager {
     /// Finds a partition as a request names it.
     ///
     /// # Errors
-    /// Without a replica here: `NOT_LEADER_OR_FOLLOWER` if the partition exists elsewhere, `KAFKA_STORAGE_ERROR` if its log
-    /// dir is gone, else `UNKNOWN_TOPIC_ID` or `UNKNOWN_TOPIC_OR_PARTITION`. Kafka: `ReplicaManager.getPartitionOrError`.
+    /// Without a replica here: `NOT_LEADER_OR_FOLLOWER` if the partition exists, `KAFKA_STORAGE_ERROR` if its log dir here is
+    /// gone, else `UNKNOWN_TOPIC_ID` or `UNKNOWN_TOPIC_OR_PARTITION`. Kafka: `ReplicaManager.getPartitionOrError`.
     pub fn find(
         &self,
         image: &MetadataImage,
@@ -83,11 +83,17 @@ impl ReplicaManager {
             (None, TopicKey::Id(_)) => ErrorCode::UNKNOWN_TOPIC_ID,
             (None, TopicKey::Name(_)) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
             (Some(topic), _) => match topic.partition(index) {
-                Some(state) if state.replicas.contains(&self.node_id) => ErrorCode::KAFKA_STORAGE_ERROR,
+                Some(state) if self.is_on_offline_dir(state) => ErrorCode::KAFKA_STORAGE_ERROR,
                 Some(_) => ErrorCode::NOT_LEADER_OR_FOLLOWER,
                 None => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
             },
         })
+    }
+
+    /// Tells whether the replica here is on a log dir that failed, or that could not be opened.
+    fn is_on_offline_dir(&self, state: &PartitionRegistration) -> bool {
+        let dir = state.directory(self.node_id).filter(|id| !id.is_reserved());
+        dir.is_some_and(|id| self.logs.dir(id).is_none_or(|dir| dir.is_offline()))
     }
 
     /// Returns all partitions, in no order.

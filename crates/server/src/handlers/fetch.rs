@@ -36,7 +36,7 @@ pub async fn handle(broker: &Broker, context: &RequestContext, request: FetchReq
             Ok(begun) => begun,
             Err(error_code) => return FetchResponse { error_code, ..Default::default() },
         };
-    let fetch = Fetch { broker, context, image: broker.metadata.image(), limits };
+    let fetch = Fetch { broker, context, limits };
     let rows = match replica {
         true => fetch.refuse_replica(&targets),
         false => fetch.read_or_wait(&targets).await,
@@ -101,7 +101,6 @@ fn target(topic: TopicKey, partition: &FetchPartition) -> FetchTarget {
 struct Fetch<'a> {
     broker: &'a Broker,
     context: &'a RequestContext,
-    image: Arc<MetadataImage>,
     limits: Limits,
 }
 
@@ -138,21 +137,28 @@ impl Fetch<'_> {
     }
 
     fn subscribe(&self, targets: &[FetchTarget], notify: &Arc<Notify>) -> Vec<Subscription> {
-        let partitions = targets.iter().filter_map(|target| self.find(target).ok());
+        let image = self.image();
+        let partitions = targets.iter().filter_map(|target| self.find(&image, target).ok());
         partitions.map(|partition| partition.log().subscribe(Interest::HIGH_WATERMARK, notify)).collect()
     }
 
-    fn find(&self, target: &FetchTarget) -> Result<Arc<Partition>, ErrorCode> {
-        self.broker.replicas.find(&self.image, &target.topic, target.partition)
+    /// Metadata may change while a fetch waits, so each look takes the newest.
+    fn image(&self) -> Arc<MetadataImage> {
+        self.broker.metadata.image()
+    }
+
+    fn find(&self, image: &MetadataImage, target: &FetchTarget) -> Result<Arc<Partition>, ErrorCode> {
+        self.broker.replicas.find(image, &target.topic, target.partition)
     }
 
     /// Reads all partitions in turn while there is room; the first records come whole, however large.
     /// Kafka: `ReplicaManager.readFromLog`.
     fn read_all(&self, targets: &[FetchTarget]) -> Outcome {
+        let image = self.image();
         let mut outcome = Outcome { rows: Vec::with_capacity(targets.len()), bytes: 0, urgent: false };
         for target in targets {
             let room = self.limits.max_bytes.saturating_sub(outcome.bytes);
-            let row = self.read_one(target, room, outcome.bytes == 0);
+            let row = self.read_one(&image, target, room, outcome.bytes == 0);
             outcome.bytes += row.records.as_ref().map_or(0, Records::len);
             outcome.urgent |= row.error_code.is_error() || row.diverging_epoch.epoch >= 0;
             outcome.rows.push(row);
@@ -160,14 +166,20 @@ impl Fetch<'_> {
         outcome
     }
 
-    fn read_one(&self, target: &FetchTarget, room: usize, min_one_message: bool) -> PartitionData {
-        let result = self.find(target).map_err(PartitionError::Refused);
+    fn read_one(
+        &self,
+        image: &MetadataImage,
+        target: &FetchTarget,
+        room: usize,
+        min_one_message: bool,
+    ) -> PartitionData {
+        let result = self.find(image, target).map_err(PartitionError::Refused);
         result.and_then(|partition| self.read(&partition, target, room, min_one_message)).unwrap_or_else(
             |error| {
                 if error.code() == ErrorCode::UNKNOWN_SERVER_ERROR {
                     tracing::error!(partition = target.partition, "a fetch failed: {error}");
                 }
-                self.refused(target, error.code())
+                self.refused(image, target, error.code())
             },
         )
     }
@@ -204,7 +216,7 @@ impl Fetch<'_> {
         Ok(row)
     }
 
-    fn refused(&self, target: &FetchTarget, error_code: ErrorCode) -> PartitionData {
+    fn refused(&self, image: &MetadataImage, target: &FetchTarget, error_code: ErrorCode) -> PartitionData {
         let mut row = PartitionData {
             partition_index: target.partition,
             error_code,
@@ -216,22 +228,9 @@ impl Fetch<'_> {
         };
         let moved = matches!(error_code, ErrorCode::NOT_LEADER_OR_FOLLOWER | ErrorCode::FENCED_LEADER_EPOCH);
         if moved && self.context.version >= 16 {
-            row.current_leader = self.current_leader(target);
+            row.current_leader = current_leader(image, target);
         }
         row
-    }
-
-    fn current_leader(&self, target: &FetchTarget) -> LeaderIdAndEpoch {
-        let topic = match &target.topic {
-            TopicKey::Id(id) => self.image.topics().by_id(*id),
-            TopicKey::Name(name) => self.image.topics().by_name(name),
-        };
-        let state = topic.and_then(|topic| topic.partition(target.partition));
-        state.map_or_else(LeaderIdAndEpoch::default, |state| LeaderIdAndEpoch {
-            leader_id: state.leader.0,
-            leader_epoch: state.leader_epoch.0,
-            ..Default::default()
-        })
     }
 
     /// Refuses whoever claims to be a replica: only brokers may, and none follows this one.
@@ -240,7 +239,8 @@ impl Fetch<'_> {
             true => ErrorCode::NOT_LEADER_OR_FOLLOWER,
             false => ErrorCode::TOPIC_AUTHORIZATION_FAILED,
         };
-        targets.iter().map(|target| self.refused(target, error)).collect()
+        let image = self.image();
+        targets.iter().map(|target| self.refused(&image, target, error)).collect()
     }
 
     fn respond(
@@ -270,11 +270,24 @@ impl Fetch<'_> {
         if leader < 0 || endpoints.iter().any(|endpoint| endpoint.node_id == leader) {
             return;
         }
-        if let Some(node) = node(&self.image, NodeId(leader), &self.context.listener.name) {
+        if let Some(node) = node(&self.image(), NodeId(leader), &self.context.listener.name) {
             let (host, port, rack) = (node.host, node.port, node.rack);
             endpoints.push(NodeEndpoint { node_id: leader, host, port, rack, ..Default::default() });
         }
     }
+}
+
+fn current_leader(image: &MetadataImage, target: &FetchTarget) -> LeaderIdAndEpoch {
+    let topic = match &target.topic {
+        TopicKey::Id(id) => image.topics().by_id(*id),
+        TopicKey::Name(name) => image.topics().by_name(name),
+    };
+    let state = topic.and_then(|topic| topic.partition(target.partition));
+    state.map_or_else(LeaderIdAndEpoch::default, |state| LeaderIdAndEpoch {
+        leader_id: state.leader.0,
+        leader_epoch: state.leader_epoch.0,
+        ..Default::default()
+    })
 }
 
 /// Adds a row to its topic's; rows of a topic that stand apart stay apart, since their order tells whose turn it was.

@@ -243,11 +243,22 @@ pub fn batch(values: &[&str]) -> Bytes {
     batch_with(BatchOptions::default(), values)
 }
 
+/// A batch of one record of `time_ms`.
+pub fn batch_at(time_ms: i64, value: &str) -> Bytes {
+    let mut builder = BatchBuilder::new(BatchOptions::default());
+    builder.append(model::Timestamp(time_ms), None, Some(value.as_bytes()), &[]).unwrap();
+    builder.build().unwrap()
+}
+
+/// The time now: records of long ago would fall to retention.
+pub fn now_ms() -> i64 {
+    RealClock::default().wall_ms()
+}
+
 /// A batch of records with these values and options.
 pub fn batch_with(options: BatchOptions, values: &[&str]) -> Bytes {
     let mut builder = BatchBuilder::new(options);
-    // Records of long ago would fall to retention.
-    let now = model::Timestamp(RealClock::default().wall_ms());
+    let now = model::Timestamp(now_ms());
     for value in values {
         builder.append(now, None, Some(value.as_bytes()), &[]).unwrap();
     }

@@ -1,8 +1,8 @@
 //! What other nodes ask of a voter: Vote, BeginQuorumEpoch, EndQuorumEpoch.
 //!
 //! A lone leader knows every voter there can be: a new one would have to be added by a record that it wrote itself. So
-//! it answers a stranger's election with `INCONSISTENT_VOTER_SET` and stays, where Kafka would take the stranger's epoch,
-//! stop leading, and then elect itself again.
+//! it answers a stranger's election with `INCONSISTENT_VOTER_SET` and stays, where Kafka would take the stranger's
+//! epoch, stop leading, and then elect itself again.
 //!
 //! Kafka: `KafkaRaftClient.handleVoteRequest` and its neighbours.
 

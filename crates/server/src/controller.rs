@@ -12,7 +12,6 @@
 //!
 //! Kafka: `ControllerServer`, `QuorumController`, `KafkaRaftManager`.
 
-mod broker_lifecycle;
 mod loader;
 mod metadata_log;
 mod options;
@@ -30,7 +29,6 @@ use protocol::ResponseBody;
 use storage::{LogDir, LogEnvironment, StorageError};
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub use broker_lifecycle::{BrokerIdentity, BrokerLifecycle, LifecycleError};
 pub use options::ControllerOptions;
 
 use metadata_log::MetadataLog;
@@ -135,6 +133,11 @@ impl ControllerService {
     /// Tells when the controller fails, and why; the node must stop then.
     pub fn failure(&self) -> watch::Receiver<Option<String>> {
         self.failure.clone()
+    }
+
+    /// The level of `kraft.version`, which is a feature that no image shows.
+    pub fn kraft_version(&self) -> i16 {
+        self.quorum.lock().expect("no holder panics").history().last_kraft_version()
     }
 
     /// Waits until an image with the record at `offset` was published.

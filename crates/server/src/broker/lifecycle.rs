@@ -2,6 +2,7 @@
 //!
 //! Kafka: `BrokerLifecycleManager`.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -114,12 +115,18 @@ pub async fn controlled_shutdown(broker: &Broker, patience: Duration) {
 
 async fn heartbeat(broker: &Broker, want_shut_down: bool) -> Option<BrokerHeartbeatResponse> {
     let logs = broker.replicas.logs();
+    let config = broker.config();
+    let is_cordoned =
+        |dir: &storage::LogDir| config.cordoned_log_dirs.iter().any(|path| Path::new(path) == dir.path());
     let request = BrokerHeartbeatRequest {
         broker_id: broker.node_id.0,
         broker_epoch: broker.epoch(),
         current_metadata_offset: broker.metadata.image().provenance().last_contained_offset.0,
         want_shut_down,
         offline_log_dirs: logs.dirs().iter().filter(|dir| dir.is_offline()).map(|dir| dir.id()).collect(),
+        cordoned_log_dirs: Some(
+            logs.dirs().iter().filter(|dir| is_cordoned(dir)).map(|dir| dir.id()).collect(),
+        ),
         ..Default::default()
     };
     match broker.controller.submit(request.into()).await {

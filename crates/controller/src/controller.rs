@@ -32,8 +32,6 @@ pub struct Controller {
     pub(crate) next_offset: Offset,
     /// Where each broker's registration stands in the log.
     pub(crate) registration_offsets: BTreeMap<NodeId, Offset>,
-    /// The level of `kraft.version`, which stands in control records.
-    pub(crate) kraft_version: i16,
     next_no_op: Option<Instant>,
     next_imbalance_check: Option<Instant>,
     next_unclean_check: Option<Instant>,
@@ -52,7 +50,6 @@ impl Controller {
             index: ReplicaIndex::default(),
             next_offset: Offset(0),
             registration_offsets: BTreeMap::new(),
-            kraft_version: 0,
             next_no_op: None,
             next_imbalance_check: None,
             next_unclean_check: None,
@@ -72,7 +69,7 @@ impl Controller {
 
     /// Says at which level `kraft.version` is.
     pub fn set_kraft_version(&mut self, level: i16) {
-        self.kraft_version = level;
+        self.image.set_kraft_version(level);
     }
 
     /// Says how far the image now reaches; called after each batch.

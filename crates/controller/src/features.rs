@@ -77,10 +77,7 @@ impl Controller {
         if let Some(reason) = self.reason_not_supported(name, level) {
             return Err(invalid(&reason));
         }
-        let current = match Feature::by_name(name) {
-            Some(Feature::KraftVersion) => self.kraft_version,
-            _ => self.image.features().level_by_name(name).unwrap_or(0),
-        };
+        let current = self.image.features().level_by_name(name).unwrap_or(0);
         if level < current && upgrade_type == UpgradeType::Upgrade {
             return Err(invalid(
                 "Can't downgrade the version of this feature without setting the upgrade type to either safe or unsafe \

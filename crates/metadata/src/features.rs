@@ -102,6 +102,8 @@ impl Feature {
 pub struct FeaturesImage {
     metadata_version: Option<MetadataVersion>,
     finalized: OrdMap<String, i16>,
+    /// Not in metadata records: the quorum's control records say it.
+    kraft_version: i16,
 }
 
 impl FeaturesImage {
@@ -117,7 +119,10 @@ impl FeaturesImage {
 
     /// The level of `feature`; 0 while none is finalized.
     pub fn level(&self, feature: Feature) -> i16 {
-        self.finalized.get(feature.name()).copied().unwrap_or(0)
+        match feature {
+            Feature::KraftVersion => self.kraft_version,
+            feature => self.finalized.get(feature.name()).copied().unwrap_or(0),
+        }
     }
 
     /// The level finalized under `name`, `metadata.version` included; `None` for 0 or none.
@@ -125,13 +130,25 @@ impl FeaturesImage {
         if name == Feature::METADATA_VERSION {
             return self.metadata_version.map(|version| version.0);
         }
-        self.finalized.get(name).copied()
+        match Feature::by_name(name) {
+            Some(Feature::KraftVersion) => Some(self.kraft_version).filter(|level| *level > 0),
+            _ => self.finalized.get(name).copied(),
+        }
     }
 
-    /// All finalized levels by name, `metadata.version` included and first.
+    /// All finalized levels above 0 by name: `metadata.version` first, `kraft.version` last.
     pub fn finalized(&self) -> impl Iterator<Item = (&str, i16)> {
+        let kraft = (self.kraft_version > 0).then_some((Feature::KraftVersion.name(), self.kraft_version));
+        self.in_records().chain(kraft)
+    }
+
+    fn in_records(&self) -> impl Iterator<Item = (&str, i16)> {
         let version = self.metadata_version.map(|version| (Feature::METADATA_VERSION, version.0));
         version.into_iter().chain(self.finalized.iter().map(|(name, level)| (name.as_str(), *level)))
+    }
+
+    pub(crate) fn set_kraft_version(&mut self, level: i16) {
+        self.kraft_version = level;
     }
 
     /// Tells whether eligible leader replicas are kept. Kafka: `FeatureControlManager.isElrFeatureEnabled`.
@@ -150,7 +167,7 @@ impl FeaturesImage {
     }
 
     pub(crate) fn to_records(&self, records: &mut Vec<MetadataRecord>) {
-        records.extend(self.finalized().map(|(name, feature_level)| {
+        records.extend(self.in_records().map(|(name, feature_level)| {
             MetadataRecord::FeatureLevelRecord(FeatureLevelRecord {
                 name: name.to_owned(),
                 feature_level,

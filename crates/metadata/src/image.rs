@@ -175,6 +175,11 @@ impl MetadataImage {
         self.provenance = provenance;
     }
 
+    /// Says at which level `kraft.version` is, which stands in control records.
+    pub fn set_kraft_version(&mut self, level: i16) {
+        self.features.set_kraft_version(level);
+    }
+
     /// Applies one record of the log.
     ///
     /// # Errors

@@ -135,11 +135,6 @@ impl ControllerService {
         self.failure.clone()
     }
 
-    /// The level of `kraft.version`, which is a feature that no image shows.
-    pub fn kraft_version(&self) -> i16 {
-        self.quorum.lock().expect("no holder panics").history().last_kraft_version()
-    }
-
     /// Waits until an image with the record at `offset` was published.
     pub async fn wait_for(&self, offset: Offset) -> Result<Arc<MetadataImage>, ControllerStopped> {
         let mut images = self.image.clone();

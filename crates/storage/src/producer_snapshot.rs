@@ -37,7 +37,8 @@ impl ProducerSnapshots {
         self.offsets.last().copied()
     }
 
-    /// Writes a snapshot of `state` unless one at its end, or past it, is there, or the log of it begins only at `start`.
+    /// Writes a snapshot of `state` unless one at its end, or past it, is there, or the log of it begins only at `start`; tells
+    /// whether it was written.
     pub(crate) fn take(
         &mut self,
         files: &dyn Files,
@@ -45,13 +46,13 @@ impl ProducerSnapshots {
         state: &ProducerState,
         start: Offset,
         sync: bool,
-    ) -> io::Result<()> {
+    ) -> io::Result<bool> {
         if self.latest().unwrap_or(start) >= state.end() {
-            return Ok(());
+            return Ok(false);
         }
         write(files, &path(folder, state.end()), state, sync)?;
         self.offsets.insert(state.end());
-        Ok(())
+        Ok(true)
     }
 
     /// Loads the latest readable snapshot, removing those that are not.

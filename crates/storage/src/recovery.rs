@@ -25,7 +25,7 @@ use crate::producer_snapshot::ProducerSnapshots;
 use crate::producer_state::ProducerState;
 use crate::segment::Segment;
 use crate::unified_log::{LEADER_EPOCH_FILE, Loaded, LogEnvironment};
-use crate::{StorageError, UnifiedLog, checkpoint, names, partition_metadata};
+use crate::{PARTITION_METADATA_FILE, StorageError, UnifiedLog, checkpoint, names, partition_metadata};
 
 mod producers;
 mod segment;
@@ -103,13 +103,26 @@ impl Load<'_> {
     fn run(&self) -> Result<Loaded, Failure> {
         let files = self.environment.files();
         let folder = &self.options.folder;
-        files.create_dir_all(folder)?;
-        let topic_id = partition_metadata::read(&**files, folder)?;
-        self.finish_swaps()?;
-        let (mut segments, snapshots) = self.list()?;
+        let listed = if files.is_dir(folder) {
+            self.finish_swaps(files.read_dir(folder)?)?
+        } else {
+            files.create_dir_all(folder)?;
+            Vec::new()
+        };
+        let is_there = |name: &str| listed.iter().any(|path| path.ends_with(name));
+        let topic_id = match is_there(PARTITION_METADATA_FILE) {
+            true => partition_metadata::read(&**files, folder)?,
+            false => None,
+        };
+        let (mut segments, snapshots) = self.open_segments(&listed)?;
         let mut snapshots = ProducerSnapshots::new(snapshots);
-        let mut epochs =
-            LeaderEpochs::from_entries(checkpoint::read_epochs(&**files, &folder.join(LEADER_EPOCH_FILE))?);
+        let mut epochs = LeaderEpochs::default();
+        if is_there(LEADER_EPOCH_FILE) {
+            epochs = LeaderEpochs::from_entries(checkpoint::read_epochs(
+                &**files,
+                &folder.join(LEADER_EPOCH_FILE),
+            )?);
+        }
         let mut recovered_from = None;
         if !self.options.had_clean_shutdown {
             let from = self.options.recovery_point;
@@ -166,34 +179,33 @@ impl Load<'_> {
         rebuild_producers(environment, folder, snapshots, segments, log_start, log_end, recovered_from)
     }
 
-    fn list(&self) -> io::Result<(Vec<Arc<Segment>>, Vec<Offset>)> {
-        let files = self.environment.files();
-        let (mut logs, mut indexes, mut snapshots) = (BTreeSet::new(), Vec::new(), Vec::new());
-        for path in files.read_dir(&self.options.folder)? {
-            match path.file_name().and_then(|name| name.to_str()).and_then(parse_file_name) {
-                Some((base, Kind::Log)) => drop(logs.insert(base)),
-                Some((offset, Kind::Snapshot)) => snapshots.push(offset),
-                Some((base, _)) => indexes.push((base, path)),
-                None => {}
+    /// Opens the segments in a folder's listing; returns them, and the offsets of the snapshots.
+    fn open_segments(&self, listed: &[PathBuf]) -> io::Result<(Vec<Arc<Segment>>, Vec<Offset>)> {
+        let names: Vec<(Offset, Kind)> =
+            listed.iter().filter_map(|path| parse_file_name(path.file_name()?.to_str()?)).collect();
+        let of = |wanted: Kind| -> BTreeSet<Offset> {
+            names.iter().filter(|(_, kind)| *kind == wanted).map(|(offset, _)| *offset).collect()
+        };
+        let (logs, snapshots) = (of(Kind::Log), of(Kind::Snapshot));
+        for (base, kind) in &names {
+            if *kind != Kind::Snapshot && !logs.contains(base) {
+                tracing::warn!(partition = %self.options.partition, base = base.0, "removing an index without a log file");
+                self.environment.files().remove_file(&self.options.folder.join(file_name(*base, *kind)))?;
             }
         }
-        for (base, path) in indexes {
-            if !logs.contains(&base) {
-                tracing::warn!(path = %path.display(), "removing an index without a log file");
-                files.remove_file(&path)?;
-            }
-        }
-        let segments = logs.into_iter().map(|base| self.open_segment(base)).collect::<io::Result<_>>()?;
-        Ok((segments, snapshots))
+        let (offset_indexes, time_indexes) = (of(Kind::OffsetIndex), of(Kind::TimeIndex));
+        let has_indexes = |base: &Offset| offset_indexes.contains(base) && time_indexes.contains(base);
+        let segments =
+            logs.iter().map(|base| self.open_segment(*base, has_indexes(base))).collect::<io::Result<_>>()?;
+        Ok((segments, snapshots.into_iter().collect()))
     }
 
-    fn open_segment(&self, base: Offset) -> io::Result<Arc<Segment>> {
+    fn open_segment(&self, base: Offset, has_indexes: bool) -> io::Result<Arc<Segment>> {
         let (files, folder) = (self.environment.files(), &self.options.folder);
         let size = files.metadata(&folder.join(file_name(base, Kind::Log)))?.len;
         let now_ms = self.environment.clock.wall_ms();
         let segment = Segment::open(&self.environment.open_files, folder, base, size, now_ms);
-        let lacks = |kind| !files.exists(&folder.join(file_name(base, kind)));
-        if (lacks(Kind::OffsetIndex) || lacks(Kind::TimeIndex)) && self.is_trusted(base) {
+        if !has_indexes && self.is_trusted(base) {
             tracing::warn!(partition = %self.options.partition, base = base.0, "rebuilding missing index files");
             recover_segment(&segment, base, self.options.config.index_interval_bytes, |_| {})?;
         }
@@ -282,10 +294,15 @@ impl Load<'_> {
         active.end().map(|(end, _)| end)
     }
 
-    /// Removes what deletions and a broken-off compaction left, and finishes one that was complete.
-    fn finish_swaps(&self) -> io::Result<()> {
+    /// Removes what deletions and a broken-off compaction left, and finishes one that was complete. Takes and returns the
+    /// folder's listing.
+    fn finish_swaps(&self, listed: Vec<PathBuf>) -> io::Result<Vec<PathBuf>> {
         let files = self.environment.files();
-        let listed = files.read_dir(&self.options.folder)?;
+        let suffixes = [DELETED_SUFFIX, CLEANED_SUFFIX, SWAP_SUFFIX];
+        let is_left = |path: &PathBuf| suffixes.iter().any(|suffix| path.to_string_lossy().ends_with(suffix));
+        if !listed.iter().any(is_left) {
+            return Ok(listed);
+        }
         let with = |suffix: &str| -> Vec<(&PathBuf, Option<(Offset, Kind)>)> {
             let stem = |path: &PathBuf| path.file_name()?.to_str()?.strip_suffix(suffix).map(str::to_owned);
             listed.iter().filter_map(|path| Some((path, parse_file_name(&stem(path)?)))).collect()
@@ -308,7 +325,8 @@ impl Load<'_> {
             }
         }
         swaps.retain(|(path, _)| files.exists(path));
-        self.finish_swap(&listed, &swaps)
+        self.finish_swap(&listed, &swaps)?;
+        files.read_dir(&self.options.folder)
     }
 
     fn finish_swap(

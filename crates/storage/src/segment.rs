@@ -324,8 +324,11 @@ impl Segment {
 
     /// Returns the offset after the last whole batch and where that batch ends, found by way of the index.
     pub(crate) fn end(&self) -> io::Result<(Offset, u64)> {
-        let last = self.offset_index.last()?;
         let size = self.size();
+        if size == 0 {
+            return Ok((self.base_offset, 0));
+        }
+        let last = self.offset_index.last()?;
         let start = if u64::from(last.position) < size { u64::from(last.position) } else { 0 };
         match self.end_from(start) {
             Ok((Some(last), position)) => return Ok((last.plus(1), position)),

@@ -125,6 +125,7 @@ impl UnifiedLog {
             recovery_point: loaded.recovery_point,
         };
         let now_ms = environment.clock.wall_ms();
+        let active_is_empty = active.size() == 0;
         Arc::new(Self {
             partition: loaded.partition,
             dir: loaded.dir,
@@ -142,8 +143,8 @@ impl UnifiedLog {
             sync: Mutex::default(),
             flush: Mutex::default(),
             closed: AtomicBool::new(false),
-            // What made the folder and its files may not have synced their names.
-            names_dirty: AtomicBool::new(true),
+            // Names are synced before the batches below them: only where there are such batches are they known to be.
+            names_dirty: AtomicBool::new(active_is_empty || loaded.recovery_point < loaded.log_end),
             queued_dirty: AtomicBool::new(false),
             last_flush_ms: AtomicI64::new(now_ms),
             commit: CommitState::default(),

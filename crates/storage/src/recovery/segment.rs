@@ -20,6 +20,9 @@ pub(super) fn recover_segment(
     mut kept: impl FnMut(&Entry),
 ) -> io::Result<u64> {
     let size = segment.size();
+    if size == 0 && segment.offset_index.file.has_just(0)? && segment.time_index.file.has_just(0)? {
+        return Ok(0);
+    }
     let (mut offsets, mut times) = trusted_indexes(segment, from)?;
     let trusted = (offsets.len(), times.len());
     let start = offsets.last().copied().unwrap_or(segment.offset_index.beginning());

@@ -170,3 +170,18 @@ fn the_names_of_new_partitions_and_segments_survive_with_the_first_acknowledgeme
         assert_eq!((log.log_end_offset(), log.topic_id()), (Offset(end), Some(topic_id)), "{partition}");
     }
 }
+
+#[test]
+fn what_was_cut_off_does_not_come_back_after_a_clean_stop() {
+    let files = SimFiles::default();
+    let node = Node::start(&files, &["/d"], &small());
+    let log = node.log(0, &small());
+    append(&log, batch("kept", 1)).expect("valid");
+    append(&log, batch("cut", 1)).expect("valid");
+    log.flush().expect("the disk is well");
+    log.truncate_to(Offset(1)).expect("the disk is well");
+    node.manager.shutdown(1);
+    files.power_cut(None);
+    let node = Node::start(&files, &["/d"], &small());
+    assert_eq!(node.log(0, &small()).log_end_offset(), Offset(1));
+}

@@ -1,7 +1,8 @@
 //! Making a log survive: a sync for acknowledgements, a flush that moves the recovery point, and a clean close.
 //!
 //! Invariants:
-//! - a sync covers the batches and the names of their files; that is all recovery needs
+//! - a sync covers the batches and the names of their files, and nothing if there are no new batches; that is all
+//!   recovery needs
 //! - the recovery point moves only after batches, leader epochs, and the indexes of closed segments below it are synced;
 //!   the active segment's index is trusted by recovery only as far as it agrees with the log
 
@@ -53,11 +54,11 @@ impl UnifiedLog {
             let marks = self.marks();
             (marks.end.offset, marks.synced)
         };
-        if self.names_dirty.swap(false, Ordering::AcqRel) {
-            self.guard("Error while flushing names", self.sync_names())?;
-        }
         if synced >= target {
             return Ok(target);
+        }
+        if self.names_dirty.swap(false, Ordering::AcqRel) {
+            self.guard("Error while flushing names", self.sync_names())?;
         }
         let segments = self.segments();
         // With the segment before, which may have been cut or trimmed just where this one begins.
@@ -91,6 +92,12 @@ impl UnifiedLog {
         let segments = self.segments();
         let first =
             segments.partition_point(|segment| segment.base_offset() <= recovery_point).saturating_sub(1);
+        if whole {
+            // A segment may have been cut since it was synced.
+            for segment in segments.iter() {
+                self.guard("Error while flushing log", segment.sync_log())?;
+            }
+        }
         let last = if whole { segments.len() } else { segments.len() - 1 };
         for segment in &segments[first..last.max(first)] {
             self.guard("Error while flushing indexes", segment.sync_indexes())?;
@@ -174,8 +181,11 @@ impl UnifiedLog {
                 self.log_start_offset(),
                 true,
             );
-            self.guard("Error while writing producer snapshot", taken)?;
-            self.names_dirty.store(true, Ordering::Release);
+            // A clean stop with no snapshot at all would be taken to mean that there are no producers.
+            if self.guard("Error while writing producer snapshot", taken)? {
+                let synced = self.files().sync_dir(&self.folder());
+                self.guard("Error while flushing names", synced)?;
+            }
         }
         self.flush_to_disk(true).map(drop)
     }

@@ -191,7 +191,7 @@ impl<M: PartitionMachine> Runtime<M> {
         match loaded {
             Ok(end) => {
                 let took = self.clock.monotonic().saturating_sub(started);
-                tracing::info!(
+                tracing::debug!(
                     partition,
                     epoch = epoch.0,
                     end = end.0,

@@ -110,6 +110,20 @@ fn a_clean_stop_leaves_its_mark_and_checkpoints_and_a_start_takes_the_mark() {
 }
 
 #[test]
+fn the_high_watermark_is_checkpointed_though_nothing_is_appended() {
+    let files = SimFiles::default();
+    let node = Node::start(&files, &["/d"], &small());
+    let log = node.log(0, &small());
+    append(&log, batch("x", 4)).expect("valid");
+    node.step();
+    log.update_high_watermark(Offset(4));
+    node.step();
+    files.kill();
+    let node = Node::start(&files, &["/d"], &small());
+    assert_eq!(node.log(0, &small()).high_watermark(), Offset(4));
+}
+
+#[test]
 fn a_deleted_partition_may_be_made_anew_at_once() {
     let files = SimFiles::default();
     let node = Node::start(&files, &["/d"], &small());

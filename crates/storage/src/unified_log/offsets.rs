@@ -136,6 +136,7 @@ impl UnifiedLog {
             marks.first_unstable =
                 state.producers.first_unstable_offset().map(|first| first.max(marks.start));
         }
+        self.dir.note_changed();
         self.waiters.wake(Interest::HIGH_WATERMARK);
         true
     }

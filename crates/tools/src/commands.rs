@@ -2,6 +2,9 @@
 
 pub mod broker_api_versions;
 pub mod cluster;
+pub mod configs;
+pub mod console_consumer;
+pub mod console_producer;
 pub mod consumer_groups;
 pub mod delete_records;
 pub mod dump_log;
@@ -39,6 +42,19 @@ const fn command(name: &'static str, kafka_name: &'static str, about: &'static s
 pub const COMMANDS: &[Command] = &[
     command("storage", "kafka-storage", "Format a node's directories, or look at them", storage::run),
     command("topics", "kafka-topics", "Create, delete, describe, list and change topics", topics::run),
+    command("configs", "kafka-configs", "Show and change configurations", configs::run),
+    command(
+        "console-producer",
+        "kafka-console-producer",
+        "Send lines of standard input",
+        console_producer::run,
+    ),
+    command(
+        "console-consumer",
+        "kafka-console-consumer",
+        "Read topics to standard output",
+        console_consumer::run,
+    ),
     command(
         "consumer-groups",
         "kafka-consumer-groups",

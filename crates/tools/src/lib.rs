@@ -4,8 +4,10 @@
 
 mod arguments;
 mod commands;
+mod coordinator_json;
 mod datetime;
 mod failure;
+mod lines;
 mod options;
 mod schema_json;
 mod session;

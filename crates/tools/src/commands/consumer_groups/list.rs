@@ -33,8 +33,9 @@ pub(super) async fn run(admin: &Admin, options: &Options, out: &mut dyn Write) -
     };
     writeln!(out, "{}", line("GROUP", "TYPE", "STATE"))?;
     for group in groups {
-        let (kind, state) = (group.group_type.as_deref(), group.state.as_deref());
-        writeln!(out, "{}", line(&group.group_id, kind.unwrap_or(""), state.unwrap_or("")))?;
+        let kind = group.group_type.as_deref().unwrap_or("");
+        let kind = TYPES.into_iter().find(|known| known.eq_ignore_ascii_case(kind)).unwrap_or(kind);
+        writeln!(out, "{}", line(&group.group_id, kind, group.state.as_deref().unwrap_or("")))?;
     }
     Ok(())
 }

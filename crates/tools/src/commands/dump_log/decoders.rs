@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use bytes::Buf;
 use records::Record;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::Failure;
+use crate::coordinator_json::{CoordinatorJson, Topic};
 use crate::options::Options;
 use crate::schema_json::{Schema, SchemaError};
 
@@ -25,24 +26,10 @@ pub(super) enum Decoder {
         /// How values are read.
         value: Primitive,
     },
-    /// As records of a coordinator: a version, then the message that the key's version names.
-    Coordinator {
-        keys: BTreeMap<i16, Schema>,
-        values: BTreeMap<i16, Schema>,
-        topic: Topic,
-        subscription: Schema,
-        assignment: Schema,
-    },
+    /// As records of a coordinator.
+    Coordinator(Box<CoordinatorJson>),
     /// As records of the cluster's metadata.
     Metadata(BTreeMap<i16, Schema>),
-}
-
-/// Whose records they are.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Topic {
-    Offsets,
-    Transactions,
-    ShareState,
 }
 
 /// A decoder of Kafka's that needs no schema.
@@ -79,20 +66,7 @@ impl Decoder {
     }
 
     fn coordinator(topic: Topic) -> Self {
-        let (keys, values) = match topic {
-            Topic::Offsets => (by_key(GROUP_KEYS), by_key(GROUP_VALUES)),
-            Topic::Transactions => (by_key(TRANSACTION_KEYS), by_key(TRANSACTION_VALUES)),
-            Topic::ShareState => (by_key(SHARE_KEYS), by_key(SHARE_VALUES)),
-        };
-        let [subscription, assignment] =
-            schemas!["ConsumerProtocolSubscription", "ConsumerProtocolAssignment"];
-        Self::Coordinator {
-            keys,
-            values,
-            topic,
-            subscription: Schema::parse(subscription),
-            assignment: Schema::parse(assignment),
-        }
+        Self::Coordinator(Box::new(CoordinatorJson::new(topic)))
     }
 
     /// Shows a record's key and value.
@@ -102,84 +76,45 @@ impl Decoder {
                 Ok((record.key.map(|bytes| key.show(bytes)), record.value.map(|bytes| value.show(bytes))))
             }
             Self::Metadata(schemas) => Ok((None, Some(show_metadata(schemas, record)))),
-            Self::Coordinator { keys, values, topic, .. } => {
-                self.show_coordinated(keys, values, *topic, record)
-            }
+            Self::Coordinator(json) => show_coordinated(json, record),
         }
     }
+}
 
-    fn show_coordinated(
-        &self,
-        keys: &BTreeMap<i16, Schema>,
-        values: &BTreeMap<i16, Schema>,
-        topic: Topic,
-        record: &Record<'_>,
-    ) -> Result<Shown, Failure> {
-        let Some(key) = record.key else {
-            let what = if topic == Topic::ShareState { "share group state" } else { "offset" };
-            return Err(Failure::message(format!(
-                "Failed to decode message at offset {} using {what} topic decoder (message had a missing key)",
-                record.offset
-            )));
-        };
-        let kind = key.get(..2).map(|mut bytes| bytes.get_i16());
-        let Some((kind, schema)) = kind.and_then(|kind| Some((kind, keys.get(&kind)?))) else {
+fn show_coordinated(json: &CoordinatorJson, record: &Record<'_>) -> Result<Shown, Failure> {
+    let Some(key) = record.key else {
+        let what = if json.topic == Topic::ShareState { "share group state" } else { "offset" };
+        return Err(Failure::message(format!(
+            "Failed to decode message at offset {} using {what} topic decoder (message had a missing key)",
+            record.offset
+        )));
+    };
+    let kind = match json.kind(key) {
+        Ok(kind) => kind,
+        Err(kind) => {
             let kind = kind.map_or_else(|| "null".into(), |kind| kind.to_string());
             return Ok((
                 Some(format!("Unknown record type {kind} at offset {}, skipping.", record.offset)),
                 None,
             ));
-        };
-        let shown = schema.to_json(&key[2..], 0).and_then(|data| {
-            let key = json!({"type": kind.to_string(), "data": data}).to_string();
-            let value = record.value.map(|value| self.show_value(values, kind, topic, value)).transpose()?;
-            Ok((Some(key), Some(value.unwrap_or_else(|| "<DELETE>".into()))))
-        });
-        Ok(shown.unwrap_or_else(|error| {
-            (Some(format!("Error at offset {}, skipping. {error}", record.offset)), None)
-        }))
-    }
-
-    fn show_value(
-        &self,
-        values: &BTreeMap<i16, Schema>,
-        kind: i16,
-        topic: Topic,
-        bytes: &[u8],
-    ) -> Result<String, SchemaError> {
-        let schema = values.get(&kind).ok_or(SchemaError::Version(kind, "value"))?;
-        let mut head = bytes.get(..2).ok_or(SchemaError::Cut { wanted: 2, available: bytes.len() })?;
-        let version = head.get_i16();
-        let mut data = schema.to_json(&bytes[2..], version)?;
-        if schema.name == "GroupMetadataValue" {
-            self.open_members(&mut data);
         }
-        let name = if topic == Topic::ShareState { "type" } else { "version" };
-        let number = if topic == Topic::ShareState { kind } else { version };
-        Ok(json!({name: number.to_string(), "data": data}).to_string())
-    }
-
-    /// Shows what members of a consumer group subscribe and are assigned, in place of the bytes.
-    fn open_members(&self, group: &mut Value) {
-        let Self::Coordinator { subscription, assignment, .. } = self else { return };
-        if group["protocolType"] != "consumer" {
-            return;
-        }
-        for member in group["members"].as_array_mut().into_iter().flatten() {
-            for (name, schema) in [("subscription", subscription), ("assignment", assignment)] {
-                if let Some(opened) = open(&member[name], schema) {
-                    member[name] = opened;
-                }
-            }
-        }
-    }
+    };
+    let shown = json.key(kind, key).and_then(|data| {
+        let key = json!({"type": kind.to_string(), "data": data}).to_string();
+        let value = record.value.map(|value| show_value(json, kind, value)).transpose()?;
+        Ok((Some(key), Some(value.unwrap_or_else(|| "<DELETE>".into()))))
+    });
+    Ok(shown.unwrap_or_else(|error| {
+        (Some(format!("Error at offset {}, skipping. {error}", record.offset)), None)
+    }))
 }
 
-fn open(field: &Value, schema: &Schema) -> Option<Value> {
-    use base64::Engine;
-    let bytes = base64::engine::general_purpose::STANDARD.decode(field.as_str()?).ok()?;
-    let version = bytes.get(..2)?.get_i16();
-    schema.to_json(&bytes[2..], version).ok()
+fn show_value(json: &CoordinatorJson, kind: i16, bytes: &[u8]) -> Result<String, SchemaError> {
+    let (version, mut data) = json.value(kind, bytes)?;
+    json.open_members(&mut data);
+    let is_share = json.topic == Topic::ShareState;
+    let (name, number) = if is_share { ("type", kind) } else { ("version", version) };
+    Ok(json!({name: number.to_string(), "data": data}).to_string())
 }
 
 fn show_metadata(schemas: &BTreeMap<i16, Schema>, record: &Record<'_>) -> String {
@@ -250,58 +185,6 @@ fn by_key(texts: &[&'static str]) -> BTreeMap<i16, Schema> {
     schemas.filter_map(|schema| Some((schema.key()?, schema))).collect()
 }
 
-const GROUP_KEYS: &[&str] = &schemas![
-    "ConsumerGroupCurrentMemberAssignmentKey",
-    "ConsumerGroupMemberMetadataKey",
-    "ConsumerGroupMetadataKey",
-    "ConsumerGroupPartitionMetadataKey",
-    "ConsumerGroupRegularExpressionKey",
-    "ConsumerGroupTargetAssignmentMemberKey",
-    "ConsumerGroupTargetAssignmentMetadataKey",
-    "GroupMetadataKey",
-    "LegacyOffsetCommitKey",
-    "OffsetCommitKey",
-    "ShareGroupCurrentMemberAssignmentKey",
-    "ShareGroupMemberMetadataKey",
-    "ShareGroupMetadataKey",
-    "ShareGroupStatePartitionMetadataKey",
-    "ShareGroupTargetAssignmentMemberKey",
-    "ShareGroupTargetAssignmentMetadataKey",
-    "StreamsGroupCurrentMemberAssignmentKey",
-    "StreamsGroupMemberMetadataKey",
-    "StreamsGroupMetadataKey",
-    "StreamsGroupTargetAssignmentMemberKey",
-    "StreamsGroupTargetAssignmentMetadataKey",
-    "StreamsGroupTopologyKey",
-];
-const GROUP_VALUES: &[&str] = &schemas![
-    "ConsumerGroupCurrentMemberAssignmentValue",
-    "ConsumerGroupMemberMetadataValue",
-    "ConsumerGroupMetadataValue",
-    "ConsumerGroupPartitionMetadataValue",
-    "ConsumerGroupRegularExpressionValue",
-    "ConsumerGroupTargetAssignmentMemberValue",
-    "ConsumerGroupTargetAssignmentMetadataValue",
-    "GroupMetadataValue",
-    "LegacyOffsetCommitValue",
-    "OffsetCommitValue",
-    "ShareGroupCurrentMemberAssignmentValue",
-    "ShareGroupMemberMetadataValue",
-    "ShareGroupMetadataValue",
-    "ShareGroupStatePartitionMetadataValue",
-    "ShareGroupTargetAssignmentMemberValue",
-    "ShareGroupTargetAssignmentMetadataValue",
-    "StreamsGroupCurrentMemberAssignmentValue",
-    "StreamsGroupMemberMetadataValue",
-    "StreamsGroupMetadataValue",
-    "StreamsGroupTargetAssignmentMemberValue",
-    "StreamsGroupTargetAssignmentMetadataValue",
-    "StreamsGroupTopologyValue",
-];
-const TRANSACTION_KEYS: &[&str] = &schemas!["TransactionLogKey"];
-const TRANSACTION_VALUES: &[&str] = &schemas!["TransactionLogValue"];
-const SHARE_KEYS: &[&str] = &schemas!["ShareSnapshotKey", "ShareUpdateKey"];
-const SHARE_VALUES: &[&str] = &schemas!["ShareSnapshotValue", "ShareUpdateValue"];
 const METADATA: &[&str] = &schemas![
     "AbortTransactionRecord",
     "AccessControlEntryRecord",

@@ -6,11 +6,14 @@ pub mod configs;
 pub mod console_consumer;
 pub mod console_producer;
 pub mod consumer_groups;
+pub mod consumer_perf_test;
 pub mod delete_records;
 pub mod dump_log;
 pub mod get_offsets;
 pub mod log_dirs;
 pub mod metadata_quorum;
+pub mod producer_perf_test;
+pub mod server_stop;
 pub mod storage;
 pub mod topics;
 
@@ -83,6 +86,9 @@ pub const COMMANDS: &[Command] = &[
         "Show what is in log segments, indexes and snapshots",
         dump_log::run,
     ),
+    command("producer-perf-test", "kafka-producer-perf-test", "Measure sending", producer_perf_test::run),
+    command("consumer-perf-test", "kafka-consumer-perf-test", "Measure reading", consumer_perf_test::run),
+    command("server-stop", "kafka-server-stop", "Ask the nodes of this machine to stop", server_stop::run),
 ];
 
 /// Finds a tool by its subcommand, or by Kafka's name with or without `.sh`.

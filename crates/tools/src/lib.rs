@@ -9,6 +9,7 @@ mod datetime;
 mod failure;
 mod lines;
 mod options;
+mod progress;
 mod schema_json;
 mod session;
 

@@ -144,11 +144,6 @@ impl Options {
         self.given.contains_key(name)
     }
 
-    /// The words that belong to no option.
-    pub fn rest(&self) -> &[String] {
-        &self.rest
-    }
-
     /// The values of an option that may be repeated.
     pub fn values(&self, name: &str) -> Vec<&str> {
         self.given.get(name).into_iter().flatten().flatten().map(String::as_str).collect()

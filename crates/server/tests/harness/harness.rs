@@ -159,7 +159,7 @@ impl Client {
     pub async fn wait_for_topic(&mut self, name: &str) -> model::Uuid {
         loop {
             let topic = self.metadata_of(name).await;
-            let led = topic.partitions.iter().all(|partition| partition.leader_id == 1);
+            let led = topic.partitions.iter().all(|partition| partition.leader_id >= 0);
             if topic.error_code.is_none() && led {
                 return topic.topic_id;
             }

@@ -3,6 +3,7 @@
 //! Kafka: `BrokerServer`.
 
 pub mod controller_channel;
+pub mod directory_assignments;
 pub mod dynamic_config;
 pub mod fetch_session;
 pub mod join_all;
@@ -20,17 +21,20 @@ pub mod transaction_markers;
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use config::BrokerConfig;
 use coordinator::{GroupCoordinator, RuntimeConfig, TransactionCoordinator};
 use coordinators::transaction::TransactionVersion;
 use model::NodeId;
+use network::ConnectionQuotas;
 use storage::LogManager;
 use tokio::sync::Mutex;
 use world::chance::Chance;
 use world::clock::Clock;
+
+use crate::listeners;
 
 use controller_channel::ControllerChannel;
 use dynamic_config::DynamicConfig;
@@ -71,6 +75,7 @@ pub struct Broker {
     pub controller: Arc<dyn ControllerChannel>,
     epoch: AtomicI64,
     publishing: Mutex<()>,
+    connection_quotas: OnceLock<Arc<ConnectionQuotas>>,
 }
 
 impl fmt::Debug for Broker {
@@ -103,6 +108,7 @@ impl Broker {
             dynamic_config: DynamicConfig::new(BrokerConfig::clone(&config)),
             epoch: AtomicI64::new(-1),
             publishing: Mutex::default(),
+            connection_quotas: OnceLock::new(),
             clock,
             chance,
         })
@@ -111,6 +117,24 @@ impl Broker {
     /// Returns the configuration as it is now: the properties file with what was changed at run time over it.
     pub fn config(&self) -> Arc<BrokerConfig> {
         self.dynamic_config.current()
+    }
+
+    /// Has the connection limits follow the configuration from now on.
+    pub fn limit_connections(&self, quotas: Arc<ConnectionQuotas>) {
+        quotas.set_limits(listeners::limits(&self.config()));
+        // A node starts its broker once, so there are no limits yet.
+        let _ = self.connection_quotas.set(quotas);
+    }
+
+    /// Takes over what the configuration now says, where it is not asked for each time.
+    fn on_config_changed(&self) {
+        let config = self.config();
+        if let Some(quotas) = self.connection_quotas.get() {
+            quotas.set_limits(listeners::limits(&config));
+        }
+        let environment = self.replicas.logs().environment();
+        let expiration = config.transactions.producer_id_expiration_ms.into();
+        environment.producer_id_expiration_ms.store(expiration, Ordering::Relaxed);
     }
 
     /// Returns the epoch of this broker's registration; -1 before it registered.

@@ -111,15 +111,15 @@ pub(crate) fn bind(
     config: &BrokerConfig,
     chance: &dyn Chance,
     open_allowed: bool,
+    quotas: &Arc<ConnectionQuotas>,
 ) -> Result<Vec<Bound>, ListenError> {
-    let quotas = ConnectionQuotas::new(limits(config));
     let bind = |endpoint: &EndPoint| {
         let security = ListenerSecurity::read(config, endpoint, chance)
             .map_err(|source| ListenError::Security { listener: endpoint.listener.clone(), source })?;
         if !open_allowed {
             check_safety(endpoint, &security)?;
         }
-        bind_one(config, endpoint, security, &quotas)
+        bind_one(config, endpoint, security, quotas)
     };
     config.listeners.listeners.iter().map(bind).collect()
 }
@@ -174,7 +174,7 @@ fn connection_options(config: &BrokerConfig) -> ConnectionOptions {
 }
 
 /// Reads the connection limits; host names among the overrides are resolved now.
-fn limits(config: &BrokerConfig) -> ConnectionLimits {
+pub(crate) fn limits(config: &BrokerConfig) -> ConnectionLimits {
     let count = |value: i32| usize::try_from(value).unwrap_or(0);
     let address = |host: &str| -> Option<IpAddr> {
         let found = host.parse().ok();

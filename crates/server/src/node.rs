@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use config::BrokerConfig;
+use network::ConnectionQuotas;
 use protocol::broker_registration_request::Listener;
 use storage::LogManager;
 use tokio::sync::watch;
@@ -36,6 +37,7 @@ pub struct PreparedNode {
     config: Arc<BrokerConfig>,
     world: World,
     bound: Vec<Bound>,
+    quotas: Arc<ConnectionQuotas>,
     logs: Arc<LogManager>,
 }
 
@@ -55,9 +57,10 @@ impl PreparedNode {
     /// # Errors
     /// A listener is unsafe or taken, or no log dir is usable.
     pub fn new(config: Arc<BrokerConfig>, world: World, open_allowed: bool) -> Result<Self, NodeError> {
-        let bound = listeners::bind(&config, &*world.chance, open_allowed)?;
+        let quotas = ConnectionQuotas::new(listeners::limits(&config));
+        let bound = listeners::bind(&config, &*world.chance, open_allowed, &quotas)?;
         let logs = start::open_logs(&config, &world)?;
-        Ok(Self { config, world, bound, logs })
+        Ok(Self { config, world, bound, quotas, logs })
     }
 
     /// Returns the logs, for the controller role.
@@ -73,6 +76,7 @@ impl PreparedNode {
         let advertised = advertised(&self.config, &self.bound);
         let controller = link.service.clone();
         let running = start::start(self.config, cluster_id, self.logs, link, self.world, advertised).await?;
+        running.broker.limit_connections(self.quotas);
         let (stop, stopped) = watch::channel(false);
         let dispatcher = Dispatcher { broker: running.broker.clone(), controller };
         let addresses = self.bound.iter().map(|bound| (bound.name().to_owned(), bound.address)).collect();

@@ -278,3 +278,60 @@ async fn a_group_commits_and_finds_its_offsets_again() {
     assert_eq!((found.error_code, found.committed_offset), (ErrorCode::NONE, 42));
     node.stop().await;
 }
+
+#[tokio::test]
+async fn partitions_spread_over_log_dirs_and_are_found_there_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (dir.path().join("one"), dir.path().join("two"));
+    let log_dirs = format!("log.dirs={},{}", one.display(), two.display());
+    let node = TestNode::start(dir.path(), &[&log_dirs]).await;
+    let mut client = node.client().await;
+    client.create_topic("t", 4, &[]).await;
+    for partition in 0..4 {
+        assert_eq!(client.produce("t", partition, batch(&["v"])).await.error_code, ErrorCode::NONE);
+    }
+    drop(client);
+    node.stop().await;
+    let here = |root: &std::path::Path| (0..4).filter(|n| root.join(format!("t-{n}")).exists()).count();
+    assert_eq!((here(&one), here(&two)), (2, 2));
+    let node = TestNode::start(dir.path(), &[&log_dirs]).await;
+    let mut client = node.client().await;
+    client.wait_for_topic("t").await;
+    for partition in 0..4 {
+        assert_eq!(values(&client.fetch("t", partition, 0, 0).await.records).len(), 1);
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn connection_limits_change_while_the_node_runs() {
+    use protocol::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
+    let dir = tempfile::tempdir().unwrap();
+    let node = TestNode::start(dir.path(), &[]).await;
+    let mut client = node.client().await;
+    let config = AlterableConfig {
+        name: "max.connections.per.ip".to_owned(),
+        config_operation: 0,
+        value: Some("1".to_owned()),
+        ..Default::default()
+    };
+    let resource = AlterConfigsResource {
+        resource_type: 4,
+        resource_name: String::new(),
+        configs: vec![config],
+        ..Default::default()
+    };
+    let request =
+        protocol::IncrementalAlterConfigsRequest { resources: vec![resource], ..Default::default() };
+    assert_eq!(client.ask(request, 1).await.responses[0].error_code, ErrorCode::NONE);
+    // The limit is there as soon as the broker has acted on its metadata.
+    loop {
+        let mut other = node.client().await;
+        other.send(protocol::MetadataRequest::default(), 1).await;
+        if other.is_closed().await {
+            break;
+        }
+    }
+    client.ask(protocol::MetadataRequest::default(), 1).await;
+    node.stop().await;
+}

@@ -79,13 +79,15 @@ pub async fn become_unfenced(broker: &Broker) {
     }
 }
 
-/// Sends heartbeats every `broker.heartbeat.interval.ms` until `stop` says so.
+/// Sends heartbeats every `broker.heartbeat.interval.ms`, and at once when a log dir fails, until `stop` says so.
 pub async fn keep_alive(broker: Arc<Broker>, mut stop: watch::Receiver<bool>) {
+    let dir_failed = broker.replicas.logs().dir_failed().clone();
     loop {
         let interval =
             Duration::from_millis(broker.config().quorum.broker_heartbeat_interval_ms.max(1) as u64);
         tokio::select! {
             () = tokio::time::sleep(interval) => {}
+            () = dir_failed.notified() => {}
             _ = stop.wait_for(|stop| *stop) => return,
         }
         if let Some(error) = heartbeat(&broker, false).await.map(|response| response.error_code)

@@ -28,11 +28,13 @@ pub async fn publish(broker: &Arc<Broker>, image: Arc<MetadataImage>) {
     let changes = delta.local_changes(broker.node_id);
     let applied = broker.replicas.apply(&changes, &image, &broker.dynamic_config);
     if defaults_changed {
+        broker.on_config_changed();
         apply_configs(broker, &image, image.topics().iter().map(|topic| &**topic.name()));
     } else {
         let topics = delta.configs.iter().filter(|resource| resource.resource_type == ResourceType::TOPIC);
         apply_configs(broker, &image, topics.map(|resource| &*resource.name));
     }
+    super::directory_assignments::tell(broker, &applied.assignments);
     broker.metadata.publish(image.clone());
     apply_to_groups(broker, &image, &applied);
     apply_to_transactions(broker, &image, &applied);

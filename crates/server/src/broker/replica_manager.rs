@@ -12,7 +12,7 @@ use std::sync::{Arc, RwLock};
 use metadata::{LocalReplicaChanges, MetadataImage, PartitionRegistration};
 use model::{NodeId, Offset, TopicIdPartition, Uuid};
 use protocol::ErrorCode;
-use storage::{Interest, LogManager};
+use storage::{Interest, LogManager, UnifiedLog};
 use tokio::sync::Notify;
 
 use super::dynamic_config::DynamicConfig;
@@ -40,6 +40,8 @@ pub struct Applied {
     pub elected: Vec<Arc<Partition>>,
     /// Partitions that it led before, or that are gone.
     pub resigned: Vec<Arc<Partition>>,
+    /// Log dirs that this broker chose for replicas, of which the controller does not know yet.
+    pub assignments: Vec<(Uuid, TopicIdPartition)>,
 }
 
 impl ReplicaManager {
@@ -117,42 +119,64 @@ impl ReplicaManager {
         for (name, registration) in changes.leaders.iter().chain(&changes.followers) {
             match self.by_id(name.topic_id, name.topic_partition.partition) {
                 Some(partition) => apply_to(&partition, registration, &mut applied),
-                None => applied.elected.extend(self.add(name, registration, image, configs)),
+                None => self.add(name, registration, image, configs, &mut applied),
             }
         }
         applied
     }
 
-    /// Takes up a replica; returns it if this broker leads.
+    /// Takes up a replica.
     fn add(
         &self,
         name: &TopicIdPartition,
         registration: &PartitionRegistration,
         image: &MetadataImage,
         configs: &DynamicConfig,
-    ) -> Option<Arc<Partition>> {
-        let topic = &name.topic_partition.topic;
-        let config = configs.topic(image, topic);
-        let wanted = registration.directory(self.node_id).filter(|id| self.logs.dir(*id).is_some());
-        let log = match self.logs.get_or_create_log(
-            &name.topic_partition,
-            Some(name.topic_id),
-            wanted,
-            config,
-        ) {
-            Ok(log) => log,
+        applied: &mut Applied,
+    ) {
+        if self.may_be_on_lost_dir(registration) {
+            tracing::error!(partition = %name.topic_partition, "a partition's log dir is offline");
+            return;
+        }
+        let config = configs.topic(image, &name.topic_partition.topic);
+        let assigned = registration.directory(self.node_id).unwrap_or(Uuid::DIRECTORY_UNASSIGNED);
+        let wanted = self.logs.dir(assigned).map(|dir| dir.id());
+        let opened = self.logs.get_or_create_log(&name.topic_partition, Some(name.topic_id), wanted, config);
+        match opened {
+            Ok(log) => {
+                if log.dir().id() != assigned {
+                    applied.assignments.push((log.dir().id(), name.clone()));
+                }
+                applied.elected.extend(self.host(name, registration, log));
+            }
             Err(error) => {
                 tracing::error!(partition = %name.topic_partition, "a partition's log cannot be opened: {error}");
-                return None;
             }
-        };
+        }
+    }
+
+    /// Tells whether a replica's log may lie on a dir that cannot be used now: then no empty one may take its place.
+    /// Kafka: `LogManager.getOrCreateLog`.
+    fn may_be_on_lost_dir(&self, registration: &PartitionRegistration) -> bool {
+        let is_old = registration.leader_epoch.0 > 0 || registration.partition_epoch > 0;
+        let unassigned = registration.directory(self.node_id).is_none_or(|id| id.is_reserved());
+        self.is_on_offline_dir(registration) || (is_old && unassigned && !self.logs.offline_dirs().is_empty())
+    }
+
+    /// Serves a replica from now on; returns it if this broker leads.
+    fn host(
+        &self,
+        name: &TopicIdPartition,
+        registration: &PartitionRegistration,
+        log: Arc<UnifiedLog>,
+    ) -> Option<Arc<Partition>> {
         let partition = Arc::new(Partition::new(self.node_id, name.topic_id, log, registration));
         let leads = partition.is_leader();
         if leads {
             partition.begin_to_lead();
         }
         let mut topics = self.topics.write().expect("no holder panics");
-        topics.by_name.insert(topic.clone(), name.topic_id);
+        topics.by_name.insert(name.topic_partition.topic.clone(), name.topic_id);
         let of_topic = topics.by_id.entry(name.topic_id).or_default();
         of_topic.insert(name.topic_partition.partition, partition.clone());
         leads.then_some(partition)

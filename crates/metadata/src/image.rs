@@ -213,7 +213,7 @@ impl MetadataImage {
             MetadataRecord::ClientQuotaRecord(record) => self.client_quotas.set(record),
             MetadataRecord::ProducerIdsRecord(record) => self.producer_ids.replay(record),
             MetadataRecord::FeatureLevelRecord(record) => {
-                self.features.set(&record.name, record.feature_level)
+                self.features.set(&record.name, record.feature_level);
             }
             MetadataRecord::AccessControlEntryRecord(record) => self.acls.put(record),
             MetadataRecord::RemoveAccessControlEntryRecord(record) => self.acls.remove(record.id),
@@ -221,7 +221,7 @@ impl MetadataImage {
             MetadataRecord::RemoveUserScramCredentialRecord(record) => self.scram.remove(record)?,
             MetadataRecord::DelegationTokenRecord(record) => self.delegation_tokens.put(record),
             MetadataRecord::RemoveDelegationTokenRecord(record) => {
-                self.delegation_tokens.remove(&record.token_id)
+                self.delegation_tokens.remove(&record.token_id);
             }
             MetadataRecord::BeginTransactionRecord(_) => self.begin_transaction()?,
             MetadataRecord::EndTransactionRecord(_) => {

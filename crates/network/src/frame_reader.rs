@@ -91,7 +91,7 @@ impl FrameReader {
 
     /// Returns how large the buffer may be for a frame of `size` bytes, by what has come of it.
     fn room_for(&self, size: usize) -> usize {
-        let ahead = self.last_size.min(AHEAD_MAX).max(FIRST_READ);
+        let ahead = self.last_size.clamp(FIRST_READ, AHEAD_MAX);
         size.min((self.buffer.len() * 2).max(ahead))
     }
 

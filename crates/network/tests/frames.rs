@@ -1,5 +1,7 @@
 //! Frames over a real socket: what comes in, what goes out, and what ends a connection.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
 use std::fs::File;
 use std::io::Write as _;
 use std::net::SocketAddr;

@@ -119,10 +119,12 @@ impl Login {
         let credentials = Credentials { listener: &self.security, image };
         let step = match body {
             RequestBody::SaslHandshake(request) => {
-                if self.logged_in && exchange.awaits() == Awaits::Request && exchange.principal().is_some() {
-                    if !exchange.reauthenticate() {
-                        return LoginStep::Answer(no_login(body));
-                    }
+                if self.logged_in
+                    && exchange.awaits() == Awaits::Request
+                    && exchange.principal().is_some()
+                    && !exchange.reauthenticate()
+                {
+                    return LoginStep::Answer(no_login(body));
                 }
                 let mut random = [0; 24];
                 chance.fill(&mut random);

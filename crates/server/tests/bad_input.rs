@@ -1,6 +1,8 @@
 //! What bad input gets, over a real socket: an answer as Apache Kafka gives it, or the end of the connection; and a good
 //! client goes on.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
 #[path = "harness/harness.rs"]
 mod harness;
 

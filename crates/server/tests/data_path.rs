@@ -1,5 +1,7 @@
 //! Produce, fetch, list and delete over a real socket.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
 #[path = "harness/harness.rs"]
 mod harness;
 

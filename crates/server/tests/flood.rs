@@ -1,5 +1,7 @@
 //! Many bad peers at once, and a good client that goes on: announced frames that never come, and random or mutated frames.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
 #[path = "harness/harness.rs"]
 mod harness;
 

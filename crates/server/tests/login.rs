@@ -1,5 +1,7 @@
 //! Listeners with SASL and TLS: who gets in, who does not, and what they are told.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
 #[path = "harness/harness.rs"]
 mod harness;
 

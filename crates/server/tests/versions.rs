@@ -1,5 +1,7 @@
 //! Whatever is advertised is answered, at every version, by what a client of that version can read.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
 #[path = "harness/harness.rs"]
 mod harness;
 

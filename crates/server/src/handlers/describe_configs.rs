@@ -66,8 +66,7 @@ fn entries(
     let invalid = |error: ConfigError| (ErrorCode::INVALID_CONFIG, Some(error.to_string()));
     match ResourceType::from_id(resource.resource_type) {
         Some(ResourceType::Topic) => {
-            topic_name::validate(name)
-                .map_err(|error| (ErrorCode::INVALID_TOPIC_EXCEPTION, Some(error.to_string())))?;
+            topic_name::validate(name).map_err(|error| (ErrorCode::INVALID_TOPIC_EXCEPTION, Some(error)))?;
             if image.topics().by_name(name).is_none() {
                 return Err((ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, None));
             }

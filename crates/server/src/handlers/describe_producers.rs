@@ -21,7 +21,7 @@ pub fn handle(broker: &Broker, request: &DescribeProducersRequest) -> DescribePr
 
 fn describe_topic(broker: &Broker, image: &MetadataImage, topic: &TopicRequest) -> TopicResponse {
     let refusal = match topic_name::validate(&topic.name) {
-        Err(error) => Some((ErrorCode::INVALID_TOPIC_EXCEPTION, error.to_string())),
+        Err(error) => Some((ErrorCode::INVALID_TOPIC_EXCEPTION, error)),
         Ok(()) if image.topics().by_name(&topic.name).is_none() => {
             let error = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
             Some((error, error.message().to_owned()))

@@ -87,7 +87,9 @@ pub fn run(arguments: &[String]) -> Result<()> {
     let page = figures.page(&names, &format!("cargo xtask bench {}", arguments.join(" ")), asked.runs)?;
     println!("{page}");
     if asked.out != "-" {
-        std::fs::write(root().join(&asked.out), page)?;
+        let out = root().join(&asked.out);
+        std::fs::create_dir_all(out.parent().context("--out names a file")?)?;
+        std::fs::write(out, page)?;
     }
     Ok(())
 }

@@ -337,3 +337,25 @@ async fn connection_limits_change_while_the_node_runs() {
     client.ask(protocol::MetadataRequest::default(), 1).await;
     node.stop().await;
 }
+
+#[tokio::test]
+async fn a_log_dir_that_fails_is_read_on_and_the_others_are_written_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let dirs = format!("log.dirs={},{}", dir.path().join("a").display(), dir.path().join("b").display());
+    let node = TestNode::start(dir.path(), &[&dirs]).await;
+    let mut client = node.client().await;
+    client.create_topic("t", 2, &[]).await;
+    for partition in 0..2 {
+        assert_eq!(client.produce("t", partition, batch(&["before"])).await.error_code, ErrorCode::NONE);
+    }
+    let log_of = |index| node.node.broker().replicas.by_name("t", index).unwrap().log().clone();
+    assert_ne!(log_of(0).dir().id(), log_of(1).dir().id(), "partitions spread over the log dirs");
+    // The metadata log is on the first dir, without which a node cannot go on.
+    let (failing, well) = if log_of(0).dir().path().ends_with("b") { (0, 1) } else { (1, 0) };
+    _ = log_of(failing).dir().fail("a test fails it", std::io::Error::other("no space left"));
+    let refused = client.produce("t", failing, batch(&["lost"])).await.error_code;
+    assert_eq!(refused, ErrorCode::KAFKA_STORAGE_ERROR);
+    assert_eq!(values(&client.fetch("t", failing, 0, 0).await.records), [(0, "before".to_owned())]);
+    assert_eq!(client.produce("t", well, batch(&["after"])).await.error_code, ErrorCode::NONE);
+    node.stop().await;
+}

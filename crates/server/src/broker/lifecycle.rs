@@ -125,7 +125,7 @@ async fn heartbeat(broker: &Broker, want_shut_down: bool) -> Option<BrokerHeartb
         broker_epoch: broker.epoch(),
         current_metadata_offset: broker.metadata.image().provenance().last_contained_offset.0,
         want_shut_down,
-        offline_log_dirs: logs.dirs().iter().filter(|dir| dir.is_offline()).map(|dir| dir.id()).collect(),
+        offline_log_dirs: offline_log_dirs(broker),
         cordoned_log_dirs: Some(
             logs.dirs().iter().filter(|dir| is_cordoned(dir)).map(|dir| dir.id()).collect(),
         ),
@@ -135,4 +135,13 @@ async fn heartbeat(broker: &Broker, want_shut_down: bool) -> Option<BrokerHeartb
         ResponseBody::BrokerHeartbeat(response) => Some(*response),
         _ => None,
     }
+}
+
+/// The log dirs whose partitions others should lead. A broker that is alone keeps them: nobody else has the records, and
+/// what cannot be written any more may still be read.
+fn offline_log_dirs(broker: &Broker) -> Vec<Uuid> {
+    if broker.metadata.image().cluster().brokers().count() <= 1 {
+        return Vec::new();
+    }
+    broker.replicas.logs().dirs().iter().filter(|dir| dir.is_offline()).map(|dir| dir.id()).collect()
 }

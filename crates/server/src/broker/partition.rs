@@ -134,7 +134,8 @@ impl Partition {
     /// Returns the log if this broker leads and `known` is its epoch, or none.
     ///
     /// # Errors
-    /// `FENCED_LEADER_EPOCH`, `UNKNOWN_LEADER_EPOCH`, `NOT_LEADER_OR_FOLLOWER` or `KAFKA_STORAGE_ERROR`.
+    /// `FENCED_LEADER_EPOCH`, `UNKNOWN_LEADER_EPOCH` or `NOT_LEADER_OR_FOLLOWER`. A log dir that cannot be written any more may
+    /// still be read, so its failure is found out by who appends.
     /// Kafka: `Partition.localLogWithEpochOrThrow`.
     pub fn leader_log(&self, known: Option<LeaderEpoch>) -> Result<&Arc<UnifiedLog>, PartitionError> {
         let state = self.state();
@@ -143,10 +144,6 @@ impl Partition {
         }
         if state.leader != self.node_id {
             return Err(PartitionError::Refused(ErrorCode::NOT_LEADER_OR_FOLLOWER));
-        }
-        drop(state);
-        if self.log.dir().is_offline() {
-            return Err(PartitionError::Refused(ErrorCode::KAFKA_STORAGE_ERROR));
         }
         Ok(&self.log)
     }

@@ -19,7 +19,8 @@ use world::clock::{Clock, RealClock};
 
 /// A running node.
 pub struct TestNode {
-    node: Node,
+    /// The node itself.
+    pub node: Node,
     controller: Arc<ControllerService>,
     /// Where the broker's listener is.
     pub address: SocketAddr,

@@ -3,6 +3,7 @@
 //! The caller authorizes, checks that topics exist, and turns topic ids into names. What a version cannot say is adapted
 //! here. Kafka: `GroupCoordinatorService`.
 
+mod consumer;
 mod context;
 mod offset_fetch;
 mod record;
@@ -12,13 +13,15 @@ pub use context::ClientContext;
 pub use offset_fetch::{offset_fetch_groups, offset_fetch_response};
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use coordinators::group::{
-    DeletedTopic, GroupCoordinatorConfig, GroupMachine, GroupOutcome, GroupRequest, GroupResponse, Producer,
+    DeletedTopic, GroupCoordinatorConfig, GroupMachine, GroupOutcome, GroupRequest, GroupResponse,
+    MetadataChange, Producer,
 };
 use machine::Now;
+use metadata::{MetadataDelta, MetadataImage};
 use model::LeaderEpoch;
 use protocol::delete_groups_response::DeletableGroupResult;
 use protocol::describe_groups_response::DescribedGroup;
@@ -61,6 +64,8 @@ pub struct GroupCoordinator {
     chance: Arc<dyn Chance>,
     partition_count: AtomicI32,
     active: AtomicBool,
+    /// The newest metadata, for machines that are still to begin.
+    metadata: Arc<RwLock<Arc<MetadataImage>>>,
 }
 
 /// Takes the variant that a request is answered with; the machine answers each request with its own.
@@ -90,6 +95,7 @@ impl GroupCoordinator {
             chance,
             partition_count: AtomicI32::new(partition_count),
             active: AtomicBool::new(false),
+            metadata: Arc::default(),
         }
     }
 
@@ -115,9 +121,27 @@ impl GroupCoordinator {
         partition_for_key(group, self.partition_count.load(Ordering::Acquire))
     }
 
+    fn metadata(&self) -> Arc<MetadataImage> {
+        self.metadata.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes in new metadata and how it differs from the metadata before, which consumer groups follow.
+    pub fn on_new_metadata(&self, image: Arc<MetadataImage>, delta: &MetadataDelta) {
+        *self.metadata.write().unwrap_or_else(PoisonError::into_inner) = image.clone();
+        let change = Arc::new(MetadataChange::new(image, delta));
+        for partition in self.runtime.partitions() {
+            // One that is still loaded takes the newest metadata when it begins; one that is no longer led needs none.
+            _ = self.runtime.tell(partition, GroupRequest::MetadataChanged(change.clone()));
+        }
+    }
+
     /// Begins to lead a partition of `__consumer_offsets`: its log is replayed in the background.
     pub fn on_partition_elected(&self, partition: i32, epoch: LeaderEpoch, log: Arc<dyn PartitionLog>) {
-        self.runtime.elect(partition, epoch, log, GroupMachine::new(self.config.clone()));
+        let machine = GroupMachine::new(self.config.clone(), self.metadata());
+        let metadata = self.metadata.clone();
+        self.runtime.elect(partition, epoch, log, machine, move |machine| {
+            machine.set_metadata(metadata.read().unwrap_or_else(PoisonError::into_inner).clone());
+        });
     }
 
     /// Ceases to lead a partition of `__consumer_offsets`, at `epoch` or, without one, at any.

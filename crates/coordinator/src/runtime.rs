@@ -128,17 +128,19 @@ impl<M: PartitionMachine> Runtime<M> {
 
     /// Begins to lead `partition` at `epoch`: replays its log into `machine` on a thread for blocking work, then serves it.
     ///
-    /// Does nothing if the partition is led at this epoch or a later one.
+    /// Does nothing if the partition is led at this epoch or a later one. `prepare` is called when the log is replayed: what
+    /// is told to all machines after that, this one is told too.
     pub fn elect(
         self: &Arc<Self>,
         partition: i32,
         epoch: LeaderEpoch,
         log: Arc<dyn PartitionLog>,
         machine: M,
+        prepare: impl FnOnce(&mut M) + Send + 'static,
     ) {
         if self.reserve(partition, epoch) {
             let runtime = self.clone();
-            tokio::task::spawn_blocking(move || runtime.load(partition, epoch, log, machine));
+            tokio::task::spawn_blocking(move || runtime.load(partition, epoch, log, machine, prepare));
         }
     }
 
@@ -181,7 +183,14 @@ impl<M: PartitionMachine> Runtime<M> {
         true
     }
 
-    fn load(&self, partition: i32, epoch: LeaderEpoch, log: Arc<dyn PartitionLog>, mut machine: M) {
+    fn load(
+        &self,
+        partition: i32,
+        epoch: LeaderEpoch,
+        log: Arc<dyn PartitionLog>,
+        mut machine: M,
+        prepare: impl FnOnce(&mut M),
+    ) {
         let started = self.clock.monotonic();
         let loaded = load(&mut machine, &*log, self.config.load_buffer_size);
         let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
@@ -190,6 +199,8 @@ impl<M: PartitionMachine> Runtime<M> {
         }
         match loaded {
             Ok(end) => {
+                // Under the lock, so that what is told from now on finds the machine in service.
+                prepare(&mut machine);
                 let took = self.clock.monotonic().saturating_sub(started);
                 tracing::debug!(
                     partition,

@@ -112,7 +112,7 @@ impl TransactionCoordinator {
     /// Begins to lead a partition of `__transaction_state`: its log is replayed in the background.
     pub fn on_partition_elected(&self, partition: i32, epoch: LeaderEpoch, log: Arc<dyn PartitionLog>) {
         let machine = TransactionMachine::new(self.config.clone(), self.level());
-        self.runtime.elect(partition, epoch, log, machine);
+        self.runtime.elect(partition, epoch, log, machine, |_| ());
     }
 
     /// Ceases to lead a partition of `__transaction_state`, at `epoch` or, without one, at any.

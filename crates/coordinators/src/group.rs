@@ -1,22 +1,28 @@
-//! The group coordinator: classic consumer groups and committed offsets of one partition of `__consumer_offsets`.
+//! The group coordinator: classic and consumer groups, and committed offsets, of one partition of `__consumer_offsets`.
 //!
 //! A classic group's rebalance (who joins, who waits) is soft state; the log keeps the group's last generation that was
-//! agreed on, its offsets, and the pending offsets of open transactions.
+//! agreed on. Of a consumer group (KIP-848) the log keeps all. It keeps the offsets too, and the pending offsets of open
+//! transactions.
 //!
-//! Not yet: consumer (KIP-848), share and streams groups. Their records are kept and replayed, [`foreign`] says how.
+//! Not yet: share and streams groups. Their records are kept and replayed, [`foreign`] says how.
 
 pub mod classic;
 mod config;
+mod consumer;
 mod foreign;
 mod groups;
 mod machine;
+mod metadata;
 mod offsets;
 mod record;
 mod request;
 mod timers;
 
-pub use config::GroupCoordinatorConfig;
+pub use config::{GroupCoordinatorConfig, MigrationPolicy};
+pub use consumer::{Assignor, ConsumerEntry};
+pub use foreign::ForeignKind;
 pub use machine::GroupMachine;
+pub use metadata::MetadataChange;
 pub use record::{GroupRecord, KeyValue, Producer, RecordError};
 pub use request::{DeletedTopic, GroupRequest, GroupResponse, RequestContext};
 

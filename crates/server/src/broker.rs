@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use config::BrokerConfig;
 use coordinator::{GroupCoordinator, RuntimeConfig, TransactionCoordinator};
+use coordinators::group::{Assignor, MigrationPolicy};
 use coordinators::transaction::TransactionVersion;
 use model::NodeId;
 use network::ConnectionQuotas;
@@ -159,6 +160,13 @@ fn groups(config: &BrokerConfig, clock: Arc<dyn Clock>, chance: Arc<dyn Chance>)
         offset_metadata_max_size: keys.offset_metadata_max_bytes.max(0) as usize,
         offsets_retention: minutes(keys.offsets_retention_minutes),
         offsets_retention_check_interval: ms(keys.offsets_retention_check_interval_ms),
+        consumer_session_timeout: ms(keys.group_consumer_session_timeout_ms.into()),
+        consumer_heartbeat_interval: ms(keys.group_consumer_heartbeat_interval_ms.into()),
+        consumer_assignment_interval: ms(keys.group_consumer_assignment_interval_ms.into()),
+        consumer_max_size: keys.group_consumer_max_size.max(1) as usize,
+        consumer_assignors: assignors(&keys.group_consumer_assignors),
+        consumer_migration_policy: MigrationPolicy::by_name(&keys.group_consumer_migration_policy),
+        consumer_regex_refresh_interval: ms(keys.group_consumer_regex_refresh_interval_ms.into()),
     };
     let runtime = RuntimeConfig {
         compression: records::Compression::new(offsets_codec(keys.offsets_topic_compression_codec)),
@@ -193,6 +201,11 @@ fn transactions(
     let level = TransactionVersion::default();
     let partitions = keys.transaction_state_log_num_partitions;
     TransactionCoordinator::start(machine, runtime, partitions, level, clock, producer_ids, writer)
+}
+
+/// Assignors of one's own cannot be loaded here; they are left out.
+fn assignors(names: &[String]) -> Vec<Assignor> {
+    names.iter().filter_map(|name| Assignor::by_name(name)).collect()
 }
 
 /// `offsets.topic.compression.codec` is a codec's number in batch attributes.

@@ -81,6 +81,8 @@ const BROKER_APIS: &[ApiKey] = &[
     ApiKey::UnregisterBroker,
     ApiKey::DescribeTransactions,
     ApiKey::ListTransactions,
+    ApiKey::ConsumerGroupHeartbeat,
+    ApiKey::ConsumerGroupDescribe,
     ApiKey::ListConfigResources,
     ApiKey::DescribeTopicPartitions,
 ];
@@ -133,6 +135,12 @@ async fn on_broker(broker: &Arc<Broker>, context: &RequestContext, body: Request
         RequestBody::SyncGroup(request) => sync_group::handle(broker, context, *request).await.into(),
         RequestBody::DescribeGroups(request) => {
             describe_groups::handle(broker, context, *request).await.into()
+        }
+        RequestBody::ConsumerGroupHeartbeat(request) => {
+            consumer_group_heartbeat::handle(broker, context, *request).await.into()
+        }
+        RequestBody::ConsumerGroupDescribe(request) => {
+            consumer_group_describe::handle(broker, context, *request).await.into()
         }
         RequestBody::ListGroups(request) => list_groups::handle(broker, *request).await.into(),
         RequestBody::ApiVersions(request) => {

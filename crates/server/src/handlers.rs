@@ -6,6 +6,8 @@ pub mod alter_configs;
 pub mod alter_partition_reassignments;
 pub mod api_versions;
 mod config_changes;
+pub mod consumer_group_describe;
+pub mod consumer_group_heartbeat;
 pub mod create_partitions;
 pub mod create_topics;
 pub mod delete_groups;

@@ -24,6 +24,7 @@ impl ClientContext {
             client_id: self.client_id.clone(),
             client_host: java_address(self.client_address),
             fresh_id: java_uuid(chance.next_id()),
+            fresh_uuid: model::Uuid::from_random_bytes(chance.next_id()),
         }
     }
 }

@@ -7,12 +7,14 @@ mod heartbeat;
 mod join;
 mod leave;
 mod member;
+mod migration;
 mod rebalance;
 mod sync;
 
 pub(super) use group::ClassicGroup;
 pub use group::ClassicGroupState;
 pub(super) use join::Joining;
+pub(super) use migration::MigratingMember;
 
 use std::sync::Arc;
 use std::time::Duration;

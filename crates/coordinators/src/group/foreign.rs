@@ -1,4 +1,4 @@
-//! Groups of the newer protocols (consumer, share, streams) that a broker of Apache Kafka left in the log.
+//! Groups of the protocols that are not served (share, streams) that a broker of Apache Kafka left in the log.
 //!
 //! Their records are kept as bytes: a group without members may be deleted, may become a classic group, and answers for its
 //! offsets; nothing else is served.
@@ -14,8 +14,6 @@ use super::record::GroupRecord;
 /// Which protocol a group follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ForeignKind {
-    /// KIP-848 consumer groups.
-    Consumer,
     /// KIP-932 share groups.
     Share,
     /// KIP-1071 streams groups.
@@ -26,7 +24,6 @@ impl ForeignKind {
     /// Tells which kind of group writes records of type `kind`.
     pub(super) fn of_record_type(kind: i16) -> Option<Self> {
         match kind {
-            3..=8 | 16 => Some(Self::Consumer),
             9..=15 => Some(Self::Share),
             17..=23 => Some(Self::Streams),
             _ => None,
@@ -36,7 +33,6 @@ impl ForeignKind {
     /// The group type as ListGroups writes it, which is the protocol type too.
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::Consumer => "consumer",
             Self::Share => "share",
             Self::Streams => "streams",
         }
@@ -45,7 +41,6 @@ impl ForeignKind {
     /// The record type of one member's metadata.
     fn member_record_type(self) -> i16 {
         match self {
-            Self::Consumer => 5,
             Self::Share => 10,
             Self::Streams => 19,
         }

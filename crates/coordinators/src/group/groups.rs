@@ -7,14 +7,17 @@ use protocol::{ErrorCode, ListGroupsRequest};
 
 use super::GroupOutcome;
 use super::classic::ClassicGroup;
+use super::consumer::ConsumerGroup;
 use super::foreign::{ForeignGroup, ForeignKind};
 use super::machine::GroupMachine;
 
 /// A group of any kind.
 #[derive(Debug)]
 pub(super) enum Group {
-    /// One that is served here.
+    /// One of JoinGroup and SyncGroup.
     Classic(ClassicGroup),
+    /// One of KIP-848.
+    Consumer(ConsumerGroup),
     /// One whose records are only kept.
     Foreign(ForeignGroup),
 }
@@ -23,6 +26,7 @@ impl Group {
     fn state(&self) -> &'static str {
         match self {
             Self::Classic(group) => group.state().name(),
+            Self::Consumer(group) => group.state().name(),
             Self::Foreign(group) => group.state(),
         }
     }
@@ -30,6 +34,7 @@ impl Group {
     fn type_name(&self) -> &'static str {
         match self {
             Self::Classic(_) => "classic",
+            Self::Consumer(_) => "consumer",
             Self::Foreign(group) => group.kind.name(),
         }
     }
@@ -38,6 +43,7 @@ impl Group {
     pub(super) fn is_empty(&self) -> bool {
         match self {
             Self::Classic(group) => group.is_empty(),
+            Self::Consumer(group) => group.is_empty(),
             Self::Foreign(group) => group.is_empty(),
         }
     }
@@ -45,6 +51,7 @@ impl Group {
     fn list(&self, id: &str) -> ListedGroup {
         match self {
             Self::Classic(group) => group.list(),
+            Self::Consumer(group) => group.list(),
             Self::Foreign(group) => ListedGroup {
                 group_id: id.into(),
                 protocol_type: group.kind.name().into(),
@@ -70,7 +77,9 @@ impl GroupMachine {
     pub(super) fn describe(&self, version: i16, ids: Vec<String>) -> Vec<DescribedGroup> {
         let describe = |id: String| match self.groups.get(id.as_str()) {
             Some(Group::Classic(group)) => group.describe(),
-            Some(Group::Foreign(_)) => dead(version, format!("Group {id} is not a classic group."), id),
+            Some(Group::Foreign(_) | Group::Consumer(_)) => {
+                dead(version, format!("Group {id} is not a classic group."), id)
+            }
             None => dead(version, format!("Group {id} not found."), id),
         };
         ids.into_iter().map(describe).collect()
@@ -108,6 +117,7 @@ impl GroupMachine {
     pub(super) fn tombstone_group(&self, id: &str, group: &Group, out: &mut GroupOutcome) {
         match group {
             Group::Classic(group) => out.records.push(group.tombstone()),
+            Group::Consumer(group) => out.records.extend(group.tombstones()),
             Group::Foreign(group) => out.records.extend(group.tombstones(id)),
         }
     }

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ::metadata::MetadataImage;
 use machine::{Instant, Machine, Now, Ticket};
 use protocol::{ErrorCode, HeartbeatResponse, JoinGroupResponse, LeaveGroupResponse, SyncGroupResponse};
 
@@ -16,6 +17,7 @@ pub use machine::Outcome;
 use super::classic::{ClassicGroup, Joining, Turn};
 use super::foreign::ForeignGroup;
 use super::groups::Group;
+use super::metadata::Metadata;
 use super::offsets::Offsets;
 use super::record::GroupRecord;
 use super::request::{GroupRequest, GroupResponse, RequestContext};
@@ -29,31 +31,36 @@ pub struct GroupMachine {
     pub(super) groups: BTreeMap<Arc<str>, Group>,
     pub(super) offsets: Offsets,
     pub(super) timers: Timers,
+    pub(super) metadata: Metadata,
     /// Whether the log is replayed, so that what comes now was decided here.
     live: bool,
 }
 
 impl GroupMachine {
-    /// Makes a machine with no groups, to replay a log into.
-    pub fn new(config: Arc<GroupCoordinatorConfig>) -> Self {
+    /// Makes a machine with no groups, to replay a log into. `metadata` is what is known of topics until it is told more.
+    pub fn new(config: Arc<GroupCoordinatorConfig>, metadata: Arc<MetadataImage>) -> Self {
         Self {
             config,
             groups: BTreeMap::new(),
             offsets: Offsets::default(),
             timers: Timers::default(),
+            metadata: Metadata::new(metadata),
             live: false,
         }
+    }
+
+    /// Takes in what is known of topics before the machine begins to serve.
+    pub fn set_metadata(&mut self, metadata: Arc<MetadataImage>) {
+        self.metadata = Metadata::new(metadata);
     }
 
     /// Begins to serve what was replayed: every member of the log gets a session to show itself in.
     pub fn loaded(&mut self, now: Now) -> GroupOutcome {
         self.live = true;
         let mut out = GroupOutcome::default();
-        let mut turn = Turn { now, config: &self.config, timers: &mut self.timers, out: &mut out };
-        for group in self.groups.values_mut() {
-            if let Group::Classic(group) = group {
-                group.loaded(&mut turn);
-            }
+        for id in self.groups.keys().cloned().collect::<Vec<_>>() {
+            self.with_classic(now, &id, &mut out, ClassicGroup::loaded);
+            self.with_consumer(now, &id, &mut out, |group, turn| group.loaded(turn));
         }
         self.timers.set(TimerKey::Expiration, now.monotonic, self.config.offsets_retention_check_interval);
         out
@@ -79,6 +86,9 @@ impl GroupMachine {
         request: &protocol::JoinGroupRequest,
         out: &mut GroupOutcome,
     ) {
+        if let Some(response) = self.join_consumer_group(now, context, request, out) {
+            return out.answers.push((ticket, GroupResponse::Join(response)));
+        }
         let born = match self.make_joinable(now, request, out) {
             Ok(born) => born,
             Err(error_code) => {
@@ -112,6 +122,7 @@ impl GroupMachine {
             }
             _ if !request.member_id.is_empty() => return Err(ErrorCode::UNKNOWN_MEMBER_ID),
             Some(Group::Foreign(group)) => out.records.extend(group.tombstones(&request.group_id)),
+            Some(Group::Consumer(group)) => out.records.extend(group.tombstones()),
             None => {}
         }
         let id: Arc<str> = request.group_id.as_str().into();
@@ -132,11 +143,16 @@ impl GroupMachine {
         out: &mut GroupOutcome,
     ) {
         let id = request.group_id.clone();
-        if self.with_classic(now, &id, out, |group, turn| group.sync(ticket, request, turn)).is_none() {
-            let response =
-                SyncGroupResponse { error_code: ErrorCode::UNKNOWN_MEMBER_ID, ..Default::default() };
-            out.answers.push((ticket, GroupResponse::Sync(response)));
+        if matches!(self.groups.get(id.as_str()), Some(Group::Classic(_))) {
+            self.with_classic(now, &id, out, |group, turn| group.sync(ticket, request, turn));
+            return;
         }
+        let synced =
+            self.with_consumer(now, &id, out, |group, turn| group.sync_by_classic_protocol(&request, turn));
+        let response = synced
+            .unwrap_or(Err(ErrorCode::UNKNOWN_MEMBER_ID))
+            .unwrap_or_else(|error_code| SyncGroupResponse { error_code, ..Default::default() });
+        out.answers.push((ticket, GroupResponse::Sync(response)));
     }
 
     fn heartbeat(
@@ -147,7 +163,16 @@ impl GroupMachine {
     ) -> GroupResponse {
         let beat =
             self.with_classic(now, &request.group_id, out, |group, turn| group.heartbeat(request, turn));
-        let error_code = beat.unwrap_or(ErrorCode::UNKNOWN_MEMBER_ID);
+        let error_code = match beat {
+            Some(error_code) => error_code,
+            None => self
+                .with_consumer(now, &request.group_id, out, |group, turn| {
+                    group.heartbeat_by_classic_protocol(request, turn)
+                })
+                .unwrap_or(Err(ErrorCode::UNKNOWN_MEMBER_ID))
+                .err()
+                .unwrap_or(ErrorCode::NONE),
+        };
         GroupResponse::Heartbeat(HeartbeatResponse { error_code, ..Default::default() })
     }
 
@@ -157,10 +182,16 @@ impl GroupMachine {
         request: protocol::LeaveGroupRequest,
         out: &mut GroupOutcome,
     ) -> GroupResponse {
-        let unknown = request.members.clone();
         let id = request.group_id.clone();
-        let left = self.with_classic(now, &id, out, |group, turn| group.leave(request, turn));
-        GroupResponse::Leave(left.unwrap_or_else(|| unknown_members(unknown)))
+        let left = match self.groups.get(id.as_str()) {
+            Some(Group::Classic(_)) => {
+                self.with_classic(now, &id, out, |group, turn| group.leave(request, turn))
+            }
+            Some(Group::Consumer(_)) => self
+                .with_consumer(now, &id, out, |group, turn| group.leave_by_classic_protocol(request, turn)),
+            _ => Some(unknown_members(request.members)),
+        };
+        GroupResponse::Leave(left.unwrap_or_default())
     }
 
     fn answer(&mut self, now: Now, request: GroupRequest, out: &mut GroupOutcome) -> GroupResponse {
@@ -188,6 +219,16 @@ impl GroupMachine {
             }
             GroupRequest::EndTransaction { producer, coordinator_epoch, commit } => {
                 out.records.push(GroupRecord::EndTransaction { producer, coordinator_epoch, commit });
+                GroupResponse::Done
+            }
+            GroupRequest::ConsumerHeartbeat(context, request) => {
+                GroupResponse::ConsumerHeartbeat(self.consumer_heartbeat(now, &context, &request, out))
+            }
+            GroupRequest::ConsumerDescribe(ids) => {
+                GroupResponse::ConsumerDescribe(self.describe_consumer_groups(ids))
+            }
+            GroupRequest::MetadataChanged(change) => {
+                self.metadata_changed(&change);
                 GroupResponse::Done
             }
             GroupRequest::Join(..) | GroupRequest::Sync(_) => GroupResponse::Done,
@@ -223,7 +264,7 @@ impl GroupMachine {
                 .into_mut()
             {
                 Group::Foreign(group) => group,
-                Group::Classic(_) => return,
+                Group::Classic(_) | Group::Consumer(_) => return,
             },
         };
         group.replay(key, value);
@@ -267,6 +308,7 @@ impl Machine for GroupMachine {
         match record {
             GroupRecord::Offset { key, value, producer } => self.replay_offset(key, value, producer),
             GroupRecord::Group { id, value } => self.replay_group(id, value),
+            GroupRecord::Consumer { id, entry } => self.replay_consumer(id, entry),
             record @ GroupRecord::Foreign { .. } => self.replay_foreign(record),
             GroupRecord::EndTransaction { producer, commit, .. } => {
                 self.offsets.end_transaction(producer.id, commit);
@@ -290,6 +332,24 @@ impl Machine for GroupMachine {
             }
             Some(TimerKey::Session(id, member)) => {
                 self.with_classic(now, &id, &mut out, |group, turn| group.session_timed_out(&member, turn));
+            }
+            Some(TimerKey::ConsumerRebalance(id, member)) => {
+                self.with_consumer(now, &id, &mut out, |group, turn| {
+                    group.rebalance_timed_out(&member, turn)
+                });
+            }
+            Some(
+                TimerKey::ConsumerSession(id, member)
+                | TimerKey::ConsumerJoin(id, member)
+                | TimerKey::ConsumerSync(id, member),
+            ) => {
+                self.with_consumer(now, &id, &mut out, |group, turn| group.session_timed_out(&member, turn));
+            }
+            Some(TimerKey::Expressions(id)) => {
+                self.with_consumer(now, &id, &mut out, |group, turn| group.look_up_expressions(turn));
+            }
+            Some(TimerKey::Downgraded(id, rebalance)) => {
+                self.with_classic(now, &id, &mut out, |group, turn| group.downgraded(rebalance, turn));
             }
             Some(TimerKey::Expiration) => {
                 self.expire_offsets(now, &mut out);

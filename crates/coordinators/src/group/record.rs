@@ -1,7 +1,8 @@
 //! Records of `__consumer_offsets` in Kafka's format: a key of two bytes for the type and the key's fields, a value of two
 //! bytes for the version and the value's fields.
 //!
-//! Written: OffsetCommitValue v4 (v1 where the client named a retention time) and GroupMetadataValue v3, as 4.3 does.
+//! Written: OffsetCommitValue v4 (v1 where the client named a retention time), GroupMetadataValue v3, and the records of
+//! consumer groups in version 0, as 4.3 does.
 //! Read: all versions, and the keys of type 0 that old brokers wrote. Kafka: `GroupCoordinatorRecordSerde`,
 //! `GroupCoordinatorRecordHelpers`.
 
@@ -12,6 +13,7 @@ use protocol::{
     LegacyOffsetCommitValue, Message, OffsetCommitKey, OffsetCommitValue, from_bytes, to_bytes,
 };
 
+use super::consumer::ConsumerEntry;
 use super::foreign::ForeignKind;
 
 const LEGACY_OFFSET: i16 = 0;
@@ -49,7 +51,14 @@ pub enum GroupRecord {
         /// The generation; none for a tombstone.
         value: Option<GroupMetadataValue>,
     },
-    /// A record of a consumer, share or streams group, as bytes.
+    /// A record of a consumer group.
+    Consumer {
+        /// The group's id.
+        id: String,
+        /// What it says.
+        entry: ConsumerEntry,
+    },
+    /// A record of a share or streams group, as bytes.
     Foreign {
         /// The group's id.
         id: String,
@@ -114,6 +123,7 @@ impl GroupRecord {
                     value.as_ref().map(|value| prefixed(GROUP_VALUE_VERSION, GROUP_VALUE_VERSION, value));
                 Ok(KeyValue { key: prefixed(GROUP, 0, &key)?, value: value.transpose()? })
             }
+            Self::Consumer { id, entry } => entry.encode(id),
             Self::Foreign { key, value, .. } => Ok(KeyValue { key: key.clone(), value: value.clone() }),
             Self::EndTransaction { .. } => Err(RecordError::Control),
         }
@@ -148,6 +158,10 @@ impl GroupRecord {
                 let key: GroupMetadataKey = decode(kind, key, 0)?;
                 Self::Group { id: key.group, value: decode_value(kind, value)? }
             }
+            kind if ConsumerEntry::is_record_type(kind) => {
+                let (id, entry) = ConsumerEntry::decode(kind, key, value)?;
+                Self::Consumer { id, entry }
+            }
             _ => match ForeignKind::of_record_type(kind) {
                 Some(group_kind) => Self::Foreign {
                     id: take_string(kind, &mut key)?,
@@ -169,7 +183,7 @@ impl GroupRecord {
     }
 }
 
-fn prefixed(prefix: i16, version: i16, message: &impl Message) -> Result<Bytes, RecordError> {
+pub(super) fn prefixed(prefix: i16, version: i16, message: &impl Message) -> Result<Bytes, RecordError> {
     let body = to_bytes(message, version)?;
     let mut out = BytesMut::with_capacity(2 + body.len());
     out.put_i16(prefix);
@@ -183,11 +197,11 @@ fn encode_offset_value(value: &OffsetCommitValue) -> Result<Bytes, RecordError> 
     prefixed(version, version, value)
 }
 
-fn decode<T: Message>(kind: i16, body: Bytes, version: i16) -> Result<T, RecordError> {
+pub(super) fn decode<T: Message>(kind: i16, body: Bytes, version: i16) -> Result<T, RecordError> {
     from_bytes(body, version).map_err(|error| RecordError::Decode(kind, error))
 }
 
-fn decode_value<T: Message>(kind: i16, value: Option<Bytes>) -> Result<Option<T>, RecordError> {
+pub(super) fn decode_value<T: Message>(kind: i16, value: Option<Bytes>) -> Result<Option<T>, RecordError> {
     let Some(mut value) = value else { return Ok(None) };
     let version = take_i16(&mut value, kind)?;
     decode(kind, value, version).map(Some)

@@ -4,18 +4,21 @@
 //! - requests come normalised: LeaveGroup always has `members`, OffsetFetch is one group at a time, a v0 JoinGroup has its
 //!   session timeout as rebalance timeout, topic ids are resolved to names
 
+use std::sync::Arc;
+
 use protocol::delete_groups_response::DeletableGroupResult;
 use protocol::describe_groups_response::DescribedGroup;
 use protocol::list_groups_response::ListedGroup;
 use protocol::offset_fetch_request::OffsetFetchRequestGroup;
 use protocol::offset_fetch_response::OffsetFetchResponseGroup;
 use protocol::{
-    HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest,
-    LeaveGroupResponse, ListGroupsRequest, OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest,
-    OffsetDeleteResponse, SyncGroupRequest, SyncGroupResponse, TxnOffsetCommitRequest,
-    TxnOffsetCommitResponse,
+    ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, HeartbeatRequest, HeartbeatResponse,
+    JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse, ListGroupsRequest,
+    OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse, SyncGroupRequest,
+    SyncGroupResponse, TxnOffsetCommitRequest, TxnOffsetCommitResponse, consumer_group_describe_response,
 };
 
+use super::metadata::MetadataChange;
 use super::record::Producer;
 
 /// Who asks, and how.
@@ -29,6 +32,8 @@ pub struct RequestContext {
     pub client_host: String,
     /// Text that no other request has, for the member id that this request may bring.
     pub fresh_id: String,
+    /// An id that no other request has, for a member of a consumer group.
+    pub fresh_uuid: model::Uuid,
 }
 
 /// A topic that is gone, by name and by the id that tells it from a later topic of that name.
@@ -70,6 +75,12 @@ pub enum GroupRequest {
     },
     /// OffsetDelete; answered with [`GroupResponse::OffsetDelete`].
     OffsetDelete(OffsetDeleteRequest),
+    /// ConsumerGroupHeartbeat; answered with [`GroupResponse::ConsumerHeartbeat`].
+    ConsumerHeartbeat(RequestContext, ConsumerGroupHeartbeatRequest),
+    /// ConsumerGroupDescribe; answered with [`GroupResponse::ConsumerDescribe`].
+    ConsumerDescribe(Vec<String>),
+    /// There is new metadata; answered with [`GroupResponse::Done`].
+    MetadataChanged(Arc<MetadataChange>),
     /// Topics are gone, and so are their offsets; answered with [`GroupResponse::Done`].
     TopicsDeleted(Vec<DeletedTopic>),
     /// The transaction of a producer ends; answered with [`GroupResponse::Done`].
@@ -108,6 +119,10 @@ pub enum GroupResponse {
     OffsetFetch(OffsetFetchResponseGroup),
     /// To OffsetDelete.
     OffsetDelete(OffsetDeleteResponse),
+    /// To ConsumerGroupHeartbeat.
+    ConsumerHeartbeat(ConsumerGroupHeartbeatResponse),
+    /// To ConsumerGroupDescribe, one entry for each group, in the request's order.
+    ConsumerDescribe(Vec<consumer_group_describe_response::DescribedGroup>),
     /// To what has nothing to say.
     Done,
 }

@@ -18,6 +18,18 @@ pub(super) enum TimerKey {
     Sync(Arc<str>),
     /// The end of a member's session: group, member.
     Session(Arc<str>, Arc<str>),
+    /// The end of the session of a member of a consumer group: group, member.
+    ConsumerSession(Arc<str>, Arc<str>),
+    /// The end of its time to give up partitions.
+    ConsumerRebalance(Arc<str>, Arc<str>),
+    /// The end of its time to join again, for one that uses the classic protocol.
+    ConsumerJoin(Arc<str>, Arc<str>),
+    /// The end of its time to fetch its assignment, for one that uses the classic protocol.
+    ConsumerSync(Arc<str>, Arc<str>),
+    /// The regular expressions of a consumer group are to be looked up.
+    Expressions(Arc<str>),
+    /// A consumer group has become a classic one: its sessions are to begin, and where so said a rebalance.
+    Downgraded(Arc<str>, bool),
     /// The next look for expired offsets.
     Expiration,
 }
@@ -46,7 +58,20 @@ impl Timers {
         }
     }
 
-    /// Forgets every timer of `group`.
+    /// Tells whether `key` is set.
+    pub(super) fn is_set(&self, key: &TimerKey) -> bool {
+        self.by_key.contains_key(key)
+    }
+
+    /// Forgets every timer of a member of a consumer group.
+    pub(super) fn cancel_consumer(&mut self, group: &Arc<str>, member: &Arc<str>) {
+        self.cancel(&TimerKey::ConsumerSession(group.clone(), member.clone()));
+        self.cancel(&TimerKey::ConsumerRebalance(group.clone(), member.clone()));
+        self.cancel(&TimerKey::ConsumerJoin(group.clone(), member.clone()));
+        self.cancel(&TimerKey::ConsumerSync(group.clone(), member.clone()));
+    }
+
+    /// Forgets every timer of the classic group `group`.
     pub(super) fn cancel_group(&mut self, group: &Arc<str>) {
         self.cancel(&TimerKey::Join(group.clone()));
         self.cancel(&TimerKey::Sync(group.clone()));

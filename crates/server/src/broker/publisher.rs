@@ -36,6 +36,7 @@ pub async fn publish(broker: &Arc<Broker>, image: Arc<MetadataImage>) {
     }
     super::directory_assignments::tell(broker, &applied.assignments);
     broker.metadata.publish(image.clone());
+    broker.groups.on_new_metadata(image.clone(), &delta);
     apply_to_groups(broker, &image, &applied);
     apply_to_transactions(broker, &image, &applied);
     forget_deleted_topics(broker, &delta);

@@ -17,7 +17,7 @@ use protocol::{ErrorCode, GroupMetadataValue};
 use super::member::Member;
 use crate::group::record::GroupRecord;
 
-const CONSUMER_PROTOCOL_TYPE: &str = "consumer";
+pub(super) const CONSUMER_PROTOCOL_TYPE: &str = "consumer";
 
 /// The state of a classic group. A group that is gone answers as `Dead`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -240,7 +240,8 @@ impl ClassicGroup {
         }
     }
 
-    fn uses_consumer_protocol(&self) -> bool {
+    /// Tells whether the members are consumers, which say in a known way what they read.
+    pub(in crate::group) fn uses_consumer_protocol(&self) -> bool {
         self.protocol_type.as_deref() == Some(CONSUMER_PROTOCOL_TYPE)
     }
 

@@ -1,7 +1,7 @@
 //! OffsetCommit 2-10 and TxnOffsetCommit 0-6: offsets of a member, of a consumer without a group protocol, of a transaction.
 
 use machine::Now;
-use model::{ProducerEpoch, ProducerId};
+use model::{ProducerEpoch, ProducerId, Uuid};
 use protocol::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use protocol::offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
 use protocol::txn_offset_commit_request::{TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic};
@@ -13,6 +13,7 @@ use protocol::{
 
 use crate::group::GroupOutcome;
 use crate::group::classic::ClassicGroupState;
+use crate::group::consumer::CommitCheck;
 use crate::group::groups::Group;
 use crate::group::machine::GroupMachine;
 use crate::group::record::{GroupRecord, Producer};
@@ -25,6 +26,7 @@ struct Committer<'a> {
     instance_id: Option<&'a str>,
     generation: i32,
     transactional: bool,
+    api_version: i16,
 }
 
 impl GroupMachine {
@@ -42,13 +44,23 @@ impl GroupMachine {
             instance_id: request.group_instance_id.as_deref(),
             generation: request.generation_id_or_member_epoch,
             transactional: false,
+            api_version: context.api_version,
         };
         let unknown_group = if context.api_version >= 9 {
             ErrorCode::GROUP_ID_NOT_FOUND
         } else {
             ErrorCode::ILLEGAL_GENERATION
         };
-        if let Err(error) = self.validate_commit(&committer, unknown_group) {
+        let partitions = request.topics.iter().flat_map(|topic| {
+            let sized =
+                topic.partitions.iter().filter(|row| !self.is_too_large(row.committed_metadata.as_deref()));
+            sized.map(|row| (topic.topic_id, row.partition_index))
+        });
+        let valid = self.validate_commit(&committer, unknown_group).and_then(|check| match check {
+            Some(check) => partitions.map(|(topic, partition)| check.check(topic, partition)).collect(),
+            None => Ok(()),
+        });
+        if let Err(error) = valid {
             let refuse = |_: &_, partition: OffsetCommitRequestPartition| OffsetCommitResponsePartition {
                 partition_index: partition.partition_index,
                 error_code: error,
@@ -94,8 +106,29 @@ impl GroupMachine {
             instance_id: request.group_instance_id.as_deref(),
             generation: request.generation_id_or_member_epoch,
             transactional: true,
+            // Of no account in a transaction.
+            api_version: i16::MAX,
         };
-        if let Err(error) = self.validate_commit(&committer, ErrorCode::ILLEGAL_GENERATION) {
+        let partitions = request.topics.iter().flat_map(|topic| {
+            let topic_id = self.metadata.topic_id(&topic.name);
+            let sized =
+                topic.partitions.iter().filter(|row| !self.is_too_large(row.committed_metadata.as_deref()));
+            sized.map(move |row| (topic_id, row.partition_index))
+        });
+        let check_one = |check: &CommitCheck<'_>, (topic, partition): (Option<Uuid>, i32)| {
+            topic.map_or(Err(ErrorCode::STALE_MEMBER_EPOCH), |topic| check.check(topic, partition))
+        };
+        let valid = self.validate_commit(&committer, ErrorCode::ILLEGAL_GENERATION);
+        let valid = valid.and_then(|check| match check {
+            Some(check) => partitions.map(|partition| check_one(&check, partition)).collect(),
+            None => Ok(()),
+        });
+        // Producers do not know of member epochs.
+        let valid = valid.map_err(|error| match error {
+            ErrorCode::STALE_MEMBER_EPOCH => ErrorCode::ILLEGAL_GENERATION,
+            error => error,
+        });
+        if let Err(error) = valid {
             let refuse =
                 |_: &_, partition: TxnOffsetCommitRequestPartition| TxnOffsetCommitResponsePartition {
                     partition_index: partition.partition_index,
@@ -134,30 +167,48 @@ impl GroupMachine {
         producer: Option<Producer>,
         out: &mut GroupOutcome,
     ) -> ErrorCode {
-        let limit = self.config.offset_metadata_max_size;
-        // No text has more UTF-16 units than UTF-8 bytes.
-        if value.metadata.len() > limit && value.metadata.encode_utf16().count() > limit {
+        if self.is_too_large(Some(&value.metadata)) {
             return ErrorCode::OFFSET_METADATA_TOO_LARGE;
         }
         out.records.push(GroupRecord::Offset { key, value: Some(value), producer });
         ErrorCode::NONE
     }
 
+    fn is_too_large(&self, metadata: Option<&str>) -> bool {
+        let limit = self.config.offset_metadata_max_size;
+        // No text has more UTF-16 units than UTF-8 bytes.
+        metadata.is_some_and(|text| text.len() > limit && text.encode_utf16().count() > limit)
+    }
+
     /// Checks who commits. A group that is not there is made by a commit without generation. Kafka:
     /// `OffsetMetadataManager.validateOffsetCommit`.
-    fn validate_commit(&self, committer: &Committer<'_>, unknown_group: ErrorCode) -> Result<(), ErrorCode> {
+    /// What it returns is still to be checked for each partition.
+    fn validate_commit(
+        &self,
+        committer: &Committer<'_>,
+        unknown_group: ErrorCode,
+    ) -> Result<Option<CommitCheck<'_>>, ErrorCode> {
         match self.groups.get(committer.group) {
-            None if committer.generation < 0 => Ok(()),
+            None if committer.generation < 0 => Ok(None),
             None => Err(unknown_group),
-            Some(Group::Classic(group)) => group.validate_offset_commit(
+            Some(Group::Classic(group)) => group
+                .validate_offset_commit(
+                    committer.member_id,
+                    committer.instance_id,
+                    committer.generation,
+                    committer.transactional,
+                )
+                .map(|()| None),
+            Some(Group::Consumer(group)) => group.validate_offset_commit(
                 committer.member_id,
                 committer.instance_id,
                 committer.generation,
                 committer.transactional,
+                committer.api_version,
             ),
             Some(Group::Foreign(group)) if group.keeps_offsets() => {
                 match committer.generation < 0 && group.is_empty() {
-                    true => Ok(()),
+                    true => Ok(None),
                     false => Err(ErrorCode::UNKNOWN_MEMBER_ID),
                 }
             }

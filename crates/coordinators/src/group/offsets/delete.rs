@@ -24,7 +24,11 @@ impl GroupMachine {
         };
         let mut topics = Vec::with_capacity(request.topics.len());
         for topic in request.topics {
-            let subscribed = matches!(group, Group::Classic(group) if group.is_subscribed_to(&topic.name));
+            let subscribed = match group {
+                Group::Classic(group) => group.is_subscribed_to(&topic.name),
+                Group::Consumer(group) => group.is_subscribed_to(&topic.name),
+                Group::Foreign(_) => false,
+            };
             let error_code = if subscribed { ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC } else { ErrorCode::NONE };
             let mut partitions = Vec::with_capacity(topic.partitions.len());
             for partition in topic.partitions {
@@ -54,6 +58,7 @@ impl GroupMachine {
         let group = self.groups.get(group_id).ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
         match group {
             Group::Classic(classic) => classic.validate_offset_delete()?,
+            Group::Consumer(_) => {}
             Group::Foreign(foreign) if !foreign.keeps_offsets() => return Err(ErrorCode::GROUP_ID_NOT_FOUND),
             // What its members read is not known here.
             Group::Foreign(foreign) if !foreign.is_empty() => return Err(ErrorCode::NON_EMPTY_GROUP),

@@ -1,8 +1,8 @@
 //! Offsets that nobody needs any more, and groups that have none left, are removed after `offsets.retention.minutes`.
 //!
 //! A group without members keeps its offsets for that long after the last one left; a stable group of consumers keeps those
-//! of the topics it reads for ever and others for that long after their commit; so does a group that only stores offsets.
-//! Groups of newer protocols keep all of theirs here, for what they read is not known.
+//! of the topics it reads for ever and others for that long after their commit; so do a consumer group and a group that only
+//! stores offsets. Groups that are not served keep all of theirs, for what they read is not known.
 
 use machine::Now;
 
@@ -25,8 +25,17 @@ impl GroupMachine {
     /// Removes expired offsets, and empty groups without offsets. Kafka: `GroupCoordinatorShard.cleanupGroupMetadata`.
     pub(in crate::group) fn expire_offsets(&self, now: Now, out: &mut GroupOutcome) {
         for (id, group) in &self.groups {
-            let Group::Classic(classic) = group else { continue };
-            let all_gone = self.expire_offsets_of(now, id, classic, out);
+            let all_gone = match group {
+                Group::Classic(classic) => {
+                    let reads = |topic: &str| classic.is_subscribed_to(topic);
+                    self.expire_offsets_of(now, id, retention_base(classic), reads, out)
+                }
+                Group::Consumer(consumer) => {
+                    let reads = |topic: &str| consumer.is_subscribed_to(topic);
+                    self.expire_offsets_of(now, id, Some(RetentionBase::Commit), reads, out)
+                }
+                Group::Foreign(_) => continue,
+            };
             if all_gone && group.is_empty() {
                 self.tombstone_group(id, group, out);
             }
@@ -34,16 +43,22 @@ impl GroupMachine {
     }
 
     /// Removes the expired offsets of one group, and tells whether none is left.
-    fn expire_offsets_of(&self, now: Now, id: &str, group: &ClassicGroup, out: &mut GroupOutcome) -> bool {
+    fn expire_offsets_of(
+        &self,
+        now: Now,
+        id: &str,
+        base: Option<RetentionBase>,
+        reads: impl Fn(&str) -> bool,
+        out: &mut GroupOutcome,
+    ) -> bool {
         let has_offsets = self.offsets.committed.0.contains_key(id);
-        let base = retention_base(group);
         if has_offsets && base.is_none() {
             return false;
         }
         let mut all_gone = !self.offsets.has_open_transactions(id);
         for (topic, partition, offset) in self.offsets.committed.of_group(id) {
             let expired = base.as_ref().is_some_and(|base| self.is_expired(now.wall.0, base, offset));
-            if expired && !group.is_subscribed_to(topic) && !self.offsets.is_unstable(id, topic, partition) {
+            if expired && !reads(topic) && !self.offsets.is_unstable(id, topic, partition) {
                 out.records.push(GroupRecord::offset_tombstone(id, topic, partition));
             } else {
                 all_gone = false;

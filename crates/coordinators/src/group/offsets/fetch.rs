@@ -21,14 +21,10 @@ impl GroupMachine {
         require_stable: bool,
     ) -> OffsetFetchResponseGroup {
         let group_id = request.group_id;
-        // A member of a newer protocol names itself; none of them is known here.
-        let names_member = request.member_id.is_some() && request.member_epoch >= 0;
-        if names_member && matches!(self.groups.get(group_id.as_str()), Some(Group::Foreign(_))) {
-            return OffsetFetchResponseGroup {
-                group_id,
-                error_code: ErrorCode::UNKNOWN_MEMBER_ID,
-                ..Default::default()
-            };
+        if let Err(error_code) =
+            self.validate_fetch(&group_id, request.member_id.as_deref(), request.member_epoch)
+        {
+            return OffsetFetchResponseGroup { group_id, error_code, ..Default::default() };
         }
         let mut topics = Vec::new();
         match request.topics {
@@ -60,6 +56,16 @@ impl GroupMachine {
             }
         }
         OffsetFetchResponseGroup { group_id, topics, ..Default::default() }
+    }
+
+    /// Checks who fetches: a member of a newer protocol names itself and its epoch.
+    fn validate_fetch(&self, group: &str, member_id: Option<&str>, epoch: i32) -> Result<(), ErrorCode> {
+        match self.groups.get(group) {
+            Some(Group::Consumer(group)) => group.validate_offset_fetch(member_id, epoch),
+            // None of their members is known here.
+            Some(Group::Foreign(_)) if member_id.is_some() && epoch >= 0 => Err(ErrorCode::UNKNOWN_MEMBER_ID),
+            _ => Ok(()),
+        }
     }
 
     fn fetch_one(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use machine::{Machine, Now, Outcome, Ticket};
+use metadata::MetadataImage;
 use model::Timestamp;
 
 use crate::group::{
@@ -20,6 +21,8 @@ pub(super) struct Scene {
     pub(super) log: Vec<GroupRecord>,
     pub(super) elapsed: Duration,
     pub(super) fresh: u64,
+    /// The topics that there are.
+    pub(super) image: Arc<MetadataImage>,
     tickets: u64,
     /// Who waits for what answer.
     pub(super) waiting: BTreeMap<Ticket, String>,
@@ -34,13 +37,14 @@ pub(super) struct Happened {
 
 impl Scene {
     pub(super) fn new(config: GroupCoordinatorConfig) -> Self {
-        let machine = GroupMachine::new(Arc::new(config.clone()));
+        let machine = GroupMachine::new(Arc::new(config.clone()), Arc::default());
         let mut scene = Self {
             config,
             machine,
             log: Vec::new(),
             elapsed: Duration::ZERO,
             fresh: 0,
+            image: Arc::default(),
             tickets: 0,
             waiting: BTreeMap::new(),
         };
@@ -83,7 +87,7 @@ impl Scene {
 
     /// Replays the log into a new machine. Those who wait are forgotten.
     pub(super) fn restart(&mut self) -> Happened {
-        let mut machine = GroupMachine::new(Arc::new(self.config.clone()));
+        let mut machine = GroupMachine::new(Arc::new(self.config.clone()), self.image.clone());
         for record in &self.log {
             machine.replay(super::through_bytes(record));
         }

@@ -8,6 +8,8 @@
 //! ```
 //! The group is `g` unless group=NAME is given. A line that begins with `#` is a remark.
 
+pub(super) mod consumer;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
@@ -28,7 +30,8 @@ use protocol::{
 
 use super::scene::{Happened, Scene};
 use crate::group::{
-    DeletedTopic, GroupCoordinatorConfig, GroupRecord, GroupRequest, GroupResponse, Producer, RequestContext,
+    DeletedTopic, GroupCoordinatorConfig, GroupRecord, GroupRequest, GroupResponse, MigrationPolicy,
+    Producer, RequestContext,
 };
 
 /// Plays a transcript and returns it with what really happens.
@@ -96,6 +99,7 @@ impl<'a> Command<'a> {
             client_id: self.word(1).into(),
             client_host: "/127.0.0.1".into(),
             fresh_id: fresh.to_string(),
+            fresh_uuid: Uuid::from_u128(fresh.into()),
         }
     }
 }
@@ -120,6 +124,12 @@ fn act(scene: &mut Scene, line: &str) -> String {
         "config" => {
             configure(&mut scene.config, &command);
             *scene = Scene::new(scene.config.clone());
+            return String::new();
+        }
+        "topics" => {
+            let (image, request) = consumer::change(&scene.image, &consumer::topics(&command));
+            scene.image = image;
+            scene.ask("metadata", request);
             return String::new();
         }
         "advance" => scene.advance(duration(command.word(1))),
@@ -148,6 +158,11 @@ fn configure(config: &mut GroupCoordinatorConfig, command: &Command<'_>) {
         match *name {
             "group.initial.rebalance.delay" => config.initial_rebalance_delay = duration(value),
             "group.max.size" => config.max_size = value.parse().expect("a number"),
+            "group.consumer.max.size" => config.consumer_max_size = value.parse().expect("a number"),
+            "group.consumer.assignment.interval" => config.consumer_assignment_interval = duration(value),
+            "group.consumer.migration.policy" => {
+                config.consumer_migration_policy = MigrationPolicy::by_name(value);
+            }
             "offset.metadata.max.bytes" => config.offset_metadata_max_size = value.parse().expect("a number"),
             "offsets.retention" => config.offsets_retention = duration(value),
             "offsets.retention.check.interval" => config.offsets_retention_check_interval = duration(value),
@@ -156,11 +171,11 @@ fn configure(config: &mut GroupCoordinatorConfig, command: &Command<'_>) {
     }
 }
 
-/// A record of a group of another kind: `raw type=3 group=g rest=...`, or a tombstone with `tombstone`.
+/// A record of a group of another kind: `raw type=17 group=g rest=...`, or a tombstone with `tombstone`.
 fn raw(command: &Command<'_>) -> GroupRecord {
     let group = command.text("group", "g");
     let mut key = BytesMut::new();
-    key.put_i16(command.number("type", 3));
+    key.put_i16(command.number("type", 17));
     key.put_i16(i16::try_from(group.len()).expect("a short name"));
     key.extend_from_slice(group.as_bytes());
     key.extend_from_slice(command.text("rest", "").as_bytes());
@@ -174,6 +189,11 @@ fn request(scene: &mut Scene, name: &str, group: String, command: &Command<'_>) 
             scene.fresh += 1;
             GroupRequest::Join(command.context(scene.fresh), join(group, command))
         }
+        "beat" => {
+            scene.fresh += 1;
+            consumer::heartbeat(group, scene.fresh, command)
+        }
+        "describe-consumer" => GroupRequest::ConsumerDescribe(vec![group]),
         "sync" => GroupRequest::Sync(sync(group, command)),
         "heartbeat" => GroupRequest::Heartbeat(HeartbeatRequest {
             group_id: group,
@@ -258,6 +278,10 @@ fn subscription(topics: &[String]) -> Bytes {
         out.extend_from_slice(topic.as_bytes());
     }
     out.put_i32(-1);
+    // No owned partitions, no generation, no rack.
+    out.put_i32(0);
+    out.put_i32(-1);
+    out.put_i16(-1);
     out.freeze()
 }
 
@@ -370,6 +394,8 @@ fn fetch(group_id: String, command: &Command<'_>) -> OffsetFetchRequestGroup {
     OffsetFetchRequestGroup {
         group_id,
         topics: Some(topics).filter(|topics| !topics.is_empty()),
+        member_id: command.option("member"),
+        member_epoch: command.number("epoch", -1),
         ..Default::default()
     }
 }
@@ -429,7 +455,10 @@ fn show_response(response: &GroupResponse) -> String {
         GroupResponse::Sync(synced) if synced.error_code != ErrorCode::NONE => {
             synced.error_code.name().into()
         }
-        GroupResponse::Sync(synced) => format!("assigned {}", bytes(&synced.assignment)),
+        GroupResponse::Sync(synced) => {
+            let assignment = consumer::show_assignment(&synced.assignment);
+            format!("assigned {}", assignment.unwrap_or_else(|| bytes(&synced.assignment)))
+        }
         GroupResponse::Heartbeat(beat) => beat.error_code.name().into(),
         GroupResponse::Leave(left) => {
             let members = left.members.iter().map(|member| {
@@ -441,7 +470,8 @@ fn show_response(response: &GroupResponse) -> String {
         GroupResponse::Describe(groups) => {
             let shown = groups.iter().map(|group| {
                 let members = group.members.iter().map(|member| {
-                    let assignment = bytes(&member.member_assignment);
+                    let assignment = consumer::show_assignment(&member.member_assignment);
+                    let assignment = assignment.unwrap_or_else(|| bytes(&member.member_assignment));
                     format!(" [{} at {} has {assignment}]", member.member_id, member.client_host)
                 });
                 let members: String = members.collect();
@@ -532,6 +562,8 @@ fn show_response(response: &GroupResponse) -> String {
             });
             topics.collect::<Vec<_>>().join(", ")
         }
+        GroupResponse::ConsumerHeartbeat(beat) => consumer::show_heartbeat(beat),
+        GroupResponse::ConsumerDescribe(groups) => consumer::show_groups(groups),
         GroupResponse::Done => "done".into(),
     }
 }
@@ -555,6 +587,7 @@ fn show_record(record: &GroupRecord) -> String {
             let members = if members.is_empty() { "empty".into() } else { members.join(",") };
             format!("group {id}, generation {}, {members}", value.generation)
         }
+        GroupRecord::Consumer { id, entry } => consumer::show_entry(id, entry),
         GroupRecord::Foreign { id, kind, key, value } => {
             let what = if value.is_some() { "record" } else { "tombstone" };
             format!("{kind:?} group {id}: {what} of type {}", i16::from_be_bytes([key[0], key[1]]))

@@ -1,0 +1,34 @@
+//! ConsumerGroupHeartbeat (key 68): a member of a consumer group (KIP-848) joins, stays and leaves, and learns its partitions.
+//!
+//! Versions: 0–1. 1 regular expressions, member ids made by the client. Served where `group.version` is 1 and
+//! `group.coordinator.rebalance.protocols` names `consumer`. Kafka: `KafkaApis.handleConsumerGroupHeartbeat`.
+
+use metadata::{Feature, MetadataImage};
+use protocol::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, ErrorCode};
+
+use crate::broker::Broker;
+use crate::request::RequestContext;
+
+/// Takes in a heartbeat.
+pub async fn handle(
+    broker: &Broker,
+    context: &RequestContext,
+    request: ConsumerGroupHeartbeatRequest,
+) -> ConsumerGroupHeartbeatResponse {
+    if !is_enabled(broker, &broker.metadata.image()) {
+        return ConsumerGroupHeartbeatResponse {
+            error_code: ErrorCode::UNSUPPORTED_VERSION,
+            error_message: Some(ErrorCode::UNSUPPORTED_VERSION.message().to_owned()),
+            ..Default::default()
+        };
+    }
+    broker.groups.consumer_group_heartbeat(&context.client(), request).await
+}
+
+/// Tells whether consumer groups are served. Kafka: `KafkaApis.isConsumerGroupProtocolEnabled`.
+pub fn is_enabled(broker: &Broker, image: &MetadataImage) -> bool {
+    let config = broker.config();
+    let protocols = &config.groups.group_coordinator_rebalance_protocols;
+    image.features().level(Feature::GroupVersion) >= 1
+        && protocols.iter().any(|protocol| protocol.eq_ignore_ascii_case("consumer"))
+}

@@ -4,6 +4,8 @@ use std::io;
 use std::path::Path;
 use std::{env, fs, os::unix::fs::symlink};
 
+use crate::server;
+
 /// Makes the links; returns the exit code.
 pub fn install(args: &[String]) -> i32 {
     let [directory] = args else {
@@ -27,9 +29,8 @@ pub fn install(args: &[String]) -> i32 {
 fn make(directory: &Path) -> io::Result<usize> {
     let program = env::current_exe()?;
     fs::create_dir_all(directory)?;
-    let names = tools::COMMANDS
-        .iter()
-        .flat_map(|tool| [tool.kafka_name.to_owned(), format!("{}.sh", tool.kafka_name)]);
+    let kafka_names = tools::COMMANDS.iter().map(|tool| tool.kafka_name).chain([server::SCRIPT]);
+    let names = kafka_names.flat_map(|name| [name.to_owned(), format!("{name}.sh")]);
     let mut count = 0;
     for name in names {
         let link = directory.join(name);

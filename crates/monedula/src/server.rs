@@ -17,12 +17,12 @@ Usage: monedula server [SERVER.PROPERTIES] [--override KEY=VALUE]... [--insecure
 
 The log's level is set by RUST_LOG (error, warn, info, debug); the default is info.";
 
-/// The names of Kafka's script.
-const SCRIPTS: [&str; 2] = ["kafka-server-start", "kafka-server-start.sh"];
+/// The name of Kafka's script, without `.sh`.
+pub const SCRIPT: &str = "kafka-server-start";
 
 /// Tells whether the program was called by the name of Kafka's script.
 pub fn is_script(called: &str) -> bool {
-    SCRIPTS.contains(&called)
+    called.strip_suffix(".sh").unwrap_or(called) == SCRIPT
 }
 
 /// Runs a node; returns the exit code.

@@ -239,9 +239,7 @@ impl Syntax {
         for part in parts {
             let line = lines.last_mut().expect("there is a first line");
             if line.len() + 1 + part.len() <= 98 || *line == begin || line.trim().is_empty() {
-                if line.len() < indent.len() {
-                    line.push(' ');
-                } else if !line.ends_with(' ') {
+                if line.len() < indent.len() || !line.ends_with(' ') {
                     line.push(' ');
                 }
                 line.push_str(&part);

@@ -178,3 +178,45 @@ fn show_replication(quorum: &QuorumInfo, now: Option<i64>, out: &mut dyn Write) 
     ];
     tab_table(&headers, &rows, out)
 }
+
+#[cfg(test)]
+mod tests {
+    use model::{LeaderEpoch, Offset};
+
+    use super::*;
+
+    fn replica(id: i32, end: i64, caught_up: i64) -> QuorumReplica {
+        QuorumReplica {
+            id: NodeId(id),
+            directory_id: Uuid::ZERO,
+            log_end_offset: Offset(end),
+            last_fetch: None,
+            last_caught_up: Some(Timestamp(caught_up)),
+        }
+    }
+
+    #[test]
+    fn the_slowest_voter_makes_the_lag() {
+        let quorum = QuorumInfo {
+            leader: NodeId(1),
+            leader_epoch: LeaderEpoch(7),
+            high_watermark: Offset(90),
+            voters: vec![replica(1, 100, 5000), replica(2, 90, 4200)],
+            observers: vec![replica(3, 80, 10)],
+            nodes: vec![],
+        };
+        let mut out = Vec::new();
+        show_status(&quorum, "abc", &mut out).unwrap();
+        let expected = "\
+ClusterId:              abc
+LeaderId:               1
+LeaderEpoch:            7
+HighWatermark:          90
+MaxFollowerLag:         10
+MaxFollowerLagTimeMs:   800
+CurrentVoters:          [{\"id\": 1}, {\"id\": 2}]
+CurrentObservers:       [{\"id\": 3}]
+";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+}

@@ -195,10 +195,8 @@ async fn send(config: &ConfigMap, plan: &Plan) -> Result<(Option<Statistics>, St
     for index in 0..plan.count {
         let value = random.payload(&plan.payload, index);
         let size = value.len();
-        if index == plan.warmup {
-            if let Some(steady) = &steady {
-                steady.lock().expect("no holder panics").restart();
-            }
+        if let Some(steady) = steady.as_ref().filter(|_| index == plan.warmup) {
+            steady.lock().expect("no holder panics").restart();
         }
         let sent = Instant::now();
         match producer.enqueue(ProducerRecord::to(plan.topic.as_str()).value(value)).await {

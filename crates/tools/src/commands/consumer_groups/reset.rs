@@ -197,7 +197,7 @@ fn show(
     let names = planned.values().flat_map(|offsets| offsets.keys().map(|partition| partition.topic.len()));
     let topics = names.max().unwrap_or(0).max(15);
     if planned.values().any(|offsets| !offsets.is_empty()) {
-        write!(out, "\n{:<groups$} {:<topics$} {:<10} {}", "GROUP", "TOPIC", "PARTITION", "NEW-OFFSET")?;
+        write!(out, "\n{:<groups$} {:<topics$} {:<10} NEW-OFFSET", "GROUP", "TOPIC", "PARTITION")?;
     }
     for (group, offsets) in planned {
         for (partition, offset) in offsets {

@@ -331,7 +331,7 @@ fn bootstrap_snapshot(records: &[MetadataRecord]) -> Result<Bytes, Failure> {
 fn quorum_snapshot(voters: &[Voter], kraft_version: i16, listener: &str) -> Result<Bytes, Failure> {
     let header =
         SnapshotHeaderRecord { version: 0, last_contained_log_timestamp: now().0, ..Default::default() };
-    let version = KRaftVersionRecord { version: 0, kraft_version: kraft_version, ..Default::default() };
+    let version = KRaftVersionRecord { version: 0, kraft_version, ..Default::default() };
     let voters = VotersRecord {
         version: 0,
         voters: voters.iter().map(|voter| voter_record(voter, listener)).collect(),

@@ -9,6 +9,7 @@ pub mod fetch_session;
 pub mod join_all;
 pub mod leader_log;
 pub mod lifecycle;
+pub mod log_moves;
 pub mod metadata_cache;
 pub mod partition;
 pub mod producer_ids;

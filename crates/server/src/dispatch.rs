@@ -60,6 +60,7 @@ const BROKER_APIS: &[ApiKey] = &[
     ApiKey::ApiVersions,
     ApiKey::DescribeConfigs,
     ApiKey::AlterConfigs,
+    ApiKey::AlterReplicaLogDirs,
     ApiKey::DescribeLogDirs,
     ApiKey::SaslAuthenticate,
     ApiKey::CreateTopics,
@@ -178,6 +179,7 @@ async fn on_broker(broker: &Arc<Broker>, context: &RequestContext, body: Request
             txn_offset_commit::handle(broker, context, *request).await.into()
         }
         RequestBody::AlterConfigs(request) => alter_configs::handle(broker, *request).await.into(),
+        RequestBody::AlterReplicaLogDirs(request) => alter_replica_log_dirs::handle(broker, &request).into(),
         RequestBody::DescribeLogDirs(request) => describe_log_dirs::handle(broker, &request).into(),
         RequestBody::ElectLeaders(request) => elect_leaders::handle(broker, *request).await.into(),
         RequestBody::IncrementalAlterConfigs(request) => {

@@ -359,3 +359,44 @@ async fn a_log_dir_that_fails_is_read_on_and_the_others_are_written_on() {
     assert_eq!(client.produce("t", well, batch(&["after"])).await.error_code, ErrorCode::NONE);
     node.stop().await;
 }
+
+#[tokio::test]
+async fn a_replica_moves_to_another_log_dir_while_it_is_written_and_read() {
+    use protocol::alter_replica_log_dirs_request::{AlterReplicaLogDir, AlterReplicaLogDirTopic};
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (dir.path().join("one"), dir.path().join("two"));
+    let node = TestNode::start(dir.path(), &[&format!("log.dirs={},{}", one.display(), two.display())]).await;
+    let mut client = node.client().await;
+    client.create_topic("t", 1, &[]).await;
+    client.produce("t", 0, batch(&["before"])).await;
+    let (from, to) = if one.join("t-0").exists() { (&one, &two) } else { (&two, &one) };
+    let ask = |path: String| {
+        let topic =
+            AlterReplicaLogDirTopic { name: "t".to_owned(), partitions: vec![0], ..Default::default() };
+        let target = AlterReplicaLogDir { path, topics: vec![topic], ..Default::default() };
+        protocol::AlterReplicaLogDirsRequest { dirs: vec![target], ..Default::default() }
+    };
+    let nowhere = client.ask(ask("/nowhere".to_owned()), 2).await;
+    assert_eq!(nowhere.results[0].partitions[0].error_code, ErrorCode::LOG_DIR_NOT_FOUND);
+    let moved = client.ask(ask(to.display().to_string()), 2).await;
+    assert_eq!(moved.results[0].partitions[0].error_code, ErrorCode::NONE);
+    let mut written = 1;
+    while !to.join("t-0").exists() || from.join("t-0").exists() {
+        let row = client.produce("t", 0, batch(&["during"])).await;
+        // In the moment of the change a producer is sent to look for the leader, and comes again.
+        match row.error_code {
+            ErrorCode::NONE => written += 1,
+            error => assert_eq!(error, ErrorCode::NOT_LEADER_OR_FOLLOWER),
+        }
+    }
+    let mut after = client.produce("t", 0, batch(&["after"])).await;
+    while after.error_code == ErrorCode::NOT_LEADER_OR_FOLLOWER {
+        after = client.produce("t", 0, batch(&["after"])).await;
+    }
+    assert_eq!(after.error_code, ErrorCode::NONE);
+    // What was refused in that moment may have been written all the same, as ever where a producer is told to try again.
+    assert!(after.base_offset >= written, "{written} were acknowledged, and {} are there", after.base_offset);
+    let fetched = client.fetch("t", 0, 0, 0).await;
+    assert_eq!((fetched.error_code, fetched.high_watermark), (ErrorCode::NONE, after.base_offset + 1));
+    node.stop().await;
+}

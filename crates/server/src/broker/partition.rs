@@ -9,7 +9,7 @@
 //!
 //! Kafka: `Partition`.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 use bytes::Bytes;
 use metadata::PartitionRegistration;
@@ -24,7 +24,8 @@ use storage::{
 pub struct Partition {
     node_id: NodeId,
     topic_id: Uuid,
-    log: Arc<UnifiedLog>,
+    name: TopicPartition,
+    log: RwLock<Arc<UnifiedLog>>,
     state: Mutex<State>,
 }
 
@@ -68,7 +69,13 @@ impl Partition {
         log: Arc<UnifiedLog>,
         registration: &PartitionRegistration,
     ) -> Self {
-        Self { node_id, topic_id, log, state: Mutex::new(State::of(registration)) }
+        Self {
+            node_id,
+            topic_id,
+            name: log.topic_partition().clone(),
+            log: RwLock::new(log),
+            state: Mutex::new(State::of(registration)),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -77,7 +84,7 @@ impl Partition {
 
     /// Returns the partition's name.
     pub fn topic_partition(&self) -> &TopicPartition {
-        self.log.topic_partition()
+        &self.name
     }
 
     /// Returns the topic's id.
@@ -86,8 +93,13 @@ impl Partition {
     }
 
     /// Returns the log, whether or not this broker leads.
-    pub fn log(&self) -> &Arc<UnifiedLog> {
-        &self.log
+    pub fn log(&self) -> Arc<UnifiedLog> {
+        self.log.read().expect("no holder panics").clone()
+    }
+
+    /// Goes on with the log that was moved to another log dir.
+    pub fn replace_log(&self, log: Arc<UnifiedLog>) {
+        *self.log.write().expect("no holder panics") = log;
     }
 
     /// Returns the leader and its epoch.
@@ -119,7 +131,8 @@ impl Partition {
     /// Marks where this broker's term begins in the log, and sets the high watermark.
     pub fn begin_to_lead(&self) {
         let (_, epoch) = self.leadership();
-        self.log.assign_epoch_start_offset(epoch, self.log.log_end_offset());
+        let log = self.log();
+        log.assign_epoch_start_offset(epoch, log.log_end_offset());
         self.advance_high_watermark();
     }
 
@@ -127,7 +140,8 @@ impl Partition {
     fn advance_high_watermark(&self) {
         let alone = self.state().isr.iter().all(|replica| *replica == self.node_id);
         if alone {
-            self.log.maybe_increment_high_watermark(self.log.log_end_offset());
+            let log = self.log();
+            log.maybe_increment_high_watermark(log.log_end_offset());
         }
     }
 
@@ -137,7 +151,7 @@ impl Partition {
     /// `FENCED_LEADER_EPOCH`, `UNKNOWN_LEADER_EPOCH` or `NOT_LEADER_OR_FOLLOWER`. A log dir that cannot be written any more may
     /// still be read, so its failure is found out by who appends.
     /// Kafka: `Partition.localLogWithEpochOrThrow`.
-    pub fn leader_log(&self, known: Option<LeaderEpoch>) -> Result<&Arc<UnifiedLog>, PartitionError> {
+    pub fn leader_log(&self, known: Option<LeaderEpoch>) -> Result<Arc<UnifiedLog>, PartitionError> {
         let state = self.state();
         if let Some(known) = known {
             check_epoch(known, state.leader_epoch).map_err(PartitionError::Refused)?;
@@ -145,7 +159,8 @@ impl Partition {
         if state.leader != self.node_id {
             return Err(PartitionError::Refused(ErrorCode::NOT_LEADER_OR_FOLLOWER));
         }
-        Ok(&self.log)
+        drop(state);
+        Ok(self.log())
     }
 
     /// Appends as leader; with `all`, only where enough replicas are in sync. Kafka: `Partition.appendRecordsToLeader`.

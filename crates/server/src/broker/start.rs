@@ -26,7 +26,7 @@ use world::files::Files;
 use super::controller_channel::ControllerChannel;
 use super::lifecycle::{become_unfenced, controlled_shutdown, keep_alive, register};
 use super::publisher::publish;
-use super::{Broker, lifecycle};
+use super::{Broker, lifecycle, log_moves};
 use crate::controller::ControllerService;
 
 /// How often the mover thread looks for what is due.
@@ -135,7 +135,7 @@ pub async fn start(
     let image = link.images.borrow().clone();
     broker.dynamic_config.apply(&image, broker.node_id);
     load(&broker, &image)?;
-    let mover = Mover::start(logs).map_err(StartError::Thread)?;
+    let mover = Mover::start(&broker).map_err(StartError::Thread)?;
     broker.groups.startup();
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(follow_metadata(broker.clone(), link.images, stopped.clone()));
@@ -206,14 +206,20 @@ struct Mover {
 }
 
 impl Mover {
-    fn start(logs: Arc<LogManager>) -> std::io::Result<Self> {
+    /// Starts the threads. Must be called within a tokio runtime.
+    fn start(broker: &Arc<Broker>) -> std::io::Result<Self> {
+        let logs = broker.replicas.logs().clone();
         let stop = Arc::new(AtomicBool::new(false));
         let sync_threads = logs.environment().group_commit.start(SYNC_THREADS)?;
-        let (stopped, its_logs) = (stop.clone(), logs.clone());
+        let (stopped, broker) = (stop.clone(), broker.clone());
+        let runtime = tokio::runtime::Handle::current();
         let thread = std::thread::Builder::new().name("monedula-mover".to_owned()).spawn(move || {
+            let _within = runtime.enter();
             while !stopped.load(Ordering::Acquire) {
-                its_logs.step();
-                std::thread::park_timeout(MOVER_INTERVAL);
+                broker.replicas.logs().step();
+                if !log_moves::step(&broker) {
+                    std::thread::park_timeout(MOVER_INTERVAL);
+                }
             }
         })?;
         Ok(Self { logs, stop, thread, sync_threads })

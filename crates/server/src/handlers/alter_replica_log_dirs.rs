@@ -1,0 +1,63 @@
+//! AlterReplicaLogDirs (key 34): moves replicas of this broker to other log dirs.
+//!
+//! Versions: 1–2. 2 flexible. The move goes on in the background; DescribeLogDirs shows how far it has come.
+//! Not yet: `replica.alter.log.dirs.io.max.bytes.per.second`; a place for a replica that is not here yet.
+//! Kafka: `KafkaApis.handleAlterReplicaLogDirsRequest`, `ReplicaManager.alterReplicaLogDirs`.
+
+use std::path::Path;
+
+use metadata::MetadataImage;
+use model::{TopicPartition, Uuid};
+use protocol::alter_replica_log_dirs_response::{
+    AlterReplicaLogDirPartitionResult, AlterReplicaLogDirTopicResult,
+};
+use protocol::{AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse, ErrorCode};
+
+use crate::broker::Broker;
+use crate::broker::fetch_session::TopicKey;
+
+/// Begins each move that can be begun.
+pub fn handle(broker: &Broker, request: &AlterReplicaLogDirsRequest) -> AlterReplicaLogDirsResponse {
+    let image = broker.metadata.image();
+    let mut response = AlterReplicaLogDirsResponse::default();
+    for dir in &request.dirs {
+        let target = target_dir(broker, &dir.path);
+        for topic in &dir.topics {
+            let row = |index: &i32| {
+                let name = TopicPartition::new(topic.name.as_str(), *index);
+                let moved = target.and_then(|target| start_move(broker, &image, &name, target));
+                AlterReplicaLogDirPartitionResult {
+                    partition_index: *index,
+                    error_code: moved.err().unwrap_or(ErrorCode::NONE),
+                    ..Default::default()
+                }
+            };
+            response.results.push(AlterReplicaLogDirTopicResult {
+                topic_name: topic.name.clone(),
+                partitions: topic.partitions.iter().map(row).collect(),
+                ..Default::default()
+            });
+        }
+    }
+    response
+}
+
+fn target_dir(broker: &Broker, path: &str) -> Result<Uuid, ErrorCode> {
+    let logs = broker.replicas.logs();
+    let found = logs.dirs().iter().find(|dir| dir.path() == Path::new(path));
+    match found {
+        Some(dir) if dir.is_offline() => Err(ErrorCode::KAFKA_STORAGE_ERROR),
+        Some(dir) => Ok(dir.id()),
+        None => Err(ErrorCode::LOG_DIR_NOT_FOUND),
+    }
+}
+
+fn start_move(
+    broker: &Broker,
+    image: &MetadataImage,
+    name: &TopicPartition,
+    target: Uuid,
+) -> Result<(), ErrorCode> {
+    broker.replicas.find(image, &TopicKey::Name(name.topic.clone()), name.partition)?;
+    broker.replicas.logs().start_move(name, target).map_err(|error| error.code())
+}

@@ -143,3 +143,61 @@ fn static_members_come_first_in_the_order_of_their_instance_ids() {
     let first = |id: &str| targets[id][&topic(0)].first().copied();
     assert_eq!((first("member-2"), first("member-1"), first("member-0")), (Some(0), Some(1), Some(2)));
 }
+
+/// What `UniformAssignor` and `RangeAssignor` of Apache Kafka 4.3.1 choose for random groups, each changed twice.
+const APACHE_KAFKA: &str = include_str!("tests/apache_kafka.txt");
+
+/// Members, with the topics that they read, and with the partitions that they get, by topic.
+type Chosen = BTreeMap<usize, (BTreeSet<u128>, Assignment)>;
+
+fn numbers<T: std::str::FromStr>(text: &str) -> impl Iterator<Item = T> {
+    text.split(',').filter_map(|number| number.parse().ok())
+}
+
+fn parse_member(line: &str) -> Option<(usize, (BTreeSet<u128>, Assignment))> {
+    let (member, rest) = line.strip_prefix("member-")?.split_once(" reads ")?;
+    let (topics, partitions) = rest.split_once(" has")?;
+    let partitions = partitions.split_whitespace().filter_map(|of_topic| {
+        let (number, partitions) = of_topic.split_once(':')?;
+        Some((topic(number.parse().ok()?), numbers(partitions).collect()))
+    });
+    Some((member.parse().ok()?, (numbers(topics).collect(), partitions.collect())))
+}
+
+fn check_chosen(assignor: Assignor, counts: &[i32], before: &Targets, chosen: &Chosen) -> Targets {
+    let subscriptions: Vec<BTreeSet<u128>> = chosen.values().map(|(topics, _)| topics.clone()).collect();
+    let spec = spec(&subscriptions, counts, before);
+    let targets = assignor.assign(&spec);
+    for (member, (_, expected)) in chosen {
+        let id: Arc<str> = format!("member-{member}").into();
+        let got = targets.get(&id).cloned().unwrap_or_default();
+        assert_eq!(got, *expected, "{id} of {chosen:#?} after {before:#?}");
+    }
+    targets
+}
+
+#[test]
+fn what_apache_kafka_chooses_is_chosen() {
+    let mut assignor = Assignor::Uniform;
+    let mut targets = Targets::new();
+    let mut counts: Vec<i32> = Vec::new();
+    let mut chosen = Chosen::new();
+    let mut checked = 0;
+    for line in APACHE_KAFKA.lines().chain(["end counts="]) {
+        if let Some((member, of_member)) = parse_member(line) {
+            chosen.insert(member, of_member);
+            continue;
+        }
+        let (what, next_counts) = line.split_once(" counts=").expect("the counts of partitions");
+        if !chosen.is_empty() {
+            targets = check_chosen(assignor, &counts, &targets, &std::mem::take(&mut chosen));
+            checked += 1;
+        }
+        if let Some(name) = what.strip_prefix("case ") {
+            assignor = Assignor::by_name(name).expect("it is known");
+            targets.clear();
+        }
+        counts = numbers(next_counts).collect();
+    }
+    assert_eq!(checked, 72);
+}

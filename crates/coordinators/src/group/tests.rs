@@ -1,6 +1,7 @@
 //! Tests of the group machine: transcripts of `testdata/`, and random plans whose log must tell the whole hard state.
 #![allow(clippy::disallowed_methods, reason = "tests read and rewrite their transcripts")]
 
+mod consumer_plans;
 mod plans;
 mod scene;
 mod transcript;

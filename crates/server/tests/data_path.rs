@@ -348,7 +348,7 @@ async fn a_log_dir_that_fails_is_read_on_and_the_others_are_written_on() {
     for partition in 0..2 {
         assert_eq!(client.produce("t", partition, batch(&["before"])).await.error_code, ErrorCode::NONE);
     }
-    let log_of = |index| node.node.broker().replicas.by_name("t", index).unwrap().log().clone();
+    let log_of = |index| node.node.broker().replicas.by_name("t", index).unwrap().log();
     assert_ne!(log_of(0).dir().id(), log_of(1).dir().id(), "partitions spread over the log dirs");
     // The metadata log is on the first dir, without which a node cannot go on.
     let (failing, well) = if log_of(0).dir().path().ends_with("b") { (0, 1) } else { (1, 0) };

@@ -71,14 +71,7 @@ pub fn run(args: &[String], out: &mut dyn Write) -> Result<(), Failure> {
     }
     check::check(&options)?;
     if let Some(regex) = options.value("validate-regex")? {
-        return Ok(match regex::Regex::new(regex) {
-            Ok(_) => writeln!(out, "The regular expression `{regex}` is valid.")?,
-            Err(error) => {
-                let text = error.to_string();
-                let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-                writeln!(out, "The regular expression `{regex}` is invalid: {reason}.")?;
-            }
-        });
+        return validate_regex(regex, out);
     }
     let config = client_config(options.value("command-config")?, options.value("bootstrap-server")?)?;
     let timeout = Duration::from_millis(options.number::<u64>("timeout")?.unwrap_or(30_000));
@@ -149,4 +142,16 @@ async fn partitions(admin: &Admin, topics: &[&str]) -> Result<Vec<TopicPartition
     found.sort();
     found.dedup();
     Ok(found)
+}
+
+fn validate_regex(regex: &str, out: &mut dyn Write) -> Result<(), Failure> {
+    match regex::Regex::new(regex) {
+        Ok(_) => writeln!(out, "The regular expression `{regex}` is valid.")?,
+        Err(error) => {
+            let text = error.to_string();
+            let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+            writeln!(out, "The regular expression `{regex}` is invalid: {reason}.")?;
+        }
+    }
+    Ok(())
 }

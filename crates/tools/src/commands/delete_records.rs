@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn offsets_are_read_from_json_and_refused_in_kafkas_words() {
         let offsets = parse(r#"{"partitions":[{"topic":"a","partition":1,"offset":7}],"version":1}"#);
-        assert_eq!(offsets.ok().expect("valid"), BTreeMap::from([(TopicPartition::new("a", 1), Offset(7))]));
+        assert_eq!(offsets.expect("valid"), BTreeMap::from([(TopicPartition::new("a", 1), Offset(7))]));
         assert_eq!(refusal("{"), "The input string is not a valid JSON");
         assert_eq!(refusal(r#"{"version":1}"#), "Missing partitions field");
         assert_eq!(refusal(r#"{"version":2,"partitions":[]}"#), "Not supported version field value 2");

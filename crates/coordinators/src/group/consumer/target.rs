@@ -20,6 +20,9 @@ pub(super) struct Target {
     pub(super) assignment: Arc<Assignment>,
 }
 
+/// The topics of a subscription by name, and the same by id.
+type SameTopics = (Arc<BTreeSet<String>>, Arc<BTreeSet<Uuid>>);
+
 impl ConsumerGroup {
     /// Computes the target of `group_epoch` unless it is there or it is too early, and returns the member's part of what
     /// target there then is.
@@ -70,7 +73,7 @@ impl ConsumerGroup {
     fn spec(&self, homogeneous: bool, updated: &ConsumerMember, metadata: &Metadata) -> GroupSpec {
         let mut spec = GroupSpec { homogeneous, ..Default::default() };
         let others = self.members.values().filter(|member| !self.is_replaced_by(member, updated));
-        let mut same_topics: Option<(Arc<BTreeSet<String>>, Arc<BTreeSet<Uuid>>)> = None;
+        let mut same_topics = None::<SameTopics>;
         for member in others.chain([updated]) {
             let topics = match &same_topics {
                 Some((names, ids)) if member.regex().is_none() && *names == member.topics => ids.clone(),

@@ -51,13 +51,13 @@ impl GroupMachine {
         } else {
             ErrorCode::ILLEGAL_GENERATION
         };
-        let partitions = request.topics.iter().flat_map(|topic| {
+        let mut partitions = request.topics.iter().flat_map(|topic| {
             let sized =
                 topic.partitions.iter().filter(|row| !self.is_too_large(row.committed_metadata.as_deref()));
             sized.map(|row| (topic.topic_id, row.partition_index))
         });
         let valid = self.validate_commit(&committer, unknown_group).and_then(|check| match check {
-            Some(check) => partitions.map(|(topic, partition)| check.check(topic, partition)).collect(),
+            Some(check) => partitions.try_for_each(|(topic, partition)| check.check(topic, partition)),
             None => Ok(()),
         });
         if let Err(error) = valid {
@@ -109,7 +109,7 @@ impl GroupMachine {
             // Of no account in a transaction.
             api_version: i16::MAX,
         };
-        let partitions = request.topics.iter().flat_map(|topic| {
+        let mut partitions = request.topics.iter().flat_map(|topic| {
             let topic_id = self.metadata.topic_id(&topic.name);
             let sized =
                 topic.partitions.iter().filter(|row| !self.is_too_large(row.committed_metadata.as_deref()));
@@ -120,7 +120,7 @@ impl GroupMachine {
         };
         let valid = self.validate_commit(&committer, ErrorCode::ILLEGAL_GENERATION);
         let valid = valid.and_then(|check| match check {
-            Some(check) => partitions.map(|partition| check_one(&check, partition)).collect(),
+            Some(check) => partitions.try_for_each(|partition| check_one(&check, partition)),
             None => Ok(()),
         });
         // Producers do not know of member epochs.

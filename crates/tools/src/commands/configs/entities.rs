@@ -96,12 +96,11 @@ impl Entity {
         let has_default = self.name.as_deref() == Some("");
         if let ("brokers" | "broker-loggers", Some(name)) =
             (kind.as_str(), self.name.as_deref().filter(|name| !name.is_empty()))
+            && name.parse::<i32>().is_err()
         {
-            if name.parse::<i32>().is_err() {
-                return Err(Failure::message(format!(
-                    "The entity name for {kind} must be a valid integer broker id, but it is: {name}"
-                )));
-            }
+            return Err(Failure::message(format!(
+                "The entity name for {kind} must be a valid integer broker id, but it is: {name}"
+            )));
         }
         let can_default = matches!(kind.as_str(), "users" | "clients" | "brokers" | "ips");
         if !alters && has_default && !can_default {

@@ -203,8 +203,8 @@ mod tests {
             leader_epoch: None,
         };
         let mut out = Vec::new();
-        let mut formatter = Formatter::new("DefaultMessageFormatter", &props).ok().expect("known");
-        formatter.write(&record, &mut out).ok().expect("written");
+        let mut formatter = Formatter::new("DefaultMessageFormatter", &props).expect("known");
+        formatter.write(&record, &mut out).expect("written");
         String::from_utf8(out).expect("text")
     }
 

@@ -166,16 +166,16 @@ mod tests {
 
     fn reader(props: &[(&str, &str)]) -> LineReader {
         let props = props.iter().map(|(key, text)| (key.to_string(), text.to_string())).collect();
-        LineReader::new(&props).ok().expect("valid")
+        LineReader::new(&props).expect("valid")
     }
 
     #[test]
     fn a_line_is_a_value_unless_keys_and_headers_are_asked_for() {
         let mut plain = reader(&[]);
-        let (key, value, headers) = plain.read(b"a\tb".to_vec()).ok().expect("read");
+        let (key, value, headers) = plain.read(b"a\tb".to_vec()).expect("read");
         assert_eq!((key, value.as_deref(), headers.len()), (None, Some(&b"a\tb"[..]), 0));
         let mut both = reader(&[("parse.key", "true"), ("parse.headers", "true"), ("null.marker", "NULL")]);
-        let (key, value, headers) = both.read(b"h1:v1,h2:NULL\tk\tNULL".to_vec()).ok().expect("read");
+        let (key, value, headers) = both.read(b"h1:v1,h2:NULL\tk\tNULL".to_vec()).expect("read");
         assert_eq!((key.as_deref(), value), (Some(&b"k"[..]), None));
         assert_eq!(headers, [("h1".to_owned(), Some(Bytes::from("v1"))), ("h2".to_owned(), None)]);
     }

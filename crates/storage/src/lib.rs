@@ -5,6 +5,7 @@
 
 pub mod checkpoint;
 mod clean_shutdown;
+mod cleaner;
 mod deletions;
 mod error;
 mod file_slice;
@@ -30,6 +31,7 @@ mod unified_log;
 mod waiters;
 
 pub use clean_shutdown::{CLEAN_SHUTDOWN_FILE, CleanShutdown};
+pub use cleaner::{Cleaner, CleanerOptions, CleanerStats};
 pub use deletions::Deletions;
 pub use error::StorageError;
 pub use file_slice::FileSlice;

@@ -6,8 +6,6 @@
 //! - background work happens in [`LogManager::step`] alone, which a thread calls every second or so
 //!
 //! Kafka: `LogManager`.
-//!
-//! Not yet: the cleaner.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -18,6 +16,7 @@ use config::LogConfig;
 use model::{TopicPartition, Uuid};
 use tokio::sync::Notify;
 
+use crate::cleaner::Cleaner;
 use crate::log_dirs::LogDir;
 use crate::unified_log::LogEnvironment;
 use crate::{StorageError, UnifiedLog};
@@ -76,6 +75,7 @@ pub struct LogManager {
     /// Held while logs are made, deleted or exchanged.
     changes: Mutex<()>,
     last: LastRuns,
+    cleaner: Cleaner,
     previous_broker_epoch: AtomicI64,
     offline: Arc<Notify>,
 }
@@ -123,6 +123,11 @@ impl LogManager {
     /// Returns the broker epoch that the last clean stop wrote to every log dir; -1 if it was not clean.
     pub fn previous_broker_epoch(&self) -> i64 {
         self.previous_broker_epoch.load(Ordering::Relaxed)
+    }
+
+    /// Returns what compacts the logs.
+    pub fn cleaner(&self) -> &Cleaner {
+        &self.cleaner
     }
 
     fn current(&self) -> RwLockReadGuard<'_, Logs> {

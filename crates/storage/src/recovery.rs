@@ -348,12 +348,14 @@ impl Load<'_> {
                     files.remove_file(path)?;
                 }
             }
+            // Were the new names to survive a power cut and this not, two segments would hold the same offsets.
+            files.sync_dir(&self.options.folder)?;
         }
         for (path, _) in swaps {
             let text = path.to_string_lossy();
             files.rename(path, Path::new(text.strip_suffix(SWAP_SUFFIX).unwrap_or(&text)))?;
         }
-        Ok(())
+        if swaps.is_empty() { Ok(()) } else { files.sync_dir(&self.options.folder) }
     }
 
     fn end_of_swap(&self, path: &Path, base: Offset) -> io::Result<Offset> {

@@ -63,6 +63,7 @@ impl UnifiedLog {
         reason: &str,
         mut goes: impl FnMut(&Segment, Option<&Arc<Segment>>) -> std::io::Result<bool>,
     ) -> Result<usize, StorageError> {
+        let _shape = self.shape();
         let segments = self.segments();
         let (high_watermark, end) = (self.high_watermark(), self.log_end_offset());
         let mut count = 0;

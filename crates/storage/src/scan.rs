@@ -93,7 +93,12 @@ impl Scanner {
 
     /// Walks from `position`, where a batch begins, to `end`: over many batches.
     pub(crate) fn far(file: Arc<dyn File>, position: u64, end: u64) -> Self {
-        let window = WALK_WINDOW.min(end.saturating_sub(position) as usize);
+        Self::by(file, position, end, WALK_WINDOW)
+    }
+
+    /// Walks from `position`, where a batch begins, to `end`, reading `window` bytes at once; more for a larger batch.
+    pub(crate) fn by(file: Arc<dyn File>, position: u64, end: u64, window: usize) -> Self {
+        let window = window.max(LOOKUP_WINDOW).min(end.saturating_sub(position) as usize);
         Self { file, position, end, buffer: vec![0; window], buffered: 0..0 }
     }
 
@@ -123,6 +128,11 @@ impl Scanner {
             max_timestamp: header.map_or(Timestamp::NONE, |header| header.max_timestamp),
             header,
         }))
+    }
+
+    /// Where the next batch begins.
+    pub(crate) fn position(&self) -> u64 {
+        self.position
     }
 
     /// Reads the whole of a batch that [`Scanner::next`] returned, and checks its checksum.

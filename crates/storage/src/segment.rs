@@ -16,7 +16,7 @@ use model::{Offset, Timestamp};
 use records::BatchHeader;
 
 use crate::file_slice::FileSlice;
-use crate::names::{DELETED_SUFFIX, Kind, file_name};
+use crate::names::{CLEANED_SUFFIX, DELETED_SUFFIX, Kind, SWAP_SUFFIX, file_name};
 use crate::offset_index::{OffsetIndex, OffsetPosition};
 use crate::open_files::{CachedFile, OpenFiles};
 use crate::scan::{Entry, ScanError, Scanner};
@@ -73,8 +73,15 @@ struct Tail {
 }
 
 impl Segment {
-    fn new(cache: &Arc<OpenFiles>, folder: &Path, base_offset: Offset, size: u64, now_ms: i64) -> Self {
-        let path = |kind| folder.join(file_name(base_offset, kind));
+    fn new(
+        cache: &Arc<OpenFiles>,
+        folder: &Path,
+        base_offset: Offset,
+        size: u64,
+        now_ms: i64,
+        suffix: &str,
+    ) -> Self {
+        let path = |kind| folder.join(file_name(base_offset, kind) + suffix);
         Self {
             base_offset,
             log: CachedFile::new(cache.clone(), path(Kind::Log)),
@@ -89,7 +96,7 @@ impl Segment {
 
     /// Names a segment that is there, with `size` bytes of log. No file is touched.
     pub(crate) fn open(cache: &Arc<OpenFiles>, folder: &Path, base: Offset, size: u64, now_ms: i64) -> Self {
-        Self::new(cache, folder, base, size, now_ms)
+        Self::new(cache, folder, base, size, now_ms, "")
     }
 
     /// Makes an empty segment, in place of any files of its name.
@@ -100,16 +107,32 @@ impl Segment {
         now_ms: i64,
         jitter_ms: i64,
     ) -> io::Result<Self> {
-        let segment = Self::new(cache, folder, base, 0, now_ms);
-        let log = segment.log.get_or_create()?;
+        let segment = Self::new(cache, folder, base, 0, now_ms, "");
+        segment.make_files()?;
+        segment.tail().jitter_ms = jitter_ms;
+        Ok(segment)
+    }
+
+    /// Makes an empty segment beside others, for compaction to fill. Kafka: `UnifiedLog.createNewCleanedSegment`.
+    pub(crate) fn create_cleaned(
+        cache: &Arc<OpenFiles>,
+        folder: &Path,
+        base: Offset,
+        now_ms: i64,
+    ) -> io::Result<Self> {
+        let segment = Self::new(cache, folder, base, 0, now_ms, CLEANED_SUFFIX);
+        segment.make_files()?;
+        Ok(segment)
+    }
+
+    fn make_files(&self) -> io::Result<()> {
+        let log = self.log.get_or_create()?;
         if log.len()? > 0 {
             log.set_len(0)?;
         }
-        segment.offset_index.file.create()?;
-        segment.time_index.file.create()?;
-        segment.transaction_index.file.file().remove()?;
-        segment.tail().jitter_ms = jitter_ms;
-        Ok(segment)
+        self.offset_index.file.create()?;
+        self.time_index.file.create()?;
+        self.transaction_index.file.file().remove()
     }
 
     fn tail(&self) -> MutexGuard<'_, Tail> {
@@ -261,7 +284,8 @@ impl Segment {
         Ok(if first.0 >= 0 { timestamp.0 - first.0 } else { now_ms - self.tail().created_ms })
     }
 
-    fn first_timestamp(&self) -> io::Result<Timestamp> {
+    /// Returns the first batch's greatest timestamp; none if there is no batch.
+    pub(crate) fn first_timestamp(&self) -> io::Result<Timestamp> {
         if let Some(known) = self.tail().first_timestamp {
             return Ok(known);
         }
@@ -320,6 +344,11 @@ impl Segment {
     /// Walks over the batches from `position` on.
     pub(crate) fn scan(&self, position: u64) -> io::Result<Scanner> {
         Ok(Scanner::far(self.log.get()?, position, self.size()))
+    }
+
+    /// Walks over the batches from `position` on, reading `window` bytes at once.
+    pub(crate) fn scan_by(&self, position: u64, window: usize) -> io::Result<Scanner> {
+        Ok(Scanner::by(self.log.get()?, position, self.size(), window))
     }
 
     /// Returns the offset after the last whole batch and where that batch ends, found by way of the index.
@@ -419,11 +448,21 @@ impl Segment {
 
     /// Renames the files for removal, and returns their new paths.
     pub(crate) fn mark_deleted(&self) -> io::Result<Vec<PathBuf>> {
+        self.mark(DELETED_SUFFIX)
+    }
+
+    /// As [`Segment::mark_deleted`], for a segment whose name others take over, perhaps many times before the first of
+    /// them is removed: `id` tells them apart.
+    pub(crate) fn mark_replaced(&self, id: u64) -> io::Result<Vec<PathBuf>> {
+        self.mark(&format!(".{id:016x}{DELETED_SUFFIX}"))
+    }
+
+    fn mark(&self, suffix: &str) -> io::Result<Vec<PathBuf>> {
         std::iter::once(&self.log)
             .chain(self.indexes())
             .map(|file| {
                 let mut to = file.path().into_os_string();
-                to.push(DELETED_SUFFIX);
+                to.push(suffix);
                 let to = PathBuf::from(to);
                 file.rename(to.clone())?;
                 file.mark_clean();
@@ -431,6 +470,33 @@ impl Segment {
                 Ok(to)
             })
             .collect()
+    }
+
+    /// Renames the files of a compacted segment: to what stands ready to replace others.
+    pub(crate) fn ready_to_swap(&self) -> io::Result<()> {
+        self.change_suffix(CLEANED_SUFFIX, SWAP_SUFFIX)
+    }
+
+    /// Renames the files of a compacted segment: to a segment as any other.
+    pub(crate) fn swapped_in(&self) -> io::Result<()> {
+        self.change_suffix(SWAP_SUFFIX, "")
+    }
+
+    fn change_suffix(&self, from: &str, to: &str) -> io::Result<()> {
+        std::iter::once(&self.log).chain(self.indexes()).try_for_each(|file| {
+            let path = file.path();
+            let text = path.to_string_lossy();
+            let stem = text.strip_suffix(from).unwrap_or(&text);
+            file.rename(PathBuf::from(format!("{stem}{to}")))
+        })
+    }
+
+    /// Removes the files of a compacted segment that is not wanted after all.
+    pub(crate) fn discard(&self) -> io::Result<()> {
+        std::iter::once(&self.log).chain(self.indexes()).try_for_each(|file| {
+            file.mark_clean();
+            file.remove()
+        })
     }
 
     /// Takes note that the folder was given another name.

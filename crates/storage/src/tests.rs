@@ -1,6 +1,8 @@
 //! The log on a simulated disk: what it keeps through kills, power cuts, damage and full disks.
 
 mod appends;
+mod compaction;
+mod compaction_crashes;
 mod damage;
 mod dirs;
 mod power_cuts;

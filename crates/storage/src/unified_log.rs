@@ -5,11 +5,12 @@
 //! - one lock is held while the log changes; readers take offsets and segments as they stand, and never wait for a disk
 //!   write
 //! - there is always an active segment, the last one
+//! - segments go, are cut or give way to compacted ones only under the shape lock, which comes before all other locks
 //! - an idle log has no thread, timer or open file
 //!
 //! Kafka: `UnifiedLog`, `LocalLog`.
 //!
-//! Not yet: compaction; tiered storage.
+//! Not yet: tiered storage.
 
 use std::io;
 use std::path::PathBuf;
@@ -37,6 +38,7 @@ mod environment;
 mod flush;
 mod offsets;
 mod read;
+mod replace;
 mod segments;
 mod timestamps;
 mod truncate;
@@ -48,6 +50,7 @@ pub(crate) use flush::LEADER_EPOCH_FILE;
 use offsets::Marks;
 pub use offsets::{LogOffsetMetadata, LogOffsets};
 pub use read::{FetchDataInfo, FetchIsolation};
+pub(crate) use replace::Shape;
 pub use timestamps::TimestampAndOffset;
 
 /// What changes under the log's lock.
@@ -83,6 +86,12 @@ pub struct UnifiedLog {
     sync: Mutex<()>,
     /// Held while the recovery point moves.
     flush: Mutex<()>,
+    /// Held while segments go, are cut or replaced, or the folder is renamed; counts the cuts.
+    shape: Mutex<u64>,
+    /// The recovery point that the log dir's checkpoint has.
+    checkpointed: AtomicI64,
+    /// Where compaction goes on; -1 if it was never here.
+    cleaned_to: AtomicI64,
     /// Set under the state's lock; nothing is appended from then on.
     closed: AtomicBool,
     names_dirty: AtomicBool,
@@ -142,6 +151,9 @@ impl UnifiedLog {
             }),
             sync: Mutex::default(),
             flush: Mutex::default(),
+            shape: Mutex::default(),
+            checkpointed: AtomicI64::new(loaded.recovery_point.0),
+            cleaned_to: AtomicI64::new(-1),
             closed: AtomicBool::new(false),
             // Names are synced before the batches below them: only where there are such batches are they known to be.
             names_dirty: AtomicBool::new(active_is_empty || loaded.recovery_point < loaded.log_end),

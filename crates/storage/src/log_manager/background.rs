@@ -71,8 +71,9 @@ impl LogManager {
         let first_base =
             |log: &UnifiedLog| log.segment_infos().first().map_or(Offset(0), |first| first.base_offset);
         let files = &**self.environment.files();
+        let recovery_points = collect(&|log| Some(log.recovery_point()));
         let written = [
-            (RECOVERY_POINT_FILE, collect(&|log| Some(log.recovery_point()))),
+            (RECOVERY_POINT_FILE, recovery_points.clone()),
             (
                 LOG_START_OFFSET_FILE,
                 collect(&|log| Some(log.log_start_offset()).filter(|s| *s > first_base(log))),
@@ -83,7 +84,14 @@ impl LogManager {
         .try_for_each(|(name, offsets)| write_offsets(files, &dir.path().join(name), &offsets));
         if let Err(error) = written {
             dir.fail("Error while writing checkpoints", error);
+            return;
         }
+        for log in here() {
+            if let Some(offset) = recovery_points.get(log.topic_partition()) {
+                log.note_checkpointed(*offset);
+            }
+        }
+        self.write_cleaner_checkpoint(dir);
     }
 
     fn delete_old_segments(&self, now_ms: i64) {

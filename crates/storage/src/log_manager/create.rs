@@ -114,6 +114,7 @@ impl LogManager {
             return Ok(());
         }
         log.refuse_appends();
+        log.dir().note_changed();
         let name = self.marked_name(log.topic_partition(), suffix);
         // Were the new name lost, the next start would find the log and be told that it should not be here.
         log.rename_folder(&name, false)?;

@@ -11,8 +11,10 @@ use model::{Offset, TopicPartition, Uuid};
 
 use super::{LastRuns, LogManager, LogManagerOptions, METADATA_TOPIC};
 use crate::checkpoint::{
-    HIGH_WATERMARK_FILE, LOG_START_OFFSET_FILE, Offsets, RECOVERY_POINT_FILE, read_offsets,
+    CLEANER_OFFSET_FILE, HIGH_WATERMARK_FILE, LOG_START_OFFSET_FILE, Offsets, RECOVERY_POINT_FILE,
+    read_offsets,
 };
+use crate::cleaner::Cleaner;
 use crate::log_dirs::{LOCK_FILE, LogDir};
 use crate::names::{FolderKind, STRAY_DIR_SUFFIX, parse_folder};
 use crate::unified_log::LogEnvironment;
@@ -56,6 +58,7 @@ impl LogManager {
             future: Default::default(),
             changes: Mutex::default(),
             last: LastRuns::default(),
+            cleaner: Cleaner::default(),
             previous_broker_epoch,
             offline,
         };
@@ -130,7 +133,7 @@ impl LogManager {
             })
         };
         let (recovery_points, log_starts) = (read(RECOVERY_POINT_FILE), read(LOG_START_OFFSET_FILE));
-        let high_watermarks = read(HIGH_WATERMARK_FILE);
+        let (high_watermarks, cleaned) = (read(HIGH_WATERMARK_FILE), read(CLEANER_OFFSET_FILE));
         let listed =
             files.read_dir(dir.path()).map_err(|error| dir.fail("Error while loading log dir", error))?;
         let mut jobs = VecDeque::new();
@@ -154,6 +157,7 @@ impl LogManager {
                         recovery_point: at(&recovery_points),
                         log_start: at(&log_starts),
                         high_watermark: at(&high_watermarks),
+                        cleaned_to: cleaned.get(&partition).copied(),
                         is_future: kind == FolderKind::Future,
                         partition,
                         folder,
@@ -188,6 +192,8 @@ impl LogManager {
             },
         )?;
         log.update_high_watermark(job.high_watermark);
+        log.set_cleaned_to(job.cleaned_to);
+        log.note_checkpointed(if job.clean { log.recovery_point() } else { job.recovery_point });
         let mut logs = if job.is_future { self.future_mut() } else { self.current_mut() };
         if let Some(other) = logs.get(&job.partition) {
             return Err(StorageError::InvalidFolder(format!(
@@ -213,6 +219,7 @@ struct Job {
     clean: bool,
     recovery_point: Offset,
     log_start: Offset,
+    cleaned_to: Option<Offset>,
     high_watermark: Offset,
 }
 

@@ -126,7 +126,7 @@ impl UnifiedLog {
 }
 
 impl UnifiedLog {
-    /// Drops the oldest segments: the log's start moves to the first that is left.
+    /// Drops the oldest segments: the log's start moves to the first that is left. For holders of the shape lock.
     pub(crate) fn delete_segments(
         self: &Arc<Self>,
         doomed: &[Arc<Segment>],

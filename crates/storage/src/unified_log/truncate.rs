@@ -59,6 +59,7 @@ impl UnifiedLog {
     /// Cuts off all records at and after `target`; returns whether there were any. For followers and quorums.
     /// Kafka: `UnifiedLog.truncateTo`.
     pub fn truncate_to(self: &Arc<Self>, target: Offset) -> Result<bool, StorageError> {
+        let mut shape = self.shape();
         let mut state = self.state();
         self.check_writable(&state)?;
         if target >= self.log_end_offset() {
@@ -66,10 +67,11 @@ impl UnifiedLog {
             state.epochs.truncate_from_end(end);
             return Ok(false);
         }
+        self.note_cut(&mut shape, target);
         let segments = self.segments();
         if segments[0].base_offset() > target {
             drop(state);
-            self.truncate_fully_and_start_at(target)?;
+            self.start_anew_at(target)?;
             return Ok(true);
         }
         tracing::info!(partition = %self.partition, target = target.0, "truncating");
@@ -98,6 +100,12 @@ impl UnifiedLog {
 
     /// Drops everything and goes on at `start`. Kafka: `UnifiedLog.truncateFullyAndStartAt`.
     pub fn truncate_fully_and_start_at(self: &Arc<Self>, start: Offset) -> Result<(), StorageError> {
+        let mut shape = self.shape();
+        self.note_cut(&mut shape, start);
+        self.start_anew_at(start)
+    }
+
+    fn start_anew_at(self: &Arc<Self>, start: Offset) -> Result<(), StorageError> {
         let mut state = self.state();
         self.check_writable(&state)?;
         let doomed = Vec::clone(&self.segments());
@@ -151,6 +159,7 @@ impl UnifiedLog {
     /// Gives the folder another name in the same log dir; open reads go on.
     /// Only if `sync` does the new name surely survive a power cut.
     pub(crate) fn rename_folder(&self, name: &str, sync: bool) -> Result<(), StorageError> {
+        let _shape = self.shape();
         // A flush that has begun ends first: it goes by the old name.
         let _flush = self.flush.lock().expect("no holder panics");
         let _sync = self.sync.lock().expect("no holder panics");

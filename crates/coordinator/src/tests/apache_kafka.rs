@@ -1,4 +1,5 @@
-//! Segments of `__consumer_offsets` that Apache Kafka 4.3.1 wrote, for a console consumer of each protocol.
+//! Segments of `__consumer_offsets` that Apache Kafka 4.3.1 wrote, for a console consumer of each protocol and for a group that
+//! was migrated to the consumer protocol and back.
 
 use std::sync::Arc;
 
@@ -13,10 +14,12 @@ use crate::batches::{LogEntry, LogRecord, unpack};
 
 const CLASSIC: &[u8] = include_bytes!("../../testdata/classic-group.log");
 const CONSUMER: &[u8] = include_bytes!("../../testdata/consumer-group.log");
+/// A classic group, to which a member of the consumer protocol came, and from which it went.
+const MIGRATED: &[u8] = include_bytes!("../../testdata/migrated-group.log");
 
 #[test]
 fn what_apache_kafka_wrote_is_written_back_byte_for_byte() {
-    for segment in [CLASSIC, CONSUMER] {
+    for segment in [CLASSIC, CONSUMER, MIGRATED] {
         let mut count = 0;
         for batch in records::batches(Bytes::from_static(segment)) {
             let check = |entry: LogEntry| {
@@ -47,5 +50,35 @@ async fn groups_of_apache_kafka_go_on_here() {
         assert_eq!((fetched.topics[0].name.as_str(), partitions.len()), ("t", 6));
         let records: i64 = partitions.iter().map(|partition| partition.committed_offset).sum();
         assert_eq!(records, if group_type == "classic" { 2 } else { 4 });
+    }
+}
+
+/// Makes the batches of a segment up to `count` records, as a log that ends there.
+fn first_batches(segment: &'static [u8], count: i64) -> MemoryLog {
+    let mut length = 0;
+    for batch in records::batches(Bytes::from_static(segment)) {
+        let batch = batch.expect("batches are whole");
+        if batch.header().base_offset.0 >= count {
+            break;
+        }
+        length += batch.size();
+    }
+    MemoryLog::of_segment(&segment[..length])
+}
+
+#[tokio::test]
+async fn a_group_that_apache_kafka_migrates_goes_on_here_at_each_step() {
+    // Offset by offset: the members of both protocols are there, then the classic group again.
+    for (count, group_type, state) in
+        [(26, "consumer", "Stable"), (36, "classic", "Stable"), (38, "classic", "Empty")]
+    {
+        let node = Node::start(Arc::new(first_batches(MIGRATED, count))).await;
+        let listed = node.coordinator.list_groups(ListGroupsRequest::default()).await.groups;
+        let listed = listed.iter().find(|listed| listed.group_id == "g4y").expect("the group is there");
+        assert_eq!((listed.group_type.as_str(), listed.group_state.as_str()), (group_type, state), "{count}");
+        let described = node.coordinator.describe_consumer_groups(vec!["g4y".into()]).await.remove(0);
+        let members = described.members.iter().map(|member| (member.member_type, member.member_epoch));
+        let expected: &[(i8, i32)] = if count == 26 { &[(1, 2), (0, 2)] } else { &[] };
+        assert_eq!(members.collect::<Vec<_>>(), expected);
     }
 }

@@ -28,8 +28,8 @@ const COMMIT_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) struct Node {
     pub(super) coordinator: Arc<GroupCoordinator>,
-    clock: Arc<FakeClock>,
-    log: Arc<MemoryLog>,
+    pub(super) clock: Arc<FakeClock>,
+    pub(super) log: Arc<MemoryLog>,
 }
 
 impl Node {
@@ -41,7 +41,7 @@ impl Node {
         node
     }
 
-    fn start_without_partition(log: Arc<MemoryLog>) -> Self {
+    pub(super) fn start_without_partition(log: Arc<MemoryLog>) -> Self {
         let clock = Arc::new(FakeClock::at(1_000_000));
         let config = GroupCoordinatorConfig { initial_rebalance_delay: Duration::ZERO, ..Default::default() };
         let runtime = RuntimeConfig {
@@ -55,7 +55,7 @@ impl Node {
         Self { coordinator, clock, log }
     }
 
-    async fn loaded(&self) {
+    pub(super) async fn loaded(&self) {
         while self.coordinator.list_groups(ListGroupsRequest::default()).await.error_code != ErrorCode::NONE {
             tokio::task::yield_now().await;
         }

@@ -132,9 +132,7 @@ impl Node {
                 bail!("the node could not be formatted: see {}/node.log", folder.display());
             }
         }
-        if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-            bail!("port {port} is taken by something else");
-        }
+        wait_until_free(port)?;
         let mut command = under(before, &product.serve(&properties)?);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
         let started = Instant::now();
@@ -183,6 +181,18 @@ impl Drop for Node {
             eprintln!("xtask: process {} is still there", self.pid);
         }
     }
+}
+
+/// A process that was just killed may hold its port for a moment more, while its threads end.
+fn wait_until_free(port: u16) -> Result<()> {
+    let asked = Instant::now();
+    while TcpStream::connect(("127.0.0.1", port)).is_ok() {
+        if asked.elapsed() > Duration::from_secs(5) {
+            bail!("port {port} is taken by something else");
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Ok(())
 }
 
 /// The same command, run under another.

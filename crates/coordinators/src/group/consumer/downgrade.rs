@@ -1,7 +1,8 @@
 //! A consumer group becomes a classic one when the last member that uses the consumer protocol leaves, or comes back with
 //! the classic protocol.
 //!
-//! The classic group comes to be when its record is replayed; its sessions and its rebalance begin right after.
+//! The classic group comes to be when its record is replayed; its sessions and its rebalance begin right after. Its record has
+//! room for one assignor of each member, so the others are known again when the member joins.
 //! Kafka: `GroupMetadataManager.convertToClassicGroup`.
 
 use std::collections::BTreeSet;

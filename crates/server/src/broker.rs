@@ -2,6 +2,7 @@
 //!
 //! Kafka: `BrokerServer`.
 
+mod cleaners;
 pub mod controller_channel;
 pub mod directory_assignments;
 pub mod dynamic_config;
@@ -137,6 +138,7 @@ impl Broker {
         let environment = self.replicas.logs().environment();
         let expiration = config.transactions.producer_id_expiration_ms.into();
         environment.producer_id_expiration_ms.store(expiration, Ordering::Relaxed);
+        self.replicas.logs().cleaner().set_options(cleaners::options(&config));
     }
 
     /// Returns the epoch of this broker's registration; -1 before it registered.

@@ -23,10 +23,11 @@ use world::chance::Chance;
 use world::clock::Clock;
 use world::files::Files;
 
+use super::cleaners::Cleaners;
 use super::controller_channel::ControllerChannel;
 use super::lifecycle::{become_unfenced, controlled_shutdown, keep_alive, register};
 use super::publisher::publish;
-use super::{Broker, lifecycle, log_moves};
+use super::{Broker, cleaners, lifecycle, log_moves};
 use crate::controller::ControllerService;
 
 /// How often the mover thread looks for what is due.
@@ -104,7 +105,9 @@ pub fn open_logs(config: &BrokerConfig, world: &World) -> Result<Arc<LogManager>
             .producer_id_expiration_check_interval_ms
             .into(),
     };
-    Ok(LogManager::open(environment, options)?)
+    let logs = LogManager::open(environment, options)?;
+    logs.cleaner().set_options(cleaners::options(config));
+    Ok(logs)
 }
 
 /// Half of what the process may open: sockets need the rest.
@@ -134,6 +137,7 @@ pub async fn start(
     let broker = Broker::new(config, cluster_id, logs.clone(), link.channel.clone(), clock, chance);
     let image = link.images.borrow().clone();
     broker.dynamic_config.apply(&image, broker.node_id);
+    broker.on_config_changed();
     load(&broker, &image)?;
     let mover = Mover::start(&broker).map_err(StartError::Thread)?;
     broker.groups.startup();
@@ -196,12 +200,13 @@ impl RunningBroker {
     }
 }
 
-/// The thread that does what no request waits for, and those that sync for requests that do.
+/// The thread that does what no request waits for, those that compact, and those that sync for requests.
 #[derive(Debug)]
 struct Mover {
     logs: Arc<LogManager>,
     stop: Arc<AtomicBool>,
     thread: JoinHandle<()>,
+    cleaners: Arc<Cleaners>,
     sync_threads: Vec<JoinHandle<()>>,
 }
 
@@ -211,18 +216,20 @@ impl Mover {
         let logs = broker.replicas.logs().clone();
         let stop = Arc::new(AtomicBool::new(false));
         let sync_threads = logs.environment().group_commit.start(SYNC_THREADS)?;
-        let (stopped, broker) = (stop.clone(), broker.clone());
+        let cleaners = Arc::<Cleaners>::default();
+        let (stopped, broker, its_cleaners) = (stop.clone(), broker.clone(), cleaners.clone());
         let runtime = tokio::runtime::Handle::current();
         let thread = std::thread::Builder::new().name("monedula-mover".to_owned()).spawn(move || {
             let _within = runtime.enter();
             while !stopped.load(Ordering::Acquire) {
                 broker.replicas.logs().step();
+                its_cleaners.fit(broker.replicas.logs());
                 if !log_moves::step(&broker) {
                     std::thread::park_timeout(MOVER_INTERVAL);
                 }
             }
         })?;
-        Ok(Self { logs, stop, thread, sync_threads })
+        Ok(Self { logs, stop, thread, cleaners, sync_threads })
     }
 
     fn stop(self) {
@@ -234,5 +241,6 @@ impl Mover {
                 tracing::error!("a thread of the log had panicked");
             }
         }
+        self.cleaners.stop(&self.logs);
     }
 }

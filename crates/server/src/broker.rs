@@ -27,11 +27,13 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use config::BrokerConfig;
+use controller::ControllerRequest;
 use coordinator::{GroupCoordinator, RuntimeConfig, TransactionCoordinator};
 use coordinators::group::{Assignor, MigrationPolicy};
 use coordinators::transaction::TransactionVersion;
 use model::NodeId;
 use network::ConnectionQuotas;
+use protocol::ResponseBody;
 use storage::LogManager;
 use tokio::sync::Mutex;
 use world::chance::Chance;
@@ -47,6 +49,9 @@ use producer_ids::{ProducerIdSupply, ProducerIds};
 use replica_manager::ReplicaManager;
 use topic_creation::TopicCreation;
 use transaction_markers::MarkerWriter;
+
+/// How long an answer waits for this broker to act on what the controller decided.
+const CATCH_UP: Duration = Duration::from_secs(1);
 
 /// A broker's parts.
 pub struct Broker {
@@ -139,6 +144,16 @@ impl Broker {
         let expiration = config.transactions.producer_id_expiration_ms.into();
         environment.producer_id_expiration_ms.store(expiration, Ordering::Relaxed);
         self.replicas.logs().cleaner().set_options(cleaners::options(&config));
+    }
+
+    /// Has the controller decide on a client's request, and gives this broker a moment to act on it, so that the client's
+    /// next question here finds what it changed.
+    pub async fn decide(&self, request: ControllerRequest) -> ResponseBody {
+        let response = self.controller.submit(request).await;
+        let committed = self.controller.committed_offset();
+        // Late metadata is no reason to keep the answer back for long.
+        _ = tokio::time::timeout(CATCH_UP, self.metadata.wait_for(committed.0)).await;
+        response
     }
 
     /// Returns the epoch of this broker's registration; -1 before it registered.

@@ -400,3 +400,41 @@ async fn a_replica_moves_to_another_log_dir_while_it_is_written_and_read() {
     assert_eq!((fetched.error_code, fetched.high_watermark), (ErrorCode::NONE, after.base_offset + 1));
     node.stop().await;
 }
+
+#[tokio::test]
+async fn what_was_altered_is_described_at_once() {
+    use protocol::describe_configs_request::DescribeConfigsResource;
+    use protocol::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
+    const TOPIC: i8 = 2;
+    let dir = tempfile::tempdir().unwrap();
+    let node = TestNode::start(dir.path(), &[]).await;
+    let mut client = node.client().await;
+    client.create_topic("t", 1, &[]).await;
+    for value in ["1000", "2000", "3000"] {
+        let config = AlterableConfig {
+            name: "retention.ms".to_owned(),
+            value: Some(value.to_owned()),
+            ..Default::default()
+        };
+        let resource = AlterConfigsResource {
+            resource_type: TOPIC,
+            resource_name: "t".to_owned(),
+            configs: vec![config],
+            ..Default::default()
+        };
+        let alter =
+            protocol::IncrementalAlterConfigsRequest { resources: vec![resource], ..Default::default() };
+        let altered = client.ask(alter, 1).await;
+        assert_eq!(altered.responses[0].error_code, ErrorCode::NONE);
+        let resource = DescribeConfigsResource {
+            resource_type: TOPIC,
+            resource_name: "t".to_owned(),
+            configuration_keys: Some(vec!["retention.ms".to_owned()]),
+            ..Default::default()
+        };
+        let describe = protocol::DescribeConfigsRequest { resources: vec![resource], ..Default::default() };
+        let described = client.ask(describe, 4).await;
+        assert_eq!(described.results[0].configs[0].value.as_deref(), Some(value));
+    }
+    node.stop().await;
+}

@@ -18,7 +18,7 @@ pub async fn handle(broker: &Broker, request: AlterConfigsRequest) -> AlterConfi
     let forward = async |passed: Vec<&AlterConfigsResource>| {
         let resources = passed.into_iter().cloned().collect();
         let request = AlterConfigsRequest { resources, validate_only, ..Default::default() };
-        match broker.controller.submit(request.into()).await {
+        match broker.decide(request.into()).await {
             ResponseBody::AlterConfigs(answer) => Ok(answer.responses),
             _ => Err(ErrorCode::UNKNOWN_SERVER_ERROR),
         }

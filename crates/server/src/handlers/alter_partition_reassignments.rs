@@ -9,5 +9,5 @@ use crate::broker::Broker;
 
 /// Has partitions reassigned.
 pub async fn handle(broker: &Broker, request: AlterPartitionReassignmentsRequest) -> ResponseBody {
-    broker.controller.submit(request.into()).await
+    broker.decide(request.into()).await
 }

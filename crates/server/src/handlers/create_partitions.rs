@@ -8,5 +8,5 @@ use crate::broker::Broker;
 
 /// Has partitions added.
 pub async fn handle(broker: &Broker, request: CreatePartitionsRequest) -> ResponseBody {
-    broker.controller.submit(request.into()).await
+    broker.decide(request.into()).await
 }

@@ -8,5 +8,5 @@ use crate::broker::Broker;
 
 /// Has topics deleted.
 pub async fn handle(broker: &Broker, request: DeleteTopicsRequest) -> ResponseBody {
-    broker.controller.submit(request.into()).await
+    broker.decide(request.into()).await
 }

@@ -9,5 +9,5 @@ use crate::broker::Broker;
 
 /// Has leaders elected.
 pub async fn handle(broker: &Broker, request: ElectLeadersRequest) -> ResponseBody {
-    broker.controller.submit(request.into()).await
+    broker.decide(request.into()).await
 }

@@ -30,7 +30,7 @@ pub async fn handle(
     let forward = async |passed: Vec<&AlterConfigsResource>| {
         let resources = passed.into_iter().cloned().collect();
         let request = IncrementalAlterConfigsRequest { resources, validate_only, ..Default::default() };
-        match broker.controller.submit(request.into()).await {
+        match broker.decide(request.into()).await {
             ResponseBody::IncrementalAlterConfigs(answer) => Ok(answer.responses),
             _ => Err(ErrorCode::UNKNOWN_SERVER_ERROR),
         }

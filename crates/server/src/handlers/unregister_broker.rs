@@ -8,5 +8,5 @@ use crate::broker::Broker;
 
 /// Has a broker forgotten.
 pub async fn handle(broker: &Broker, request: UnregisterBrokerRequest) -> ResponseBody {
-    broker.controller.submit(request.into()).await
+    broker.decide(request.into()).await
 }

@@ -9,5 +9,5 @@ use crate::broker::Broker;
 
 /// Has features updated.
 pub async fn handle(broker: &Broker, request: UpdateFeaturesRequest) -> ResponseBody {
-    broker.controller.submit(request.into()).await
+    broker.decide(request.into()).await
 }

@@ -209,6 +209,10 @@ impl<'a> Input<'a> {
             kind if !is_primitive(kind) && nullable && field.tagged.is_none() => {
                 if self.take(1)?[0] as i8 == -1 { null() } else { self.element(kind, field) }
             }
+            // Behind a tag it is a varint that says whether the struct is there.
+            kind if !is_primitive(kind) && nullable => {
+                if self.unsigned_varint()? == 0 { null() } else { self.element(kind, field) }
+            }
             kind => self.element(kind, field),
         }
     }

@@ -7,7 +7,7 @@ passed=0 failed=0
 for version in 4.3.1 2.8.2; do
   libs=$work/$version
   [[ -e $libs/whole ]] || {
-    mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies -Dkafka.version="$version" -DoutputDirectory="$libs"
+    mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies -Dkafka.version="$version" -DoutputDirectory="$libs" >&2
     touch "$libs/whole"
   }
   mkdir -p "$work/classes-$version"

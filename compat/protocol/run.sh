@@ -17,7 +17,7 @@ cargo build --quiet --release --manifest-path "$here/Cargo.toml" --target-dir "$
 for version in 4.3.1 4.4.0; do
   libs=$work/$version
   [[ -e $libs/whole ]] || {
-    mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies -Dkafka.version="$version" -DoutputDirectory="$libs"
+    mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies -Dkafka.version="$version" -DoutputDirectory="$libs" >&2
     touch "$libs/whole"
   }
   mkdir -p "$libs/classes"

@@ -50,6 +50,8 @@ pub fn libs() -> Result<PathBuf> {
             .args(["-q", "-B", "-f", "compat/reference/pom.xml", "dependency:copy-dependencies"])
             .arg(format!("-DoutputDirectory={}", libs.display()))
             .current_dir(root())
+            // What a tool prints is compared; what Maven says on the way is not part of it.
+            .stdout(std::io::stderr())
             .status()
             .context("Apache Kafka's jars need Maven (mvn)")?;
         if !fetched.success() {

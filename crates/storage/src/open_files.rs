@@ -148,15 +148,21 @@ impl CachedFile {
     }
 
     pub(crate) fn write(&self, parts: &[IoSlice<'_>], position: u64) -> io::Result<()> {
-        let file = self.get()?;
-        self.shared.dirty.store(true, Ordering::Release);
-        file.write_at(parts, position)
+        self.change(|file| file.write_at(parts, position))
     }
 
     pub(crate) fn set_len(&self, length: u64) -> io::Result<()> {
+        self.change(|file| file.set_len(length))
+    }
+
+    /// Marks the file dirty before the change, so that it is not closed meanwhile, and again after it: a sync in between
+    /// clears the mark, though it may have come too early for the change.
+    fn change(&self, change: impl FnOnce(&dyn File) -> io::Result<()>) -> io::Result<()> {
         let file = self.get()?;
         self.shared.dirty.store(true, Ordering::Release);
-        file.set_len(length)
+        let changed = change(&*file);
+        self.shared.dirty.store(true, Ordering::Release);
+        changed
     }
 
     /// Reads exactly `target.len()` bytes, or fails with [`io::ErrorKind::UnexpectedEof`].
@@ -252,6 +258,58 @@ mod tests {
         let file = CachedFile::new(cache.clone(), PathBuf::from(name));
         file.get_or_create().expect("the disk is well");
         file
+    }
+
+    /// A file that is synced by somebody else just before each write reaches it.
+    #[derive(Debug)]
+    struct SyncedJustBefore {
+        owner: std::sync::Weak<CachedFile>,
+        unsynced: AtomicBool,
+    }
+
+    impl File for SyncedJustBefore {
+        fn read_at(&self, _: &mut [u8], _: u64) -> io::Result<usize> {
+            Ok(0)
+        }
+
+        fn write_at(&self, _: &[IoSlice<'_>], _: u64) -> io::Result<()> {
+            self.owner.upgrade().expect("the test holds it").sync()?;
+            self.unsynced.store(true, Ordering::Release);
+            Ok(())
+        }
+
+        fn sync(&self) -> io::Result<()> {
+            self.unsynced.store(false, Ordering::Release);
+            Ok(())
+        }
+
+        fn len(&self) -> io::Result<u64> {
+            Ok(0)
+        }
+
+        fn set_len(&self, _: u64) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn preallocate(&self, _: u64) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn descriptor(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
+            None
+        }
+    }
+
+    #[test]
+    fn a_write_that_a_sync_came_too_early_for_is_synced_by_the_next() {
+        let cache = OpenFiles::new(Arc::new(SimFiles::default()), 3);
+        let cached = Arc::new(CachedFile::new(cache, PathBuf::from("/early")));
+        let file =
+            Arc::new(SyncedJustBefore { owner: Arc::downgrade(&cached), unsynced: AtomicBool::new(false) });
+        lock(&cached.shared.place).file = Some(file.clone());
+        cached.write(&[IoSlice::new(b"acknowledged")], 0).expect("the file takes all");
+        cached.sync().expect("the file syncs");
+        assert!(!file.unsynced.load(Ordering::Acquire), "the write is not on the disk");
     }
 
     #[test]

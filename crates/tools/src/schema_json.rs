@@ -211,7 +211,11 @@ impl<'a> Input<'a> {
             }
             // Behind a tag it is a varint that says whether the struct is there.
             kind if !is_primitive(kind) && nullable => {
-                if self.unsigned_varint()? == 0 { null() } else { self.element(kind, field) }
+                if self.unsigned_varint()? == 0 {
+                    null()
+                } else {
+                    self.element(kind, field)
+                }
             }
             kind => self.element(kind, field),
         }

@@ -263,7 +263,7 @@ mod tests {
     /// A file that is synced by somebody else just before each write reaches it.
     #[derive(Debug)]
     struct SyncedJustBefore {
-        owner: std::sync::Weak<CachedFile>,
+        owner: Weak<CachedFile>,
         unsynced: AtomicBool,
     }
 

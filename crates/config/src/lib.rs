@@ -12,6 +12,7 @@ mod key;
 mod log_config;
 mod properties;
 mod resource;
+mod share_group_settings;
 mod validator;
 mod value;
 mod values;
@@ -34,6 +35,7 @@ pub use log_config::{
 };
 pub use properties::{ConfigMap, PropertiesError, apply_override, format_properties, parse_properties};
 pub use resource::{ConfigEntry, ConfigSource, ConfigSynonym, ResourceType};
+pub use share_group_settings::{ShareGroupSettings, ShareOffsetReset};
 pub use validator::Validator;
 pub use value::{Password, Value, format_double, java_trim};
 pub use values::Values;

@@ -2,7 +2,7 @@
 //!
 //! Kafka: the validators in `ConfigDef`, and a few beside the keys that use them.
 
-use crate::{ConfigError, Value};
+use crate::{ConfigError, ShareOffsetReset, Value};
 
 /// A rule for one key's value.
 #[derive(Clone, Copy, Debug)]
@@ -202,39 +202,11 @@ pub(crate) fn split_host_port(address: &str) -> Option<(&str, u16)> {
 
 fn check_share_offset_reset(name: &str, value: &Value) -> Result<(), ConfigError> {
     let text = value.text().unwrap_or_default();
-    let valid = match text.split_once(':') {
-        None => matches!(text, "latest" | "earliest"),
-        Some(("by_duration", duration)) => is_iso_duration(duration),
-        Some(_) => false,
-    };
-    if valid {
+    if ShareOffsetReset::parse(text).is_some() {
         return Ok(());
     }
     let reason = format!(
         "Invalid value `{text}` for configuration {name}. The value must be either 'earliest', 'latest' or of the format 'by_duration:<PnDTnHnMn.nS>'."
     );
     Err(ConfigError::value(name, text, reason))
-}
-
-/// Whether `text` is an ISO-8601 duration of days and time, as `Duration.parse` takes it, and not negative.
-fn is_iso_duration(text: &str) -> bool {
-    let text = text.to_uppercase();
-    let Some(rest) = text.strip_prefix('P') else { return false };
-    let (days, time) = rest.split_once('T').map_or((rest, None), |(days, time)| (days, Some(time)));
-    let days_fit = days.is_empty() || days.strip_suffix('D').is_some_and(is_digits);
-    let time_fits = time.is_none_or(|time| !time.is_empty() && fits_units(time));
-    days_fit && time_fits && !(days.is_empty() && time.is_none())
-}
-
-fn fits_units(mut time: &str) -> bool {
-    for unit in ['H', 'M', 'S'] {
-        if let Some((number, rest)) = time.split_once(unit) {
-            let whole = if unit == 'S' { number.replacen('.', "", 1) } else { number.to_owned() };
-            if !is_digits(&whole) {
-                return false;
-            }
-            time = rest;
-        }
-    }
-    time.is_empty()
 }

@@ -15,6 +15,7 @@ mod loader;
 mod partition;
 mod partition_log;
 mod runtime;
+mod share;
 mod tickets;
 mod transaction;
 mod wakeups;
@@ -26,6 +27,7 @@ pub use group::{
 pub use partition::Told;
 pub use partition_log::{Committed, PartitionLog};
 pub use runtime::{PartitionMachine, Runtime, RuntimeConfig};
+pub use share::{Persister, ShareState, ShareStateError, ShareStateSummary, ShareStateWrite};
 pub use transaction::{Later, ProducerIds, TransactionCoordinator, WriteMarkers};
 
 #[cfg(test)]

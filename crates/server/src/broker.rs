@@ -26,11 +26,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
-use config::BrokerConfig;
+use config::{BrokerConfig, ShareGroupSettings};
 use controller::ControllerRequest;
 use coordinator::{GroupCoordinator, RuntimeConfig, TransactionCoordinator};
 use coordinators::group::{Assignor, MigrationPolicy};
 use coordinators::transaction::TransactionVersion;
+use metadata::{ConfigResource, ResourceType};
 use model::NodeId;
 use network::ConnectionQuotas;
 use protocol::ResponseBody;
@@ -125,6 +126,14 @@ impl Broker {
     /// Returns the configuration as it is now: the properties file with what was changed at run time over it.
     pub fn config(&self) -> Arc<BrokerConfig> {
         self.dynamic_config.current()
+    }
+
+    /// Returns what now holds for a share group: its own configuration over this broker's.
+    pub fn share_group_settings(&self, group: &str) -> ShareGroupSettings {
+        let image = self.metadata.image();
+        let own = image.configs().resource(&ConfigResource::new(ResourceType::GROUP, group));
+        let own = own.map(|set| set.as_ref().clone()).unwrap_or_default();
+        self.config().share_group_settings(&own)
     }
 
     /// Has the connection limits follow the configuration from now on.

@@ -1,0 +1,29 @@
+//! Records that follow each other and are in the same state.
+
+use model::Offset;
+
+/// How far the delivery of a record to a share group is. Kafka: `RecordState`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeliveryState(pub i8);
+
+impl DeliveryState {
+    /// It may be delivered.
+    pub const AVAILABLE: Self = Self(0);
+    /// A consumer has processed it.
+    pub const ACKNOWLEDGED: Self = Self(2);
+    /// It is not delivered any more.
+    pub const ARCHIVED: Self = Self(4);
+}
+
+/// Records that follow each other and are in the same state. Kafka: `PersisterStateBatch`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StateBatch {
+    /// The first record.
+    pub first_offset: Offset,
+    /// The last record.
+    pub last_offset: Offset,
+    /// Their state.
+    pub state: DeliveryState,
+    /// How often they were delivered.
+    pub delivery_count: i16,
+}

@@ -17,8 +17,8 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use coordinators::group::{
-    DeletedTopic, GroupCoordinatorConfig, GroupMachine, GroupOutcome, GroupRequest, GroupResponse,
-    MetadataChange, Producer,
+    DeletedTopic, GroupCoordinatorConfig, GroupCounts, GroupMachine, GroupOutcome, GroupRequest,
+    GroupResponse, MetadataChange, Producer,
 };
 use machine::Now;
 use metadata::{MetadataDelta, MetadataImage};
@@ -119,6 +119,14 @@ impl GroupCoordinator {
     /// Returns the partition of `__consumer_offsets` that serves `group`.
     pub fn partition_for(&self, group: &str) -> i32 {
         partition_for_key(group, self.partition_count.load(Ordering::Acquire))
+    }
+
+    /// Counts the groups and offsets of the partitions that this broker leads.
+    pub fn counts(&self) -> GroupCounts {
+        let mut counts =
+            GroupCounts { partitions: self.runtime.partitions().len(), ..GroupCounts::default() };
+        self.runtime.look(|machine| machine.add_counts(&mut counts));
+        counts
     }
 
     fn metadata(&self) -> Arc<MetadataImage> {

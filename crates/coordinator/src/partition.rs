@@ -109,6 +109,11 @@ where
         state.machine.poll_timeout().filter(|_| !state.closed)
     }
 
+    /// Looks at the machine.
+    pub(crate) fn look<T>(&self, at: impl FnOnce(&M) -> T) -> T {
+        at(&self.lock().machine)
+    }
+
     /// Ends the service: those who wait, and those who come later, are told to look for another coordinator.
     pub(crate) fn close(&self) {
         let mut state = self.lock();

@@ -126,6 +126,15 @@ impl<M: PartitionMachine> Runtime<M> {
         self.slots.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
     }
 
+    /// Looks at the machine of each partition that is loaded.
+    pub fn look(&self, mut at: impl FnMut(&M)) {
+        for partition in self.partitions() {
+            if let Ok(active) = self.active(partition) {
+                active.look(&mut at);
+            }
+        }
+    }
+
     /// Begins to lead `partition` at `epoch`: replays its log into `machine` on a thread for blocking work, then serves it.
     ///
     /// Does nothing if the partition is led at this epoch or a later one. `prepare` is called when the log is replayed: what

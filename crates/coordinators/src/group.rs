@@ -9,6 +9,7 @@
 pub mod classic;
 mod config;
 mod consumer;
+mod counts;
 mod foreign;
 mod groups;
 mod machine;
@@ -20,6 +21,7 @@ mod timers;
 
 pub use config::{GroupCoordinatorConfig, MigrationPolicy};
 pub use consumer::{Assignor, ConsumerEntry};
+pub use counts::GroupCounts;
 pub use foreign::ForeignKind;
 pub use machine::GroupMachine;
 pub use metadata::MetadataChange;

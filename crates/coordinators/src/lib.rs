@@ -5,5 +5,4 @@
 
 pub mod group;
 pub mod share;
-pub mod share_partition;
 pub mod transaction;

@@ -8,12 +8,13 @@ use tracing_subscriber::EnvFilter;
 const HELP: &str = "\
 Runs a node: broker and controller in one.
 
-Usage: monedula server [SERVER.PROPERTIES] [--override KEY=VALUE]... [--insecure]
+Usage: monedula server [SERVER.PROPERTIES] [--override KEY=VALUE]... [--insecure] [--log-format text|json]
 
   SERVER.PROPERTIES     Kafka's configuration file. Without one the node makes its own data directory, monedula-data,
                         formats it, and listens on localhost:9092.
   --override KEY=VALUE  Sets a key over the file, or over the defaults. May be repeated.
   --insecure            Lets listeners without TLS and login be reached from other machines, where no file says so.
+  --log-format FORMAT   How the log is written: text (the default), or json, an object on each line.
 
 The log's level is set by RUST_LOG (error, warn, info, debug); the default is info.";
 
@@ -31,16 +32,14 @@ pub fn run(args: &[String]) -> i32 {
         println!("{HELP}");
         return 0;
     }
-    let options = match parse(args) {
-        Ok(options) => options,
+    let (options, format) = match parse(args) {
+        Ok(parsed) => parsed,
         Err(text) => {
             eprintln!("monedula server: {text}\n\n{HELP}");
             return 1;
         }
     };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
+    start_log(format);
     match ::server::run(&options) {
         Ok(()) => 0,
         Err(error) => {
@@ -50,8 +49,26 @@ pub fn run(args: &[String]) -> i32 {
     }
 }
 
-fn parse(args: &[String]) -> Result<RunOptions, String> {
+/// How the log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+fn start_log(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+}
+
+fn parse(args: &[String]) -> Result<(RunOptions, LogFormat), String> {
     let mut options = RunOptions::default();
+    let mut format = LogFormat::default();
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         match arg.as_str() {
@@ -59,6 +76,13 @@ fn parse(args: &[String]) -> Result<RunOptions, String> {
             "--override" => {
                 let text = args.next().ok_or("--override needs KEY=VALUE")?;
                 options.overrides.push(text.clone());
+            }
+            "--log-format" => {
+                format = match args.next().map(String::as_str) {
+                    Some("text") => LogFormat::Text,
+                    Some("json") => LogFormat::Json,
+                    _ => return Err("--log-format needs text or json".to_owned()),
+                }
             }
             _ if arg.starts_with("--override=") => {
                 options.overrides.push(arg["--override=".len()..].to_owned())
@@ -68,22 +92,29 @@ fn parse(args: &[String]) -> Result<RunOptions, String> {
             _ => return Err(format!("only one configuration file can be given, but {arg} is another")),
         }
     }
-    Ok(options)
+    Ok((options, format))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parsed(args: &[&str]) -> Result<RunOptions, String> {
+    fn parsed(args: &[&str]) -> Result<(RunOptions, LogFormat), String> {
         parse(&args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>())
     }
 
     #[test]
     fn a_file_and_overrides_are_taken_in_any_order() {
-        let options = parsed(&["--override", "a=1", "s.properties", "--override=b=2"]).unwrap();
+        let (options, format) = parsed(&["--override", "a=1", "s.properties", "--override=b=2"]).unwrap();
+        assert_eq!(format, LogFormat::Text);
         assert_eq!(options.properties.unwrap().to_str(), Some("s.properties"));
         assert_eq!(options.overrides, ["a=1", "b=2"]);
+    }
+
+    #[test]
+    fn the_log_is_text_or_json() {
+        assert_eq!(parsed(&["--log-format", "json"]).unwrap().1, LogFormat::Json);
+        assert!(parsed(&["--log-format", "xml"]).is_err());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Kafka: `ConnectionQuotas`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
@@ -44,7 +44,7 @@ struct State {
     limits: ConnectionLimits,
     total: usize,
     by_ip: HashMap<IpAddr, usize>,
-    by_listener: HashMap<String, usize>,
+    by_listener: BTreeMap<String, usize>,
 }
 
 /// An address has as many connections as it may have.
@@ -85,6 +85,11 @@ impl ConnectionQuotas {
     /// Returns the number of connections.
     pub fn total(&self) -> usize {
         self.state.lock().expect("no holder panics").total
+    }
+
+    /// Returns the number of connections of each listener that ever had one.
+    pub fn by_listener(&self) -> BTreeMap<String, usize> {
+        self.state.lock().expect("no holder panics").by_listener.clone()
     }
 
     /// Waits until `listener` may have one more connection: over `max.connections` new ones wait in the backlog.

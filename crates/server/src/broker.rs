@@ -41,6 +41,7 @@ use world::chance::Chance;
 use world::clock::Clock;
 
 use crate::listeners;
+use crate::metrics::Metrics;
 
 use controller_channel::ControllerChannel;
 use dynamic_config::DynamicConfig;
@@ -64,6 +65,8 @@ pub struct Broker {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub chance: Arc<dyn Chance>,
+    /// What is counted while requests are served.
+    pub metrics: Metrics,
     /// The newest metadata.
     pub metadata: MetadataCache,
     /// The configuration in its layers.
@@ -103,11 +106,13 @@ impl Broker {
         clock: Arc<dyn Clock>,
         chance: Arc<dyn Chance>,
     ) -> Arc<Self> {
+        let metrics = Metrics::default();
         Arc::new_cyclic(|broker| Self {
             node_id: config.node_id,
             cluster_id,
             metadata: MetadataCache::default(),
-            replicas: ReplicaManager::new(config.node_id, logs),
+            replicas: ReplicaManager::new(config.node_id, logs, metrics.topics.clone()),
+            metrics,
             fetch_sessions: FetchSessions::default(),
             groups: groups(&config, clock.clone(), chance.clone()),
             transactions: transactions(&config, clock.clone(), broker),

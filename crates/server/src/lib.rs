@@ -8,6 +8,7 @@ mod handlers;
 pub mod listener_security;
 pub mod listeners;
 mod login;
+mod metrics;
 pub mod node;
 pub mod request;
 mod run;

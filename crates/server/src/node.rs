@@ -12,6 +12,7 @@ use config::BrokerConfig;
 use network::ConnectionQuotas;
 use protocol::broker_registration_request::Listener;
 use storage::LogManager;
+use telemetry::MetricsEndpoint;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -19,6 +20,7 @@ use crate::broker::Broker;
 use crate::broker::start::{self, ControllerLink, RunningBroker, StartError, World};
 use crate::dispatch::Dispatcher;
 use crate::listeners::{self, Bound, ListenError};
+use crate::metrics;
 
 /// Why a node cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +39,7 @@ pub struct PreparedNode {
     config: Arc<BrokerConfig>,
     world: World,
     bound: Vec<Bound>,
+    metrics: Option<MetricsEndpoint>,
     quotas: Arc<ConnectionQuotas>,
     logs: Arc<LogManager>,
 }
@@ -59,8 +62,9 @@ impl PreparedNode {
     pub fn new(config: Arc<BrokerConfig>, world: World, open_allowed: bool) -> Result<Self, NodeError> {
         let quotas = ConnectionQuotas::new(listeners::limits(&config));
         let bound = listeners::bind(&config, &*world.chance, open_allowed, &quotas)?;
+        let metrics = metrics::bind(&config, open_allowed)?;
         let logs = start::open_logs(&config, &world)?;
-        Ok(Self { config, world, bound, quotas, logs })
+        Ok(Self { config, world, bound, metrics, quotas, logs })
     }
 
     /// Returns the logs, for the controller role.
@@ -76,15 +80,29 @@ impl PreparedNode {
         let advertised = advertised(&self.config, &self.bound);
         let controller = link.service.clone();
         let running = start::start(self.config, cluster_id, self.logs, link, self.world, advertised).await?;
-        running.broker.limit_connections(self.quotas);
+        running.broker.limit_connections(self.quotas.clone());
         let (stop, stopped) = watch::channel(false);
-        let dispatcher = Dispatcher { broker: running.broker.clone(), controller };
-        let addresses = self.bound.iter().map(|bound| (bound.name().to_owned(), bound.address)).collect();
+        let mut addresses: Vec<_> =
+            self.bound.iter().map(|bound| (bound.name().to_owned(), bound.address)).collect();
         let mut accepting = JoinSet::new();
+        if let Some(mut endpoint) = self.metrics {
+            addresses.extend(endpoint.address().ok().map(|address| ("metrics".to_owned(), address)));
+            metrics::add_sources(&mut endpoint, &running.broker, &controller, &self.quotas);
+            accepting.spawn(serve_metrics(endpoint, stopped.clone()));
+        }
+        let dispatcher = Dispatcher { broker: running.broker.clone(), controller };
         for bound in self.bound {
             accepting.spawn(listeners::accept(bound, dispatcher.clone(), stopped.clone()));
         }
         Ok(Node { running, addresses, stop, accepting })
+    }
+}
+
+async fn serve_metrics(endpoint: MetricsEndpoint, mut stop: watch::Receiver<bool>) {
+    // Who waits to be told is gone when the node is, which ends it too.
+    let stopped = async move { _ = stop.wait_for(|stop| *stop).await };
+    if let Err(error) = endpoint.serve(stopped).await {
+        tracing::error!("the metrics can no longer be read: {error}");
     }
 }
 

@@ -15,6 +15,7 @@ use protocol::header::{decode_request_header, encode_response_header};
 use protocol::{
     ApiKey, DecodeError, EncodeError, Piece, Reader, RequestBody, RequestHeader, ResponseBody, Writer,
 };
+use telemetry::{Stages, timed};
 use tokio::time::timeout_at;
 
 use crate::dispatch::{Answer, Dispatcher, served_versions};
@@ -75,9 +76,17 @@ struct Serving {
 /// What a request gets.
 enum Reply {
     Write(Vec<Piece>),
-    Nothing,
+    /// An answer that is counted.
+    Answer(Vec<Piece>, Answered),
     /// An answer, or none, after a while, and then the end.
     End(Vec<Piece>, Duration, Ending),
+}
+
+/// A request whose answer is on its way.
+struct Answered {
+    api: ApiKey,
+    version: i16,
+    stages: Stages,
 }
 
 impl Serving {
@@ -85,9 +94,16 @@ impl Serving {
         loop {
             connection.set_frame_size_max(self.login.frame_size_max());
             let Some(frame) = self.next_frame(connection).await? else { return Ok(()) };
+            let size = frame.bytes.len();
             match self.reply(connection, frame.bytes).await? {
                 Reply::Write(pieces) => connection.write_frame(pieces).await?,
-                Reply::Nothing => {}
+                Reply::Answer(pieces, Answered { api, version, mut stages }) => {
+                    if !pieces.is_empty() {
+                        connection.write_frame(pieces).await?;
+                    }
+                    stages.sent = self.now();
+                    self.dispatcher.broker.metrics.requests.observe(api, version, size, &stages);
+                }
                 Reply::End(pieces, delay, ending) => {
                     tokio::time::sleep(delay).await;
                     if !pieces.is_empty() {
@@ -144,11 +160,24 @@ impl Serving {
             return Ok(login_reply(step, |response| encode(&context, &response))?);
         }
         drop(image);
-        match self.dispatcher.dispatch(&context, body).await {
-            Answer::Respond(response) => Ok(Reply::Write(encode(&context, &response)?)),
-            Answer::Nothing => Ok(Reply::Nothing),
-            Answer::Close(reason) => Err(Ending::Refused(reason)),
-        }
+        self.answer(&context, body).await
+    }
+
+    async fn answer(&self, context: &RequestContext, body: RequestBody) -> Result<Reply, Ending> {
+        let mut stages = Stages { received: context.received_at, read: self.now(), ..Stages::default() };
+        let (answer, worked) = timed(self.dispatcher.dispatch(context, body), || self.now()).await;
+        (stages.worked, stages.answered) = (worked, self.now());
+        let pieces = match answer {
+            Answer::Respond(response) => encode(context, &response)?,
+            Answer::Nothing => Vec::new(),
+            Answer::Close(reason) => return Err(Ending::Refused(reason)),
+        };
+        stages.written = self.now();
+        Ok(Reply::Answer(pieces, Answered { api: context.api, version: context.version, stages }))
+    }
+
+    fn now(&self) -> Duration {
+        self.dispatcher.broker.clock.monotonic()
     }
 
     /// ApiVersions from the future is answered in version 0, so that the client can come again with a lower one.
@@ -166,7 +195,7 @@ impl Serving {
             peer: connection.peer(),
             listener: self.listener.clone(),
             principal: self.login.principal(),
-            received_at: self.dispatcher.broker.clock.monotonic(),
+            received_at: self.now(),
         }
     }
 }

@@ -19,7 +19,7 @@ const LAYERS: &[Layer] = &[
         crates: &["model", "protocol", "records", "config", "machine", "world", "metadata"],
     },
     Layer { name: "deciders", stacked: false, crates: &["raft", "controller", "coordinators", "security"] },
-    Layer { name: "movers", stacked: true, crates: &["storage", "network", "coordinator"] },
+    Layer { name: "movers", stacked: true, crates: &["storage", "network", "coordinator", "telemetry"] },
     Layer { name: "ends", stacked: false, crates: &["client", "server"] },
     Layer { name: "products", stacked: false, crates: &["tools"] },
     Layer { name: "binary", stacked: false, crates: &["monedula"] },

@@ -10,6 +10,7 @@ typed_config! {
         metrics_num_samples: int "metrics.num.samples",
         metrics_recording_level: text "metrics.recording.level",
         metrics_sample_window_ms: long "metrics.sample.window.ms",
+        monedula_metrics_listener: text "monedula.metrics.listener",
         telemetry_max_bytes: int "telemetry.max.bytes",
     }
 }
@@ -41,6 +42,12 @@ pub(super) const KEYS: &[Key] = &[
     .cluster_wide(),
     Key::int("metrics.num.samples", "2", Low, "How many samples a measured rate keeps.").at_least(1),
     Key::string("metrics.recording.level", "INFO", Low, "How fine the metrics are: INFO, DEBUG or TRACE."),
+    Key::string(
+        "monedula.metrics.listener",
+        "",
+        Low,
+        "Where Prometheus reads the metrics, as host:port: `GET /metrics`. Empty for nowhere.",
+    ),
     Key::long("metrics.sample.window.ms", "30000", Low, "How long each of those samples is.").at_least(1),
     Key::int(
         "telemetry.max.bytes",

@@ -23,7 +23,7 @@ pub(super) enum Group {
 }
 
 impl Group {
-    fn state(&self) -> &'static str {
+    pub(super) fn state(&self) -> &'static str {
         match self {
             Self::Classic(group) => group.state().name(),
             Self::Consumer(group) => group.state().name(),
@@ -31,7 +31,7 @@ impl Group {
         }
     }
 
-    fn type_name(&self) -> &'static str {
+    pub(super) fn type_name(&self) -> &'static str {
         match self {
             Self::Classic(_) => "classic",
             Self::Consumer(_) => "consumer",

@@ -141,6 +141,11 @@ impl Offsets {
         }
     }
 
+    /// Returns how many offsets are committed.
+    pub(super) fn count(&self) -> usize {
+        self.committed.0.values().flat_map(BTreeMap::values).map(BTreeMap::len).sum()
+    }
+
     fn remove(&mut self, group: &str, topic: &str, partition: i32) {
         self.committed.remove(group, topic, partition);
         for producer in self.open.remove(group, topic, partition).into_iter().flatten() {

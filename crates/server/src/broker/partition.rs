@@ -18,6 +18,7 @@ use protocol::ErrorCode;
 use storage::{
     AppendOptions, FetchDataInfo, FetchIsolation, LogAppendInfo, StorageError, TimestampAndOffset, UnifiedLog,
 };
+use telemetry::TopicMetrics;
 
 /// A partition that this broker has a replica of.
 #[derive(Debug)]
@@ -26,7 +27,21 @@ pub struct Partition {
     topic_id: Uuid,
     name: TopicPartition,
     log: RwLock<Arc<UnifiedLog>>,
+    metrics: Arc<TopicMetrics>,
     state: Mutex<State>,
+}
+
+/// How a partition is replicated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replication {
+    /// Whether this broker leads.
+    pub leads: bool,
+    /// How many replicas are in sync.
+    pub isr: usize,
+    /// How many replicas there are.
+    pub replicas: usize,
+    /// `min.insync.replicas`, but not more than there are replicas.
+    pub min_isr: usize,
 }
 
 /// What the controller last decided about the partition.
@@ -68,12 +83,14 @@ impl Partition {
         topic_id: Uuid,
         log: Arc<UnifiedLog>,
         registration: &PartitionRegistration,
+        metrics: Arc<TopicMetrics>,
     ) -> Self {
         Self {
             node_id,
             topic_id,
             name: log.topic_partition().clone(),
             log: RwLock::new(log),
+            metrics,
             state: Mutex::new(State::of(registration)),
         }
     }
@@ -106,6 +123,23 @@ impl Partition {
     pub fn leadership(&self) -> (NodeId, LeaderEpoch) {
         let state = self.state();
         (state.leader, state.leader_epoch)
+    }
+
+    /// Returns where this partition's topic is counted.
+    pub fn metrics(&self) -> &TopicMetrics {
+        &self.metrics
+    }
+
+    /// Returns how the partition is replicated.
+    pub fn replication(&self) -> Replication {
+        let log = self.log();
+        let state = self.state();
+        Replication {
+            leads: state.leader == self.node_id,
+            isr: state.isr.len(),
+            replicas: state.replica_count,
+            min_isr: min_isr(&log, &state),
+        }
     }
 
     /// Tells whether this broker leads.
@@ -175,7 +209,7 @@ impl Partition {
     ) -> Result<LogAppendInfo, PartitionError> {
         let log = self.leader_log(None)?;
         let state = self.state().clone();
-        let minimum = (log.config().min_insync_replicas.max(1) as usize).min(state.replica_count);
+        let minimum = min_isr(&log, &state);
         if all && state.isr.len() < minimum {
             let isr = state.isr.iter().map(|replica| replica.0).collect();
             let partition = self.topic_partition().clone();
@@ -242,6 +276,11 @@ impl State {
             replica_count: registration.replicas.len(),
         }
     }
+}
+
+/// `min.insync.replicas`, but not more than there are replicas.
+fn min_isr(log: &UnifiedLog, state: &State) -> usize {
+    (log.config().min_insync_replicas.max(1) as usize).min(state.replica_count)
 }
 
 /// Holds the epoch that a client knows against the partition's. Kafka: `Partition.checkCurrentLeaderEpoch`.

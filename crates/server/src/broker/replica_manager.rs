@@ -13,6 +13,7 @@ use metadata::{LocalReplicaChanges, MetadataImage, PartitionRegistration};
 use model::{NodeId, Offset, TopicIdPartition, Uuid};
 use protocol::ErrorCode;
 use storage::{Interest, LogManager, UnifiedLog};
+use telemetry::BrokerTopicMetrics;
 use tokio::sync::Notify;
 
 use super::dynamic_config::DynamicConfig;
@@ -24,6 +25,7 @@ use super::partition::{Partition, PartitionError};
 pub struct ReplicaManager {
     node_id: NodeId,
     logs: Arc<LogManager>,
+    metrics: Arc<BrokerTopicMetrics>,
     topics: RwLock<Topics>,
 }
 
@@ -45,9 +47,9 @@ pub struct Applied {
 }
 
 impl ReplicaManager {
-    /// Makes a manager without partitions, over `logs`.
-    pub fn new(node_id: NodeId, logs: Arc<LogManager>) -> Self {
-        Self { node_id, logs, topics: RwLock::default() }
+    /// Makes a manager without partitions, over `logs`, that counts in `metrics`.
+    pub fn new(node_id: NodeId, logs: Arc<LogManager>, metrics: Arc<BrokerTopicMetrics>) -> Self {
+        Self { node_id, logs, metrics, topics: RwLock::default() }
     }
 
     /// Returns the logs of all log dirs.
@@ -170,7 +172,8 @@ impl ReplicaManager {
         registration: &PartitionRegistration,
         log: Arc<UnifiedLog>,
     ) -> Option<Arc<Partition>> {
-        let partition = Arc::new(Partition::new(self.node_id, name.topic_id, log, registration));
+        let metrics = self.metrics.topic(&name.topic_partition.topic);
+        let partition = Arc::new(Partition::new(self.node_id, name.topic_id, log, registration, metrics));
         let leads = partition.is_leader();
         if leads {
             partition.begin_to_lead();

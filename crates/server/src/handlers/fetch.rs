@@ -118,6 +118,7 @@ impl Fetch<'_> {
         let Some(deadline) = self.limits.deadline.filter(|_| !self.is_enough(&outcome, targets)) else {
             return outcome.rows;
         };
+        let _waiting = self.broker.metrics.purgatory.fetch_waits();
         let notify = Arc::new(Notify::new());
         let _subscriptions = self.subscribe(targets, &notify);
         loop {
@@ -249,6 +250,7 @@ impl Fetch<'_> {
         targets: Vec<FetchTarget>,
         rows: Vec<PartitionData>,
     ) -> FetchResponse {
+        self.count(&targets, &rows);
         let rows = targets.into_iter().zip(rows).collect();
         let slots = self.broker.config().network.max_incremental_fetch_session_cache_slots.max(0) as usize;
         let fresh_id = || self.broker.chance.next_u64() as i32;
@@ -263,6 +265,17 @@ impl Fetch<'_> {
                 response
             }
             Err(error_code) => FetchResponse { error_code, ..Default::default() },
+        }
+    }
+
+    fn count(&self, targets: &[FetchTarget], rows: &[PartitionData]) {
+        let image = self.image();
+        for (target, row) in targets.iter().zip(rows) {
+            match self.find(&image, target) {
+                Ok(partition) if row.error_code.is_error() => partition.metrics().fetch_failed(),
+                Ok(partition) => partition.metrics().fetched(row.records.as_ref().map_or(0, Records::len)),
+                Err(_) => self.broker.metrics.topics.fetch_from_unknown_failed(),
+            }
         }
     }
 

@@ -155,12 +155,15 @@ impl Produce<'_> {
 
     fn append_partition(&self, key: &TopicKey, name: &str, data: PartitionProduceData) -> Row {
         let index = data.index;
+        let bytes = data.records.as_ref().map_or(0, Records::len);
         match self.append(key, name, data) {
             Ok((partition, info)) => {
+                partition.metrics().appended(info.records.max(0) as u64, info.bytes);
                 let response = appended(index, &info);
                 Row { response, appended: Some((partition, info.last_offset.plus(1))) }
             }
             Err(error) => {
+                self.count_failure(key, index, bytes, &error);
                 let response = self.refused(key, index, &error);
                 Row { response, appended: None }
             }
@@ -196,8 +199,16 @@ impl Produce<'_> {
         Ok((partition, info))
     }
 
+    fn count_failure(&self, key: &TopicKey, index: i32, bytes: usize, error: &PartitionError) {
+        match self.broker.replicas.find(self.image, key, index) {
+            Ok(known) => known.metrics().append_failed(bytes, error.code() == ErrorCode::CORRUPT_MESSAGE),
+            Err(_) => self.broker.metrics.topics.append_to_unknown_failed(bytes),
+        }
+    }
+
     /// Waits until everything appended is committed, or `wait` is over.
     async fn wait_committed(&self, topics: &mut [Topic], wait: Duration) {
+        let _waiting = self.broker.metrics.purgatory.produce_waits();
         let rows: Vec<&mut Row> = topics.iter_mut().flat_map(|topic| &mut topic.rows).collect();
         let waits = rows.into_iter().filter_map(|row| {
             let (partition, end) = row.appended.take()?;

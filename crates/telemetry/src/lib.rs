@@ -1,0 +1,25 @@
+//! Metrics: Kafka's names for Prometheus, what is counted for requests and topics, and where it is read.
+//!
+//! Invariants:
+//! - a metric is named after Kafka's MBean by one rule, [`Metric::name`], and nothing is measured under a name of our own
+//!   that Kafka has a name for
+//! - what a request pays is a few atomic additions; everything else is worked out while somebody reads
+
+mod endpoint;
+mod histogram;
+mod metric;
+mod page;
+mod process;
+mod purgatory;
+mod requests;
+mod timed;
+mod topics;
+
+pub use endpoint::MetricsEndpoint;
+pub use metric::Metric;
+pub use page::{Page, Row, Source};
+pub use process::ProcessSource;
+pub use purgatory::{Purgatory, Waiting};
+pub use requests::{RequestMetrics, Stages};
+pub use timed::timed;
+pub use topics::{BrokerTopicMetrics, TopicMetrics};

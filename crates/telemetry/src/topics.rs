@@ -1,0 +1,182 @@
+//! What goes into topics and comes out of them: in all, and for each topic.
+//!
+//! Not yet: the rates of message conversions (there are none: formats 0 and 1 are refused), of replication, and of tiers.
+//! Kafka: `BrokerTopicStats`, `BrokerTopicMetrics`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, RwLock, Weak};
+
+use crate::{Metric, Page, Row, Source};
+
+const COUNTERS: [Metric; 9] = [
+    Metric::new("kafka.server:type=BrokerTopicMetrics,name=MessagesInPerSec", "Records appended"),
+    Metric::new(
+        "kafka.server:type=BrokerTopicMetrics,name=BytesInPerSec",
+        "Bytes of record batches appended",
+    ),
+    Metric::new(
+        "kafka.server:type=BrokerTopicMetrics,name=BytesOutPerSec",
+        "Bytes of record batches fetched",
+    ),
+    Metric::new(
+        "kafka.server:type=BrokerTopicMetrics,name=BytesRejectedPerSec",
+        "Bytes of record batches refused",
+    ),
+    Metric::new("kafka.server:type=BrokerTopicMetrics,name=TotalProduceRequestsPerSec", "Appends asked for"),
+    Metric::new(
+        "kafka.server:type=BrokerTopicMetrics,name=FailedProduceRequestsPerSec",
+        "Appends that failed",
+    ),
+    Metric::new("kafka.server:type=BrokerTopicMetrics,name=TotalFetchRequestsPerSec", "Fetches asked for"),
+    Metric::new("kafka.server:type=BrokerTopicMetrics,name=FailedFetchRequestsPerSec", "Fetches that failed"),
+    Metric::new(
+        "kafka.server:type=BrokerTopicMetrics,name=InvalidMessageCrcRecordsPerSec",
+        "Batches refused for a wrong checksum",
+    ),
+];
+
+/// What is counted, in the order of `COUNTERS`.
+#[derive(Clone, Copy)]
+enum Counter {
+    MessagesIn,
+    BytesIn,
+    BytesOut,
+    BytesRejected,
+    Produces,
+    FailedProduces,
+    Fetches,
+    FailedFetches,
+    BadCrcs,
+}
+
+#[derive(Debug, Default)]
+struct Counters([AtomicU64; COUNTERS.len()]);
+
+impl Counters {
+    fn add(&self, counter: Counter, count: u64) {
+        self.0[counter as usize].fetch_add(count, Ordering::Relaxed);
+    }
+}
+
+/// What is counted of one topic; everything is counted of the broker too.
+#[derive(Debug, Default)]
+pub struct TopicMetrics {
+    own: Counters,
+    all: Arc<Counters>,
+}
+
+impl TopicMetrics {
+    fn add(&self, counter: Counter, count: u64) {
+        self.own.add(counter, count);
+        self.all.add(counter, count);
+    }
+
+    /// Counts an append.
+    pub fn appended(&self, records: u64, bytes: u64) {
+        self.add(Counter::Produces, 1);
+        self.add(Counter::MessagesIn, records);
+        self.add(Counter::BytesIn, bytes);
+    }
+
+    /// Counts an append that failed.
+    pub fn append_failed(&self, bytes: usize, bad_crc: bool) {
+        self.add(Counter::Produces, 1);
+        self.add(Counter::FailedProduces, 1);
+        self.add(Counter::BytesRejected, bytes as u64);
+        self.add(Counter::BadCrcs, bad_crc.into());
+    }
+
+    /// Counts what a fetch got.
+    pub fn fetched(&self, bytes: usize) {
+        self.add(Counter::Fetches, 1);
+        self.add(Counter::BytesOut, bytes as u64);
+    }
+
+    /// Counts a fetch that failed.
+    pub fn fetch_failed(&self) {
+        self.add(Counter::Fetches, 1);
+        self.add(Counter::FailedFetches, 1);
+    }
+}
+
+/// What is counted of all topics of a broker.
+#[derive(Debug, Default)]
+pub struct BrokerTopicMetrics {
+    all: Arc<Counters>,
+    topics: RwLock<BTreeMap<String, Weak<TopicMetrics>>>,
+}
+
+impl BrokerTopicMetrics {
+    /// Returns a topic's metrics. They are forgotten when the last of who got them lets go.
+    pub fn topic(&self, name: &str) -> Arc<TopicMetrics> {
+        let mut topics = self.topics.write().expect("no holder panics");
+        if let Some(known) = topics.get(name).and_then(Weak::upgrade) {
+            return known;
+        }
+        topics.retain(|_, metrics| metrics.strong_count() > 0);
+        let fresh = Arc::new(TopicMetrics { own: Counters::default(), all: self.all.clone() });
+        topics.insert(name.to_owned(), Arc::downgrade(&fresh));
+        fresh
+    }
+
+    /// Counts an append to a topic that this broker does not have.
+    pub fn append_to_unknown_failed(&self, bytes: usize) {
+        self.all.add(Counter::Produces, 1);
+        self.all.add(Counter::FailedProduces, 1);
+        self.all.add(Counter::BytesRejected, bytes as u64);
+    }
+
+    /// Counts a fetch from a topic that this broker does not have.
+    pub fn fetch_from_unknown_failed(&self) {
+        self.all.add(Counter::Fetches, 1);
+        self.all.add(Counter::FailedFetches, 1);
+    }
+
+    fn rows(&self, index: usize) -> Vec<Row<u64>> {
+        let topics = self.topics.read().expect("no holder panics");
+        let mut rows: Vec<Row<u64>> = topics
+            .iter()
+            .filter_map(|(name, metrics)| {
+                let value = metrics.upgrade()?.own.0[index].load(Ordering::Relaxed);
+                Some((vec![("topic", name.clone())], value))
+            })
+            .filter(|(_, value)| *value > 0)
+            .collect();
+        rows.push((Vec::new(), self.all.0[index].load(Ordering::Relaxed)));
+        rows
+    }
+}
+
+impl Source for Arc<BrokerTopicMetrics> {
+    fn write(&self, page: &mut Page<'_>) -> fmt::Result {
+        (0..COUNTERS.len()).try_for_each(|index| page.counters(COUNTERS[index], self.rows(index)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_counts_for_itself_and_for_the_broker() {
+        let broker = BrokerTopicMetrics::default();
+        broker.topic("a").appended(0, 0);
+        let (a, b) = (broker.topic("a"), broker.topic("b"));
+        a.appended(3, 100);
+        b.appended(4, 50);
+        let value = |name: &str| vec![("topic", name.to_owned())];
+        assert_eq!(
+            broker.rows(Counter::MessagesIn as usize),
+            [(value("a"), 3), (value("b"), 4), (vec![], 7)]
+        );
+    }
+
+    #[test]
+    fn a_topic_that_is_gone_is_forgotten_but_stays_in_the_sum() {
+        let broker = BrokerTopicMetrics::default();
+        broker.topic("a").fetched(10);
+        assert_eq!(broker.rows(Counter::BytesOut as usize), [(vec![], 10)]);
+    }
+}

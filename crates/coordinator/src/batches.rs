@@ -141,8 +141,11 @@ fn new_builder(compression: Compression, producer: Option<BatchProducer>) -> Bat
     })
 }
 
-/// Hands each entry of a batch to `each`.
-pub(crate) fn unpack(batch: &RecordBatch, mut each: impl FnMut(LogEntry)) -> Result<(), RecordsError> {
+/// Hands each entry of a batch, and its offset, to `each`.
+pub(crate) fn unpack(
+    batch: &RecordBatch,
+    mut each: impl FnMut(Offset, LogEntry),
+) -> Result<(), RecordsError> {
     let header = batch.header();
     let producer = BatchProducer { id: header.producer_id, epoch: header.producer_epoch };
     let (control, transactional) = (header.is_control(), header.is_transactional());
@@ -151,10 +154,10 @@ pub(crate) fn unpack(batch: &RecordBatch, mut each: impl FnMut(LogEntry)) -> Res
         let record = record?;
         if !control {
             let producer = transactional.then_some(producer);
-            each(LogEntry::Data { key: record.key, value: record.value, producer });
+            each(record.offset, LogEntry::Data { key: record.key, value: record.value, producer });
         } else if let Some(marker) = EndTxnMarker::parse(record.key.as_deref(), record.value.as_deref())? {
             let EndTxnMarker { commit, coordinator_epoch } = marker;
-            each(LogEntry::EndTransaction { producer, coordinator_epoch, commit });
+            each(record.offset, LogEntry::EndTransaction { producer, coordinator_epoch, commit });
         }
     }
     Ok(())

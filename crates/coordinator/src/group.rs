@@ -39,7 +39,8 @@ use world::clock::Clock;
 
 use crate::partition_log::PartitionLog;
 use crate::runtime::{PartitionMachine, Runtime, RuntimeConfig};
-use refuse::{client_error, fetch_error};
+pub(crate) use refuse::client_error;
+use refuse::fetch_error;
 
 impl PartitionMachine for GroupMachine {
     fn loaded(&mut self, now: Now) -> GroupOutcome {

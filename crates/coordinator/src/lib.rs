@@ -27,7 +27,7 @@ pub use group::{
 pub use partition::Told;
 pub use partition_log::{Committed, PartitionLog};
 pub use runtime::{PartitionMachine, Runtime, RuntimeConfig};
-pub use share::{Persister, ShareState, ShareStateError, ShareStateSummary, ShareStateWrite};
+pub use share::{Persister, ShareCoordinator};
 pub use transaction::{Later, ProducerIds, TransactionCoordinator, WriteMarkers};
 
 #[cfg(test)]

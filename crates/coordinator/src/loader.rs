@@ -3,13 +3,13 @@
 //! The machine keeps the latest value of each key, so that a log that was never compacted loads to the same state. A record
 //! that cannot be read is logged and passed over: it must not keep all other groups from being served.
 
-use machine::Machine;
 use model::Offset;
 use protocol::ErrorCode;
 use records::{RecordBatch, RecordsError, batches};
 
 use crate::batches::{LogEntry, LogRecord, unpack};
 use crate::partition_log::PartitionLog;
+use crate::runtime::PartitionMachine;
 
 /// Replays everything up to the log's present end, and returns that end.
 pub(crate) fn load<M>(
@@ -18,8 +18,7 @@ pub(crate) fn load<M>(
     buffer_size: usize,
 ) -> Result<Offset, ErrorCode>
 where
-    M: Machine,
-    M::Record: LogRecord,
+    M: PartitionMachine,
 {
     let end = log.end_offset();
     let mut next = log.start_offset();
@@ -42,8 +41,7 @@ where
 /// Replays the batches read, and returns the offset after the last of them.
 fn replay_batches<M>(machine: &mut M, read: bytes::Bytes, from: Offset) -> Offset
 where
-    M: Machine,
-    M::Record: LogRecord,
+    M: PartitionMachine,
 {
     let mut next = from;
     for batch in batches(read) {
@@ -64,11 +62,10 @@ where
 
 fn replay_batch<M>(machine: &mut M, batch: &RecordBatch)
 where
-    M: Machine,
-    M::Record: LogRecord,
+    M: PartitionMachine,
 {
-    let replay = |entry: LogEntry| match M::Record::from_entry(entry) {
-        Ok(Some(record)) => machine.replay(record),
+    let replay = |offset: Offset, entry: LogEntry| match M::Record::from_entry(entry) {
+        Ok(Some(record)) => machine.replay_at(offset, record),
         Ok(None) => tracing::debug!("a record of a type that is not known is passed over"),
         Err(error) => tracing::error!(%error, "a coordinator's record is passed over"),
     };

@@ -179,7 +179,11 @@ where
         let mut records = records.into_iter();
         for batch in batches {
             state.end = self.log.append(batch.bytes)?;
-            records.by_ref().take(batch.records).for_each(|record| state.machine.replay(record));
+            let mut offset = state.end.plus(-(batch.records as i64));
+            for record in records.by_ref().take(batch.records) {
+                state.machine.replay_at(offset, record);
+                offset = offset.plus(1);
+            }
         }
         Ok(())
     }

@@ -23,6 +23,9 @@ pub trait PartitionLog: Send + Sync + 'static {
     /// Reads whole batches from the one that holds `from`, about `max_bytes` of them but at least one; nothing at the end.
     fn read(&self, from: Offset, max_bytes: usize) -> Result<Bytes, ErrorCode>;
 
+    /// Deletes what lies before `before`, which is not past what is committed.
+    fn delete_records(&self, before: Offset) -> Result<(), ErrorCode>;
+
     /// Returns the offset of the first record.
     fn start_offset(&self) -> Offset;
 

@@ -24,6 +24,11 @@ pub trait PartitionMachine:
 {
     /// Begins to serve what was replayed: sets timers, and may write.
     fn loaded(&mut self, now: Now) -> Outcome<Self::Record, Self::Response>;
+
+    /// Applies the record at `offset` of the log; for machines to which its place matters.
+    fn replay_at(&mut self, _offset: Offset, record: Self::Record) {
+        self.replay(record);
+    }
 }
 
 /// How a runtime writes, reads and waits.
@@ -119,6 +124,20 @@ impl<M: PartitionMachine> Runtime<M> {
             return Err(ErrorCode::NOT_COORDINATOR);
         }
         active.log.committed(end).await
+    }
+
+    /// Deletes what lies before `before` of `partition`, led at `epoch`. All of that must be committed.
+    pub fn delete_records(
+        &self,
+        partition: i32,
+        epoch: LeaderEpoch,
+        before: Offset,
+    ) -> Result<(), ErrorCode> {
+        let active = self.active(partition)?;
+        if active.epoch != epoch {
+            return Err(ErrorCode::NOT_COORDINATOR);
+        }
+        active.log.delete_records(before)
     }
 
     /// Returns the partitions that this broker leads, loaded or not, in order.

@@ -1,4 +1,4 @@
-//! Group coordinators as state machines over `__consumer_offsets`.
+//! Coordinators as state machines over internal topics: groups, transactions, the state of share groups.
 //!
 //! Invariants:
 //! - nothing here reads a clock, draws a random number or touches a file: each call brings `now` and fresh ids

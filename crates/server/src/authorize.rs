@@ -5,6 +5,8 @@
 //!
 //! Kafka: `AuthHelper`.
 
+use protocol::ErrorCode;
+
 use crate::request::RequestContext;
 
 /// A kind of thing that is guarded.
@@ -48,6 +50,11 @@ pub fn operations(_context: &RequestContext, kind: ResourceKind) -> i32 {
             CREATE | CLUSTER_ACTION | DESCRIBE_CONFIGS | ALTER_CONFIGS | IDEMPOTENT_WRITE | ALTER | DESCRIBE
         }
     }
+}
+
+/// Checks that the asker may do what only brokers do. Kafka: `AuthHelper.authorizeClusterOperation`.
+pub fn check_cluster_action(context: &RequestContext) -> Result<(), ErrorCode> {
+    if may_act_for_the_cluster(context) { Ok(()) } else { Err(ErrorCode::CLUSTER_AUTHORIZATION_FAILED) }
 }
 
 /// Tells whether the asker may do what only brokers do, such as fetching as a replica.

@@ -16,6 +16,7 @@ pub mod partition;
 pub mod producer_ids;
 pub mod publisher;
 pub mod replica_manager;
+pub mod share_persister;
 pub mod start;
 pub mod topic_creation;
 pub mod transaction_admission;
@@ -28,8 +29,9 @@ use std::time::Duration;
 
 use config::{BrokerConfig, ShareGroupSettings};
 use controller::ControllerRequest;
-use coordinator::{GroupCoordinator, RuntimeConfig, TransactionCoordinator};
+use coordinator::{GroupCoordinator, Persister, RuntimeConfig, ShareCoordinator, TransactionCoordinator};
 use coordinators::group::{Assignor, MigrationPolicy};
+use coordinators::share::ShareCoordinatorConfig;
 use coordinators::transaction::TransactionVersion;
 use metadata::{ConfigResource, ResourceType};
 use model::NodeId;
@@ -49,6 +51,7 @@ use fetch_session::FetchSessions;
 use metadata_cache::MetadataCache;
 use producer_ids::{ProducerIdSupply, ProducerIds};
 use replica_manager::ReplicaManager;
+use share_persister::SharePersister;
 use topic_creation::TopicCreation;
 use transaction_markers::MarkerWriter;
 
@@ -79,6 +82,10 @@ pub struct Broker {
     pub groups: GroupCoordinator,
     /// Transactions.
     pub transactions: TransactionCoordinator,
+    /// The state of share groups' partitions, as far as it is kept here.
+    pub share: ShareCoordinator,
+    /// The state of share groups' partitions, wherever it is kept.
+    pub share_persister: Arc<dyn Persister>,
     /// Ids for idempotent and transactional producers.
     pub producer_ids: ProducerIds,
     /// Topics that are created because somebody asked for them.
@@ -116,6 +123,8 @@ impl Broker {
             fetch_sessions: FetchSessions::default(),
             groups: groups(&config, clock.clone(), chance.clone()),
             transactions: transactions(&config, clock.clone(), broker),
+            share: share(&config, clock.clone()),
+            share_persister: Arc::new(SharePersister::new(broker.clone())),
             producer_ids: ProducerIds::default(),
             topic_creation: TopicCreation::default(),
             controller,
@@ -235,12 +244,30 @@ fn transactions(
     TransactionCoordinator::start(machine, runtime, partitions, level, clock, producer_ids, writer)
 }
 
+fn share(config: &BrokerConfig, clock: Arc<dyn Clock>) -> ShareCoordinator {
+    let keys = &config.share_groups;
+    let ms = |value: i32| Duration::from_millis(value.max(0) as u64);
+    let updates = keys.share_coordinator_snapshot_update_records_per_snapshot;
+    let machine = ShareCoordinatorConfig {
+        updates_per_snapshot: updates.max(0) as u32,
+        cold_snapshot_interval: ms(keys.share_coordinator_cold_partition_snapshot_interval_ms),
+        prune_interval: ms(keys.share_coordinator_state_topic_prune_interval_ms),
+    };
+    let codec = offsets_codec(keys.share_coordinator_state_topic_compression_codec);
+    let runtime = RuntimeConfig {
+        compression: records::Compression::new(codec),
+        load_buffer_size: keys.share_coordinator_load_buffer_size.max(1) as usize,
+        commit_timeout: ms(keys.share_coordinator_write_timeout_ms),
+    };
+    ShareCoordinator::start(machine, runtime, keys.share_coordinator_state_topic_num_partitions, clock)
+}
+
 /// Assignors of one's own cannot be loaded here; they are left out.
 fn assignors(names: &[String]) -> Vec<Assignor> {
     names.iter().filter_map(|name| Assignor::by_name(name)).collect()
 }
 
-/// `offsets.topic.compression.codec` is a codec's number in batch attributes.
+/// `offsets.topic.compression.codec`, like that of share groups, is a codec's number in batch attributes.
 fn offsets_codec(number: i32) -> records::Codec {
     u8::try_from(number).ok().and_then(|id| records::Codec::from_id(id).ok()).unwrap_or_default()
 }

@@ -86,6 +86,11 @@ const BROKER_APIS: &[ApiKey] = &[
     ApiKey::ConsumerGroupDescribe,
     ApiKey::ListConfigResources,
     ApiKey::DescribeTopicPartitions,
+    ApiKey::InitializeShareGroupState,
+    ApiKey::ReadShareGroupState,
+    ApiKey::WriteShareGroupState,
+    ApiKey::DeleteShareGroupState,
+    ApiKey::ReadShareGroupStateSummary,
 ];
 
 /// Returns the versions of an API that a listener serves; none if it does not serve the API.
@@ -201,6 +206,21 @@ async fn on_broker(broker: &Arc<Broker>, context: &RequestContext, body: Request
             describe_transactions::handle(broker, *request).await.into()
         }
         RequestBody::ListTransactions(request) => list_transactions::handle(broker, *request).await.into(),
+        RequestBody::InitializeShareGroupState(request) => {
+            initialize_share_group_state::handle(broker, context, *request).await.into()
+        }
+        RequestBody::ReadShareGroupState(request) => {
+            read_share_group_state::handle(broker, context, *request).await.into()
+        }
+        RequestBody::WriteShareGroupState(request) => {
+            write_share_group_state::handle(broker, context, *request).await.into()
+        }
+        RequestBody::DeleteShareGroupState(request) => {
+            delete_share_group_state::handle(broker, context, *request).await.into()
+        }
+        RequestBody::ReadShareGroupStateSummary(request) => {
+            read_share_group_state_summary::handle(broker, context, *request).await.into()
+        }
         body => not_served(&body),
     }
 }

@@ -16,7 +16,7 @@ use protocol::{
 /// Turns an error of the log into one that group members know what to do about.
 ///
 /// Kafka: `CoordinatorOperationExceptionHelper.handleOperationException`.
-pub(super) fn client_error(error: ErrorCode) -> ErrorCode {
+pub(crate) fn client_error(error: ErrorCode) -> ErrorCode {
     match error {
         ErrorCode::NETWORK_EXCEPTION => ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
         ErrorCode::UNKNOWN_TOPIC_OR_PARTITION

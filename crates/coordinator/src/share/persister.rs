@@ -5,66 +5,12 @@
 //!
 //! Kafka: `Persister`.
 
-use coordinators::share::{SharePartitionKey, StateBatch};
+use coordinators::share::{
+    SharePartitionKey, ShareState, ShareStateError, ShareStateSummary, ShareStateWrite,
+};
 use model::Offset;
-use protocol::ErrorCode;
 
 use crate::transaction::Later;
-
-/// Why the state of a share group's partition cannot be read or written.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct ShareStateError {
-    /// The share coordinator's error, or the one that tells why it was not reached.
-    pub code: ErrorCode,
-    /// What it says to a user.
-    pub message: String,
-}
-
-impl From<ErrorCode> for ShareStateError {
-    fn from(code: ErrorCode) -> Self {
-        Self { code, message: code.message().to_owned() }
-    }
-}
-
-/// The state of a partition: what its leader begins with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ShareState {
-    /// How often the state was initialized: a write for an earlier epoch is refused.
-    pub state_epoch: i32,
-    /// Where the group begins to read; -1 if nobody has said yet.
-    pub start_offset: Offset,
-    /// The state of records from there on, in order of their offsets.
-    pub batches: Vec<StateBatch>,
-}
-
-/// What a partition's leader writes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ShareStateWrite {
-    /// The epoch of the state that was read.
-    pub state_epoch: i32,
-    /// The leader epoch of the writer; -1 for one that does not want to be checked.
-    pub leader_epoch: i32,
-    /// Where the group now begins to read; -1 to leave it as it is.
-    pub start_offset: Offset,
-    /// How many records from there on need not be delivered any more; -1 if that is not known.
-    pub delivery_complete_count: i32,
-    /// The state of the records that changed.
-    pub batches: Vec<StateBatch>,
-}
-
-/// How far a group is in a partition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ShareStateSummary {
-    /// The epoch of the state.
-    pub state_epoch: i32,
-    /// The leader epoch of the last writer.
-    pub leader_epoch: i32,
-    /// Where the group begins to read; -1 if that is not known.
-    pub start_offset: Offset,
-    /// How many records from there on need not be delivered any more; -1 if that is not known.
-    pub delivery_complete_count: i32,
-}
 
 /// Keeps the state of share groups' partitions. What a call has answered is committed to the log.
 ///
@@ -100,9 +46,5 @@ pub trait Persister: Send + Sync + 'static {
     fn delete_state(&self, key: SharePartitionKey) -> Later<'_, Result<(), ShareStateError>>;
 
     /// Tells how far the group is. A partition that was never initialized has the summary of no state.
-    fn read_summary(
-        &self,
-        key: SharePartitionKey,
-        leader_epoch: i32,
-    ) -> Later<'_, Result<ShareStateSummary, ShareStateError>>;
+    fn read_summary(&self, key: SharePartitionKey) -> Later<'_, Result<ShareStateSummary, ShareStateError>>;
 }

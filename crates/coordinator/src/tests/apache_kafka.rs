@@ -22,7 +22,7 @@ fn what_apache_kafka_wrote_is_written_back_byte_for_byte() {
     for segment in [CLASSIC, CONSUMER, MIGRATED] {
         let mut count = 0;
         for batch in records::batches(Bytes::from_static(segment)) {
-            let check = |entry: LogEntry| {
+            let check = |_, entry: LogEntry| {
                 let record = GroupRecord::from_entry(entry.clone())
                     .expect("it can be read")
                     .expect("its type is known");

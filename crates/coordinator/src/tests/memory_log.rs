@@ -11,6 +11,7 @@ use crate::partition_log::{Committed, PartitionLog};
 
 pub(super) struct MemoryLog {
     batches: Mutex<Vec<(Offset, Bytes)>>,
+    start: Mutex<Offset>,
     end: Mutex<Offset>,
     committed: watch::Sender<Offset>,
     held_back: Mutex<bool>,
@@ -28,6 +29,7 @@ impl MemoryLog {
     pub(super) fn with_max_batch_size(max_batch_size: usize) -> Self {
         Self {
             batches: Mutex::default(),
+            start: Mutex::default(),
             end: Mutex::default(),
             committed: watch::Sender::new(Offset(0)),
             held_back: Mutex::new(false),
@@ -111,8 +113,17 @@ impl PartitionLog for MemoryLog {
         Ok(read.into())
     }
 
+    fn delete_records(&self, before: Offset) -> Result<(), ErrorCode> {
+        // Whole batches go, as whole segments do.
+        let mut batches = self.batches.lock().expect("no holder panics");
+        let last_before = batches.iter().rposition(|(base, _)| *base <= before).unwrap_or(0);
+        batches.drain(..last_before);
+        *self.start.lock().expect("no holder panics") = before;
+        Ok(())
+    }
+
     fn start_offset(&self) -> Offset {
-        Offset(0)
+        *self.start.lock().expect("no holder panics")
     }
 
     fn end_offset(&self) -> Offset {

@@ -44,6 +44,11 @@ impl PartitionLog for SyncedLog {
         read.records.read().map_err(|_| ErrorCode::KAFKA_STORAGE_ERROR)
     }
 
+    fn delete_records(&self, before: Offset) -> Result<(), ErrorCode> {
+        let moved = self.0.maybe_increment_log_start_offset(before, "test");
+        moved.map(|_| ()).map_err(|error| error.code())
+    }
+
     fn start_offset(&self) -> Offset {
         self.0.log_start_offset()
     }

@@ -15,15 +15,22 @@ impl DeliveryState {
     pub const ARCHIVED: Self = Self(4);
 }
 
-/// Records that follow each other and are in the same state. Kafka: `PersisterStateBatch`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Records that follow each other and are in the same state, in order of their offsets. Kafka: `PersisterStateBatch`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StateBatch {
     /// The first record.
     pub first_offset: Offset,
     /// The last record.
     pub last_offset: Offset,
-    /// Their state.
-    pub state: DeliveryState,
     /// How often they were delivered.
     pub delivery_count: i16,
+    /// Their state.
+    pub state: DeliveryState,
+}
+
+impl StateBatch {
+    /// Tells whether the batch has records at all.
+    pub(super) fn is_valid(&self) -> bool {
+        self.first_offset.0 >= 0 && self.first_offset <= self.last_offset
+    }
 }

@@ -59,6 +59,12 @@ impl PartitionLog for LeaderLog {
         read.map_err(|error| code(&error))?.records.read().map_err(|_| ErrorCode::KAFKA_STORAGE_ERROR)
     }
 
+    fn delete_records(&self, before: Offset) -> Result<(), ErrorCode> {
+        let log = self.partition.leader_log(Some(self.epoch)).map_err(|error| code(&error))?;
+        let moved = log.maybe_increment_log_start_offset(before, "what a coordinator does not need any more");
+        moved.map(|_| ()).map_err(|error| error.code())
+    }
+
     fn start_offset(&self) -> Offset {
         self.partition.log().log_start_offset()
     }

@@ -39,6 +39,7 @@ pub async fn publish(broker: &Arc<Broker>, image: Arc<MetadataImage>) {
     broker.groups.on_new_metadata(image.clone(), &delta);
     apply_to_groups(broker, &image, &applied);
     apply_to_transactions(broker, &image, &applied);
+    apply_to_share_groups(broker, &image, &applied);
     forget_deleted_topics(broker, &delta);
 }
 
@@ -73,6 +74,18 @@ fn apply_to_transactions(broker: &Broker, image: &MetadataImage, applied: &Appli
     }
 }
 
+fn apply_to_share_groups(broker: &Broker, image: &Arc<MetadataImage>, applied: &Applied) {
+    broker.share.on_new_metadata(image.clone());
+    let Some(topic) = image.topics().by_name(topic_name::SHARE_GROUP_STATE) else { return };
+    broker.share.set_partition_count(topic.partition_count());
+    for partition in of_topic(&applied.resigned, topic_name::SHARE_GROUP_STATE) {
+        broker.share.on_partition_resigned(partition.topic_partition().partition, None);
+    }
+    for (index, epoch, log) in led(&applied.elected, topic_name::SHARE_GROUP_STATE) {
+        broker.share.on_partition_elected(index, epoch, log);
+    }
+}
+
 fn of_topic<'a>(
     partitions: &'a [Arc<Partition>],
     topic: &'static str,
@@ -92,12 +105,13 @@ fn led(
     })
 }
 
-/// Groups forget the offsets of topics that are gone; nobody waits for that.
+/// Groups forget the offsets of topics that are gone, and share groups their state; nobody waits for that.
 fn forget_deleted_topics(broker: &Arc<Broker>, delta: &MetadataDelta) {
     let deleted =
         |topic: &metadata::TopicImage| DeletedTopic { name: topic.name().to_string(), id: topic.id() };
     let topics: Vec<_> = delta.deleted_topics.iter().map(deleted).collect();
     if !topics.is_empty() {
+        broker.share.on_topics_deleted(topics.iter().map(|topic| topic.id).collect());
         let broker = broker.clone();
         tokio::spawn(async move { broker.groups.on_topics_deleted(topics).await });
     }

@@ -187,6 +187,7 @@ impl RunningBroker {
         self.stop.send_replace(true);
         self.broker.groups.shutdown();
         self.broker.transactions.shutdown();
+        self.broker.share.shutdown();
         let logs = self.broker.replicas.logs().clone();
         let epoch = self.broker.epoch();
         let mover = self.mover;

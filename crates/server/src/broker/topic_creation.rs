@@ -70,6 +70,7 @@ fn creatable(config: &BrokerConfig, name: String) -> CreatableTopic {
     let (num_partitions, replication_factor, configs) = match name.as_str() {
         topic_name::CONSUMER_OFFSETS => offsets_topic(config),
         topic_name::TRANSACTION_STATE => transaction_topic(config),
+        topic_name::SHARE_GROUP_STATE => share_state_topic(config),
         _ => (config.log.num_partitions, config.log.default_replication_factor as i16, Vec::new()),
     };
     CreatableTopic { name, num_partitions, replication_factor, configs, ..Default::default() }
@@ -103,6 +104,23 @@ fn transaction_topic(config: &BrokerConfig) -> (i32, i16, Vec<CreatableTopicConf
     (
         transactions.transaction_state_log_num_partitions,
         transactions.transaction_state_log_replication_factor,
+        configs.map(topic_config).to_vec(),
+    )
+}
+
+/// Kafka: `ShareCoordinatorService.shareGroupStateTopicConfigs`.
+fn share_state_topic(config: &BrokerConfig) -> (i32, i16, Vec<CreatableTopicConfig>) {
+    let share = &config.share_groups;
+    let configs = [
+        ("cleanup.policy", "delete".to_owned()),
+        ("compression.type", "producer".to_owned()),
+        ("segment.bytes", share.share_coordinator_state_topic_segment_bytes.to_string()),
+        ("min.insync.replicas", share.share_coordinator_state_topic_min_isr.to_string()),
+        ("retention.ms", "-1".to_owned()),
+    ];
+    (
+        share.share_coordinator_state_topic_num_partitions,
+        share.share_coordinator_state_topic_replication_factor,
         configs.map(topic_config).to_vec(),
     )
 }

@@ -2,17 +2,19 @@
 //!
 //! Versions: 0–6. 1 key type · 3 flexible · 4 several keys (KIP-699) · 5 transaction errors · 6 share groups (KIP-932).
 //! The first question creates the coordinator's topic.
-//! Not yet: share groups, which are answered with `INVALID_REQUEST`.
 //! Kafka: `KafkaApis.handleFindCoordinatorRequest`.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use coordinator::partition_for_key;
+use coordinators::share::SharePartitionKey;
 use metadata::MetadataImage;
 use model::topic_name;
 use protocol::find_coordinator_response::Coordinator;
 use protocol::{ErrorCode, FindCoordinatorRequest, FindCoordinatorResponse};
 
+use crate::authorize::check_cluster_action;
 use crate::broker::Broker;
 use crate::broker::metadata_cache::{BrokerNode, alive_nodes};
 use crate::request::RequestContext;
@@ -20,6 +22,9 @@ use crate::request::RequestContext;
 /// The key types: a group, a transactional id, a share group's partition.
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
+const SHARE: i8 = 2;
+/// The first version that knows of share groups.
+const FIRST_WITH_SHARE: i16 = 6;
 
 /// Finds each key's coordinator.
 pub fn handle(
@@ -69,16 +74,23 @@ fn find_one(
     key_type: i8,
     key: &str,
 ) -> Result<BrokerNode, ErrorCode> {
+    let mut key = Cow::Borrowed(key);
     let topic = match key_type {
         GROUP => topic_name::CONSUMER_OFFSETS,
         TRANSACTION => topic_name::TRANSACTION_STATE,
+        SHARE if context.version >= FIRST_WITH_SHARE => {
+            check_cluster_action(context)?;
+            let named = SharePartitionKey::parse(&key).map_err(|_| ErrorCode::INVALID_REQUEST)?;
+            key = named.to_string().into();
+            topic_name::SHARE_GROUP_STATE
+        }
         _ => return Err(ErrorCode::INVALID_REQUEST),
     };
     let Some(topic_image) = image.topics().by_name(topic) else {
         broker.topic_creation.create(broker, [topic.to_owned()]);
         return Err(ErrorCode::COORDINATOR_NOT_AVAILABLE);
     };
-    let index = partition_for_key(key, topic_image.partition_count());
+    let index = partition_for_key(&key, topic_image.partition_count());
     let leader = topic_image.partition(index).map(|partition| partition.leader);
     let nodes = alive_nodes(image, &context.listener.name);
     let node = nodes.into_iter().find(|node| Some(node.id) == leader);

@@ -5,4 +5,5 @@
 
 pub mod group;
 pub mod share;
+pub mod share_partition;
 pub mod transaction;

@@ -6,6 +6,7 @@
 //!
 //! Kafka: `Metadata`, `NetworkClient`, `ClusterConnectionStates`.
 
+mod coordinator_client;
 mod interest;
 mod metadata;
 mod nodes;
@@ -25,6 +26,7 @@ use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::settings::ClientSettings;
 
+pub(crate) use coordinator_client::CoordinatorClient;
 pub use interest::Interest;
 pub use metadata::{Broker, ClusterMetadata, LeaderAndEpoch, PartitionMetadata, TopicMetadata};
 pub use nodes::Purpose;
@@ -196,6 +198,12 @@ impl Cluster {
             fenced: false,
         });
         Ok(NodeId(node))
+    }
+
+    /// The level of a feature that is switched on in the cluster (0 if it is not), with the epoch of that knowledge;
+    /// nothing before a broker told.
+    pub fn finalized_feature(&self, name: &str) -> Option<(i64, i16)> {
+        self.inner.finalized_feature(name)
     }
 
     /// How long to wait before another try of what failed `attempts` times.

@@ -9,7 +9,6 @@ mod commits;
 mod completed_fetch;
 mod fetch_session;
 mod fetcher;
-mod group_client;
 mod heartbeat;
 mod join;
 mod listener;
@@ -31,7 +30,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::admin::Committed;
-use crate::cluster::{Cluster, Interest, LeaderAndEpoch, View};
+use crate::cluster::{Cluster, CoordinatorClient, CoordinatorKind, Interest, LeaderAndEpoch, View};
 use crate::config::{AutoOffsetReset, ConfigMap, ConsumerConfig, IsolationLevel};
 use crate::error::{Error, Result};
 use crate::offsets::OffsetAndMetadata;
@@ -42,7 +41,6 @@ pub use record::{ConsumerRecord, ConsumerRecords};
 pub use waker::Waker;
 
 use fetcher::{Fetched, Fetcher};
-use group_client::GroupClient;
 use join::{JoinFailed, Joined};
 use membership::Membership;
 use positions::Resets;
@@ -55,7 +53,7 @@ pub struct Consumer {
     view: watch::Receiver<View>,
     seen_updates: u64,
     subscriptions: Subscriptions,
-    group_client: Option<Arc<GroupClient>>,
+    group_client: Option<Arc<CoordinatorClient>>,
     group: Option<Membership>,
     listener: Option<Box<dyn RebalanceListener>>,
     fetcher: Fetcher,
@@ -95,8 +93,10 @@ impl Consumer {
     /// Makes a consumer. Must be called within a tokio runtime.
     pub fn new(config: ConsumerConfig) -> Self {
         let cluster = Cluster::new(config.client.clone(), Interest::Brokers);
-        let group_client =
-            config.group_id.clone().map(|group| Arc::new(GroupClient::new(cluster.clone(), group)));
+        let group_client = config
+            .group_id
+            .clone()
+            .map(|group| Arc::new(CoordinatorClient::new(cluster.clone(), CoordinatorKind::Group, group)));
         Self {
             view: cluster.subscribe(),
             seen_updates: 0,

@@ -75,6 +75,13 @@ pub enum Error {
     /// The log was truncated below positions, and `auto.offset.reset` is `none`. Kafka: `LogTruncationException`.
     #[error("Detected log truncation with diverging offsets {}", at_offsets(.0))]
     LogTruncation(Vec<(TopicPartition, Offset)>),
+    /// The record was not written because its transaction was aborted. Kafka: `TransactionAbortedException`.
+    #[error("Failing batch since transaction was aborted")]
+    TransactionAborted,
+    /// The transaction failed before, with the error within: it can only be aborted, or, where
+    /// [`crate::Producer::fatal_error`] gives one too, the producer only be closed.
+    #[error("Cannot execute transactional method because we are in an error state")]
+    InErrorState(#[source] Arc<Error>),
     /// Any other failure, of the system or of code that the user gave.
     #[error("{0}")]
     Other(Arc<str>),
@@ -150,7 +157,8 @@ impl Error {
             Self::NoOffsetForPartition(_) => "NoOffsetForPartitionException",
             Self::OffsetOutOfRange(_) => "OffsetOutOfRangeException",
             Self::LogTruncation(_) => "LogTruncationException",
-            Self::Other(_) => "KafkaException",
+            Self::TransactionAborted => "TransactionAbortedException",
+            Self::InErrorState(_) | Self::Other(_) => "KafkaException",
         }
     }
 }

@@ -4,7 +4,7 @@
 //! (accumulator, assignors, subscription state, fetch sessions, metadata) is plain code that is given the time;
 //! connections and the tasks around them only move bytes.
 //!
-//! Not yet: transactions, the consumer group protocol of KIP-848, share groups, client metrics.
+//! Not yet: share groups, client metrics.
 
 pub mod admin;
 mod chance;

@@ -3,16 +3,19 @@
 //! [`Producer::enqueue`] waits until a record has its place in memory; the [`Delivery`] that it gives tells where the
 //! record was written. Records of one task keep their order in a partition.
 //!
-//! Not yet: transactions, interceptors, metrics.
+//! Not yet: interceptors, metrics.
 
 mod accumulator;
 mod batch;
 mod delivery;
 mod murmur2;
 mod partitioner;
+mod produce_request;
 mod record;
 mod sender;
 mod sequences;
+mod transactional;
+mod transactions;
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -33,6 +36,7 @@ pub use partitioner::Partitioner;
 pub use record::{ProducerRecord, RecordMetadata};
 
 use accumulator::{Accumulator, Append, Limits};
+use transactions::Transactions;
 
 /// A producer, shared by cloning. When the last clone is dropped, what waits is still sent.
 #[derive(Clone)]
@@ -55,11 +59,17 @@ struct Shared {
     wake: Notify,
     /// Memory was given back.
     memory: Notify,
-    /// Why nothing can ever be sent any more.
+    /// Why nothing can ever be sent any more, where there are no transactions to know it.
     fatal: Mutex<Option<Error>>,
 }
 
 impl Shared {
+    /// What is known of `transaction.version`.
+    fn transaction_version(&self) -> Option<(i64, i16)> {
+        self.config.transactional_id.as_ref()?;
+        self.cluster.finalized_feature("transaction.version")
+    }
+
     fn with<T>(&self, use_it: impl FnOnce(&mut Accumulator) -> T) -> T {
         use_it(&mut self.accumulator.lock().expect("no holder panics"))
     }
@@ -90,9 +100,14 @@ impl Producer {
 
     fn make(config: ProducerConfig, partitioner: Option<Arc<dyn Partitioner>>) -> Self {
         let interest = Interest::topics(true, Some(config.metadata_max_idle));
+        let mut accumulator = Accumulator::new(Limits::new(&config));
+        accumulator.transactions = config
+            .transactional_id
+            .as_deref()
+            .map(|id| Transactions::new(id, config.client.retry_backoff.initial));
         let shared = Arc::new(Shared {
             cluster: Cluster::new(config.client.clone(), interest),
-            accumulator: Mutex::new(Accumulator::new(Limits::new(&config))),
+            accumulator: Mutex::new(accumulator),
             config,
             wake: Notify::new(),
             memory: Notify::new(),
@@ -114,6 +129,14 @@ impl Producer {
     /// Takes a record in; waits for metadata and memory, `max.block.ms` at most. The record is sent whether or not
     /// the [`Delivery`] is awaited.
     pub async fn enqueue(&self, record: ProducerRecord) -> Result<Delivery> {
+        let taken = self.take_in(record).await;
+        if let Err(error) = &taken {
+            self.shared().with(|accumulator| accumulator.record_refused(error));
+        }
+        taken
+    }
+
+    async fn take_in(&self, record: ProducerRecord) -> Result<Delivery> {
         let shared = self.shared();
         if let Some(fatal) = shared.fatal.lock().expect("no holder panics").clone() {
             return Err(fatal);
@@ -270,6 +293,7 @@ impl Producer {
             && tokio::time::timeout(timeout, &mut sender).await.is_err()
         {
             shared.with(|accumulator| {
+                accumulator.close_transactions();
                 accumulator.abort(&Error::Closed("Producer is closed forcefully.".into()));
             });
             shared.wake.notify_one();

@@ -152,6 +152,19 @@ impl Inner {
         Err(last)
     }
 
+    /// The level of a feature, and the epoch of the cluster's features that it is of: the newest that an open
+    /// connection was told. Kafka: `ApiVersions.getFinalizedFeaturesInfo`.
+    pub(super) fn finalized_feature(&self, name: &str) -> Option<(i64, i16)> {
+        let slots = self.slots.lock().expect("no holder panics");
+        let open = slots.values().filter_map(|slot| slot.open());
+        let of = |connection: Connection| {
+            let versions = connection.versions();
+            let level = versions.finalized_features.get(name).copied().unwrap_or(0);
+            Some((versions.finalized_features_epoch?, level))
+        };
+        open.filter_map(of).max()
+    }
+
     pub(super) fn close_connections(&self) {
         let slots = std::mem::take(&mut *self.slots.lock().expect("no holder panics"));
         for slot in slots.into_values() {

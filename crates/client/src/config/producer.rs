@@ -161,6 +161,10 @@ pub struct ProducerConfig {
     pub ignore_keys: bool,
     /// `retries`.
     pub retries: u32,
+    /// `transaction.timeout.ms`.
+    pub transaction_timeout: Duration,
+    /// `transactional.id`.
+    pub transactional_id: Option<String>,
 }
 
 /// The partitioners that have a name.
@@ -177,14 +181,14 @@ impl ProducerConfig {
     pub fn from_map(map: &ConfigMap) -> Result<Self> {
         let parsed = Parsed::new(&[COMMON_KEYS, SECURITY_KEYS, PRODUCER_KEYS], map)?;
         let values = &parsed.values;
-        if values.string("transactional.id").is_some() {
-            return Err(Error::Config("transactional.id is not supported by this client yet".into()));
-        }
         let idempotence = idempotence(&parsed)?;
+        let transactional_id = transactional_id(&parsed, idempotence)?;
         let bootstrap =
             Bootstrap::Servers(parse_bootstrap("bootstrap.servers", &values.list("bootstrap.servers"))?);
         let client_id = Some(values.text("client.id")).filter(|id| !id.is_empty());
-        let client = parsed.client_settings(bootstrap, client_id.unwrap_or_else(|| "producer-1".into()))?;
+        let client_id =
+            client_id.unwrap_or_else(|| format!("producer-{}", transactional_id.as_deref().unwrap_or("1")));
+        let client = parsed.client_settings(bootstrap, client_id)?;
         let linger = parsed.millis("linger.ms");
         Ok(Self {
             acks: acks(&parsed),
@@ -203,6 +207,8 @@ impl ProducerConfig {
             partitioner: partitioner(values.string("partitioner.class").as_deref())?,
             ignore_keys: values.boolean("partitioner.ignore.keys"),
             retries: values.int("retries") as u32,
+            transaction_timeout: parsed.millis("transaction.timeout.ms"),
+            transactional_id,
             client,
         })
     }
@@ -247,6 +253,19 @@ fn idempotence(parsed: &Parsed) -> Result<bool> {
         ));
     }
     Ok(possible)
+}
+
+/// Kafka: `ProducerConfig.postProcessAndValidateIdempotenceConfigs`, what it says of transactions.
+fn transactional_id(parsed: &Parsed, idempotence: bool) -> Result<Option<String>> {
+    let id = parsed.values.string("transactional.id");
+    if id.is_some() && !idempotence {
+        return Err(Error::Config("Cannot set a transactional.id without also enabling idempotence.".into()));
+    }
+    if parsed.values.boolean("transaction.two.phase.commit.enable") && parsed.is_set("transaction.timeout.ms")
+    {
+        return Err(Error::Config("Cannot set transaction.timeout.ms when transaction.two.phase.commit.enable is set to true. Transactions will not expire with two-phase commit enabled.".into()));
+    }
+    Ok(id)
 }
 
 /// Kafka: `KafkaProducer.configureDeliveryTimeout`.

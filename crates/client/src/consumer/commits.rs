@@ -11,13 +11,13 @@ use model::TopicPartition;
 use protocol::{ErrorCode, OffsetCommitRequest, OffsetFetchRequest};
 use tokio::time::Instant;
 
-use super::group_client::GroupClient;
 use super::heartbeat::Identity;
 use super::membership::no_group;
 use super::{Consumer, Event};
 use crate::admin::{
     COMMIT_NAMED_VERSION, Committed, FETCH_NAMED_VERSION, commit_topics, committed_request, read_committed,
 };
+use crate::cluster::CoordinatorClient;
 use crate::error::{Error, Result};
 use crate::offsets::OffsetAndMetadata;
 
@@ -189,11 +189,11 @@ fn not_a_member() -> Error {
     Error::CommitFailed("Offset commit cannot be completed since the consumer is not part of an active group for auto partition assignment; it is likely that the consumer was kicked out of the group.".into())
 }
 
-async fn commit_once(client: Arc<GroupClient>, identity: Identity, offsets: Offsets) -> Result<()> {
+async fn commit_once(client: Arc<CoordinatorClient>, identity: Identity, offsets: Offsets) -> Result<()> {
     let topics = commit_topics(&offsets);
     let response = client
         .send(COMMIT_NAMED_VERSION, client.request_timeout(), |version| OffsetCommitRequest {
-            group_id: client.group_id.clone(),
+            group_id: client.key.clone(),
             generation_id_or_member_epoch: identity.generation,
             member_id: identity.member_id,
             group_instance_id: identity.instance.filter(|_| version >= 7),
@@ -218,12 +218,12 @@ async fn commit_once(client: Arc<GroupClient>, identity: Identity, offsets: Offs
 }
 
 pub(super) async fn fetch_committed(
-    client: Arc<GroupClient>,
+    client: Arc<CoordinatorClient>,
     partitions: Vec<TopicPartition>,
 ) -> Result<Committed> {
     let response = client
         .send(FETCH_NAMED_VERSION, client.request_timeout(), |version| -> OffsetFetchRequest {
-            committed_request(&client.group_id, Some(&partitions), true, version)
+            committed_request(&client.key, Some(&partitions), true, version)
         })
         .await?;
     let read = read_committed(response);

@@ -11,7 +11,7 @@ use protocol::{ErrorCode, HeartbeatRequest, LeaveGroupRequest};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::group_client::GroupClient;
+use crate::cluster::CoordinatorClient;
 use crate::error::{Error, Result};
 
 /// What the heartbeat learnt.
@@ -61,7 +61,7 @@ pub(super) struct Identity {
 }
 
 pub(super) async fn run(
-    client: Arc<GroupClient>,
+    client: Arc<CoordinatorClient>,
     identity: Identity,
     interval: Duration,
     max_poll_interval: Duration,
@@ -73,7 +73,7 @@ pub(super) async fn run(
         tokio::time::sleep(wait).await;
         let last_poll = *signals.last_poll.lock().expect("no holder panics");
         if last_poll.elapsed() > max_poll_interval {
-            tracing::warn!(group = client.group_id, "no poll for max.poll.interval.ms; leaving the group");
+            tracing::warn!(group = client.key, "no poll for max.poll.interval.ms; leaving the group");
             let _ = leave(&client, &identity, "consumer poll timeout has expired.").await;
             return signals.set(Verdict::Lost("consumer poll timeout has expired"));
         }
@@ -88,7 +88,7 @@ pub(super) async fn run(
                 }
             }
             Err(error) => {
-                tracing::debug!(group = client.group_id, %error, "a heartbeat failed");
+                tracing::debug!(group = client.key, %error, "a heartbeat failed");
                 wait = client.cluster.retry_delay(failures).min(interval);
                 failures += 1;
             }
@@ -96,9 +96,9 @@ pub(super) async fn run(
     }
 }
 
-async fn beat(client: &GroupClient, identity: &Identity) -> Result<Option<Verdict>> {
+async fn beat(client: &CoordinatorClient, identity: &Identity) -> Result<Option<Verdict>> {
     let answer = client.send(i16::MAX, client.request_timeout(), |version| HeartbeatRequest {
-        group_id: client.group_id.clone(),
+        group_id: client.key.clone(),
         generation_id: identity.generation,
         member_id: identity.member_id.clone(),
         group_instance_id: identity.instance.clone().filter(|_| version >= 3),
@@ -121,10 +121,10 @@ async fn beat(client: &GroupClient, identity: &Identity) -> Result<Option<Verdic
 }
 
 /// Leaves the group.
-pub(super) async fn leave(client: &GroupClient, identity: &Identity, reason: &str) -> Result<()> {
+pub(super) async fn leave(client: &CoordinatorClient, identity: &Identity, reason: &str) -> Result<()> {
     let response = client
         .send(i16::MAX, client.request_timeout(), |version| {
-            let mut request = LeaveGroupRequest { group_id: client.group_id.clone(), ..Default::default() };
+            let mut request = LeaveGroupRequest { group_id: client.key.clone(), ..Default::default() };
             if version < 3 {
                 request.member_id = identity.member_id.clone();
             } else {

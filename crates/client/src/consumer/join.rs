@@ -12,7 +12,7 @@ use protocol::{ErrorCode, JoinGroupRequest, JoinGroupResponse, SyncGroupRequest}
 use tokio::time::Instant;
 
 use super::assignors::{Assignor, Member, Members, Topics};
-use super::group_client::GroupClient;
+use crate::cluster::CoordinatorClient;
 use crate::consumer_protocol::{self, Assignment, Subscription};
 use crate::error::{Error, Result};
 
@@ -24,7 +24,7 @@ const JOIN_SLACK: Duration = Duration::from_secs(5);
 /// What a member joins with.
 #[derive(Clone)]
 pub(super) struct JoinParameters {
-    pub client: Arc<GroupClient>,
+    pub client: Arc<CoordinatorClient>,
     pub member_id: String,
     pub generation: i32,
     pub instance: Option<String>,
@@ -114,7 +114,7 @@ async fn send_join(parameters: &JoinParameters) -> Result<JoinGroupResponse> {
     parameters
         .client
         .send(i16::MAX, timeout, |version| JoinGroupRequest {
-            group_id: parameters.client.group_id.clone(),
+            group_id: parameters.client.key.clone(),
             session_timeout_ms: millis(parameters.session_timeout),
             rebalance_timeout_ms: millis(parameters.rebalance_timeout),
             member_id: parameters.member_id.clone(),
@@ -143,7 +143,7 @@ async fn sync(parameters: &JoinParameters, joined: JoinGroupResponse) -> Result<
     let timeout = client.request_timeout().max(parameters.rebalance_timeout + JOIN_SLACK);
     let response = client
         .send(i16::MAX, timeout, |version| SyncGroupRequest {
-            group_id: client.group_id.clone(),
+            group_id: client.key.clone(),
             generation_id: joined.generation_id,
             member_id: joined.member_id.clone(),
             group_instance_id: parameters.instance.clone().filter(|_| version >= 3),
@@ -180,7 +180,7 @@ async fn lead(
         return Ok((topics, Vec::new()));
     }
     let plan = assignor.assign(&topics, &members);
-    tracing::debug!(group = parameters.client.group_id, ?plan, "assigned");
+    tracing::debug!(group = parameters.client.key, ?plan, "assigned");
     let mut assignments = Vec::new();
     for (member_id, partitions) in plan {
         let assignment = consumer_protocol::encode_assignment(&Assignment { partitions, user_data: None })?;

@@ -12,16 +12,16 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::assignors::{Assignor, Topics};
-use super::group_client::GroupClient;
 use super::heartbeat::{self, Identity, Signals, Verdict};
 use super::join::{self, JoinFailed, JoinParameters, Joined};
 use super::{Consumer, Event};
 use crate::cluster::ClusterMetadata;
+use crate::cluster::CoordinatorClient;
 use crate::config::ConsumerConfig;
 use crate::error::{Error, Result};
 
 pub(super) struct Membership {
-    pub client: Arc<GroupClient>,
+    pub client: Arc<CoordinatorClient>,
     pub signals: Arc<Signals>,
     pub member_id: String,
     pub generation: i32,
@@ -44,7 +44,7 @@ pub(super) struct Membership {
 }
 
 impl Membership {
-    pub(super) fn new(client: Arc<GroupClient>, config: &ConsumerConfig) -> Self {
+    pub(super) fn new(client: Arc<CoordinatorClient>, config: &ConsumerConfig) -> Self {
         let assignors: Vec<Assignor> =
             config.assignors.iter().filter_map(|name| Assignor::from_name(name)).collect();
         Self {
@@ -141,7 +141,7 @@ impl Consumer {
         match verdict {
             Verdict::Rebalance => group.request_rejoin("the group is rebalancing"),
             Verdict::Lost(why) => {
-                tracing::info!(group = group.client.group_id, why, "the membership was lost");
+                tracing::info!(group = group.client.key, why, "the membership was lost");
                 let keep_id = why != "the coordinator does not know the member";
                 group.reset(keep_id);
             }
@@ -247,7 +247,7 @@ impl Consumer {
 
     fn join_failed(&mut self, failure: JoinFailed) -> Result<()> {
         let group = self.group()?;
-        tracing::debug!(group = group.client.group_id, error = %failure.error, "joining failed");
+        tracing::debug!(group = group.client.key, error = %failure.error, "joining failed");
         match failure.member_id {
             Some(member_id) => group.member_id = member_id,
             None => {
@@ -286,7 +286,7 @@ impl Consumer {
         group.heartbeat = Some(task.abort_handle());
         let cooperative = group.cooperative;
         tracing::info!(
-            group = group.client.group_id,
+            group = group.client.key,
             generation = group.generation,
             assignor = joined.assignor.name(),
             partitions = joined.partitions.len(),

@@ -7,6 +7,7 @@
 mod drain;
 mod fates;
 mod split;
+mod transactional;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use super::murmur2::partition_for_key;
 use super::partitioner::{RoundRobin, Sticky};
 use super::record::ProducerRecord;
 use super::sequences::Sequences;
+use super::transactions::Transactions;
 use crate::cluster::ClusterMetadata;
 use crate::config::{PartitionerClass, ProducerConfig};
 use crate::error::{Error, Result};
@@ -87,6 +89,8 @@ pub(super) struct Accumulator {
     nodes: HashMap<NodeId, (Instant, Instant)>,
     drained_to: HashMap<NodeId, TopicPartition>,
     pub sequences: Sequences,
+    /// Where the producer has a transactional id.
+    pub transactions: Option<Transactions>,
 }
 
 /// What came of handing in a record.
@@ -115,6 +119,7 @@ impl Accumulator {
             nodes: HashMap::new(),
             drained_to: HashMap::new(),
             sequences: Sequences::default(),
+            transactions: None,
         }
     }
 
@@ -149,6 +154,9 @@ impl Accumulator {
         if self.closing {
             return Err(Error::Closed("Cannot perform operation after producer has been closed".into()));
         }
+        if let Some(transactions) = &mut self.transactions {
+            transactions.check_send(&record.topic)?;
+        }
         let decided = chosen.or_else(|| self.decide(record, metadata));
         let index = match decided {
             Some(index) => index,
@@ -159,6 +167,9 @@ impl Accumulator {
         let Some((completion, at)) = self.append_to(now, &partition, record, timestamp)? else {
             return Ok(Append::Full);
         };
+        if let Some(transactions) = &mut self.transactions {
+            transactions.add_partition(&partition);
+        }
         let queue = self.queues.get(&partition);
         let full =
             queue.is_some_and(|queue| queue.len() > 1) || self.last(&partition).is_some_and(Batch::is_full);
@@ -223,6 +234,7 @@ impl Accumulator {
             ..Default::default()
         };
         let mut batch = Batch::new(partition.clone(), options, memory, now);
+        batch.transactional = self.transactions.is_some();
         let place = append_record(&mut batch, timestamp, key, value, &headers)?;
         self.free -= memory;
         let id = self.insert(batch);

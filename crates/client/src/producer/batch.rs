@@ -26,6 +26,8 @@ pub(super) struct Batch {
     /// What it takes of `buffer.memory`.
     pub memory: usize,
     pub numbered: Option<(Identity, i32)>,
+    /// Whether it is part of a transaction.
+    pub transactional: bool,
     /// The leader's epoch at the last attempt: a newer leader is tried at once.
     pub leader_epoch: LeaderEpoch,
     /// Whether a request with it is unanswered.
@@ -54,6 +56,7 @@ impl Batch {
             count: 0,
             memory,
             numbered: None,
+            transactional: false,
             leader_epoch: LeaderEpoch::NONE,
             sent: false,
         }
@@ -80,9 +83,11 @@ impl Batch {
         self.numbered = Some((identity, sequence));
         match &mut self.contents {
             Contents::Open(builder) => {
-                builder.set_producer_state(identity.id, identity.epoch, sequence, false);
+                builder.set_producer_state(identity.id, identity.epoch, sequence, self.transactional);
             }
-            Contents::Sealed(batch) => batch.set_producer_state(identity.id, identity.epoch, sequence, false),
+            Contents::Sealed(batch) => {
+                batch.set_producer_state(identity.id, identity.epoch, sequence, self.transactional);
+            }
             Contents::Building => {}
         }
     }

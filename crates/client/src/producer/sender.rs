@@ -8,25 +8,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use model::{LeaderEpoch, NodeId, Offset, ProducerEpoch, ProducerId, Timestamp, TopicPartition, Uuid};
-use protocol::produce_request::{PartitionProduceData, TopicProduceData};
+use model::{NodeId, Offset, ProducerEpoch, ProducerId, Timestamp, TopicPartition, Uuid};
 use protocol::produce_response::{NodeEndpoint, PartitionProduceResponse};
-use protocol::{ErrorCode, InitProducerIdRequest, ProduceRequest, ProduceResponse, Records};
+use protocol::{ErrorCode, InitProducerIdRequest, ProduceRequest, ProduceResponse};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::Shared;
+use super::accumulator::Accumulator;
 use super::batch::{BatchId, Drained, Work};
 use super::delivery::Fate;
+use super::produce_request::{ID_VERSION, leader_of, request};
 use super::sequences::Identity;
+use super::transactions::{Answer, Coordinators, Request, perform};
 use crate::chance;
 use crate::cluster::{Broker, ClusterMetadata, LeaderAndEpoch, Purpose};
 use crate::config::Acks;
 use crate::connection::Connection;
 use crate::error::{Error, Result};
-
-/// From this version on a produce request names topics by id.
-const ID_VERSION: i16 = 13;
 
 pub(super) struct Sender {
     shared: Arc<Shared>,
@@ -36,6 +35,8 @@ pub(super) struct Sender {
     /// Nodes that asked us to wait. Kafka: KIP-219.
     throttled: HashMap<NodeId, Instant>,
     identity: IdentityRequest,
+    coordinators: Option<Arc<Coordinators>>,
+    closing_since: Option<Instant>,
 }
 
 /// Where asking for a producer id stands.
@@ -50,11 +51,17 @@ enum Event {
     Connected(NodeId, Result<()>),
     Answered(NodeId, Vec<(BatchId, TopicPartition)>, Result<ProduceResponse>),
     Identity(Result<Identity>),
+    Asked(Request, Result<Answer>),
 }
 
 impl Sender {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
+        let coordinators = shared.config.transactional_id.as_ref().map(|id| {
+            Arc::new(Coordinators::new(shared.cluster.clone(), id, shared.config.transaction_timeout))
+        });
         Self {
+            coordinators,
+            closing_since: None,
             shared,
             tasks: JoinSet::new(),
             in_flight: HashMap::new(),
@@ -70,7 +77,7 @@ impl Sender {
         let mut view = shared.cluster.subscribe();
         loop {
             let next = self.step();
-            if shared.with(|accumulator| accumulator.is_closing() && accumulator.is_empty()) {
+            if self.is_finished() {
                 return;
             }
             let next = next.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
@@ -100,8 +107,30 @@ impl Sender {
                 self.shared.memory.notify_waiters();
             }
             Ok(Event::Identity(result)) => self.take_identity(result),
+            Ok(Event::Asked(request, answer)) => {
+                let now = std::time::Instant::now();
+                self.shared.with(|accumulator| accumulator.answered(now, request, answer));
+            }
             Err(error) => tracing::error!(%error, "a task of the producer failed"),
         }
+    }
+
+    /// A transaction that cannot be aborted is left to the coordinator, which aborts it after `transaction.timeout.ms`.
+    fn is_finished(&mut self) -> bool {
+        let shared = &self.shared;
+        let feature = shared.transaction_version();
+        if shared.with(|accumulator| accumulator.is_finished(feature)) {
+            return true;
+        }
+        if !shared.with(|accumulator| accumulator.is_closing()) {
+            return false;
+        }
+        let since = *self.closing_since.get_or_insert_with(Instant::now);
+        let patience = shared.config.transaction_timeout.max(shared.config.delivery_timeout);
+        if since.elapsed() > patience {
+            shared.with(Accumulator::close_transactions);
+        }
+        false
     }
 
     fn connection_failed(&self, error: &Error) {
@@ -120,6 +149,7 @@ impl Sender {
         if wanted {
             self.ask_for_identity();
         }
+        self.ask_coordinators(now);
         let metadata = shared.cluster.metadata();
         let missing = RefCell::new(BTreeSet::new());
         let (in_flight, throttled) = (&self.in_flight, &self.throttled);
@@ -148,9 +178,22 @@ impl Sender {
             });
         }
         self.throttled.retain(|_, until| *until > Instant::now());
-        let times =
-            [ready.next.map(Instant::from_std), expiry.map(Instant::from_std), self.identity.not_before];
-        times.into_iter().flatten().chain(self.throttled.values().copied()).min()
+        let asked = shared.with(|accumulator| accumulator.next_request_time());
+        let times = [ready.next, expiry, asked.filter(|at| *at > now)].map(|at| at.map(Instant::from_std));
+        let times = times.into_iter().chain([self.identity.not_before]);
+        times.flatten().chain(self.throttled.values().copied()).min()
+    }
+
+    fn ask_coordinators(&mut self, now: std::time::Instant) {
+        let Some(coordinators) = &self.coordinators else { return };
+        while let Some(request) = self.shared.with(|accumulator| accumulator.next_request(now)) {
+            let coordinators = Arc::clone(coordinators);
+            self.tasks.spawn(async move {
+                let answer = perform(&coordinators, request.step.clone()).await;
+                Event::Asked(request, answer)
+            });
+        }
+        self.shared.memory.notify_waiters();
     }
 
     fn connect(&mut self, node: NodeId) {
@@ -211,11 +254,13 @@ impl Sender {
         let sent: Vec<_> = batches.iter().map(|(id, partition, _)| (*id, partition.clone())).collect();
         let all_ids_known = sent.iter().all(|(_, partition)| metadata.topic_id(&partition.topic).is_some());
         let cap = if all_ids_known { i16::MAX } else { ID_VERSION - 1 };
+        let cap = cap.min(self.shared.with(|accumulator| accumulator.produce_cap()));
         let version = match connection.version_at_most::<ProduceRequest>(cap) {
             Ok(version) => version,
             Err(error) => return self.failed(&sent, &error),
         };
-        let request = request(batches, metadata, version, config.acks, config.client.request_timeout);
+        let mut request = request(batches, metadata, version, config.acks, config.client.request_timeout);
+        request.transactional_id = config.transactional_id.clone();
         if config.acks == Acks::None {
             let result = connection.send_without_answer(&request, version);
             return self.sent_blindly(&sent, result);
@@ -335,7 +380,8 @@ impl Sender {
             return shared.with(|accumulator| accumulator.retry(id, now));
         }
         let error = Error::Broker { code, message: answer.error_message };
-        if matches!(code, ErrorCode::CLUSTER_AUTHORIZATION_FAILED | ErrorCode::PRODUCER_FENCED) {
+        let fatal = matches!(code, ErrorCode::CLUSTER_AUTHORIZATION_FAILED | ErrorCode::PRODUCER_FENCED);
+        if fatal && shared.config.transactional_id.is_none() {
             *shared.fatal.lock().expect("no holder panics") = Some(error.clone());
         }
         let records = answer.record_errors.into_iter();
@@ -390,47 +436,5 @@ impl Sender {
                 self.shared.memory.notify_waiters();
             }
         }
-    }
-}
-
-fn leader_of(
-    name: &TopicPartition,
-    answer: &PartitionProduceResponse,
-) -> Option<(TopicPartition, LeaderAndEpoch)> {
-    let known = answer.current_leader.leader_id >= 0 && answer.current_leader.leader_epoch >= 0;
-    let leader = Some(NodeId(answer.current_leader.leader_id));
-    let epoch = LeaderEpoch(answer.current_leader.leader_epoch);
-    known.then(|| (name.clone(), LeaderAndEpoch { leader, epoch }))
-}
-
-fn request(
-    batches: Vec<(BatchId, TopicPartition, Bytes)>,
-    metadata: &ClusterMetadata,
-    version: i16,
-    acks: Acks,
-    timeout: Duration,
-) -> ProduceRequest {
-    let mut topics: BTreeMap<Arc<str>, Vec<PartitionProduceData>> = BTreeMap::new();
-    for (_, partition, bytes) in batches {
-        let data = PartitionProduceData {
-            index: partition.partition,
-            records: Some(Records::Bytes(bytes)),
-            ..Default::default()
-        };
-        topics.entry(partition.topic).or_default().push(data);
-    }
-    let by_id = version >= ID_VERSION;
-    let topic = |(name, partition_data): (Arc<str>, Vec<PartitionProduceData>)| TopicProduceData {
-        topic_id: metadata.topic_id(&name).filter(|_| by_id).unwrap_or(Uuid::ZERO),
-        name: if by_id { String::new() } else { name.to_string() },
-        partition_data,
-        ..Default::default()
-    };
-    ProduceRequest {
-        transactional_id: None,
-        acks: acks.id(),
-        timeout_ms: i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX),
-        topic_data: topics.into_iter().map(topic).collect(),
-        ..Default::default()
     }
 }

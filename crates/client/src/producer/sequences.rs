@@ -1,4 +1,4 @@
-//! Numbering batches so that brokers write each once and in order. Kafka: `TransactionManager`, for a producer without transactions.
+//! Numbering batches so that brokers write each once and in order. Kafka: `TransactionManager`, `TxnPartitionMap`.
 //!
 //! Invariants: per partition, sequences of one epoch run without a gap; while it is unknown whether a batch was
 //! written, no new number is given out, and if that cannot be told the epoch is raised and numbers start at 0.
@@ -44,6 +44,16 @@ impl Sequences {
 
     pub(super) fn take_identity(&mut self, identity: Identity) {
         self.identity = Some(identity);
+    }
+
+    /// Takes an identity with which the numbers of every partition start at 0.
+    pub(super) fn start_anew(&mut self, identity: Identity) {
+        *self = Self { identity: Some(identity), ..Self::default() };
+    }
+
+    /// Whether a partition's numbers would have to start anew because a batch's fate stayed unknown; it is told once.
+    pub(super) fn take_lost(&mut self) -> bool {
+        !std::mem::take(&mut self.restart).is_empty()
     }
 
     /// The number for a batch of `count` records, which is in flight from now on.

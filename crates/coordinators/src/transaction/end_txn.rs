@@ -40,6 +40,8 @@ impl TransactionMachine {
         let verdict = match self.get(transactional_id) {
             _ if transactional_id.is_empty() => Err(ErrorCode::INVALID_REQUEST),
             None => Err(ErrorCode::INVALID_PRODUCER_ID_MAPPING),
+            // Whose call this is can only be told when the end before is done.
+            Some(metadata) if metadata.state.is_prepared() => Err(ErrorCode::CONCURRENT_TRANSACTIONS),
             Some(metadata) if client_version.bumps_epoch() => {
                 end_at_level_2(metadata, producer, commit).map(|end| (metadata, end))
             }
@@ -80,9 +82,6 @@ fn end_at_level_1(
         (TransactionState::CompleteCommit, true) | (TransactionState::CompleteAbort, false) => {
             Ok(End::Repeat)
         }
-        (TransactionState::PrepareCommit, true) | (TransactionState::PrepareAbort, false) => {
-            Err(ErrorCode::CONCURRENT_TRANSACTIONS)
-        }
         _ => Err(ErrorCode::INVALID_TXN_STATE),
     }
 }
@@ -103,7 +102,6 @@ fn end_at_level_2(
     }
     let retry = retry_after_bump || retry_after_rotation;
     let valid = match metadata.state {
-        TransactionState::PrepareCommit | TransactionState::PrepareAbort => retry_after_bump,
         TransactionState::CompleteCommit | TransactionState::CompleteAbort => {
             retry || producer.epoch == current.epoch
         }
@@ -123,9 +121,6 @@ fn end_at_level_2(
             false,
             false,
         ) => Ok(End::Decide),
-        (TransactionState::PrepareCommit, true, _) | (TransactionState::PrepareAbort, false, _) => {
-            Err(ErrorCode::CONCURRENT_TRANSACTIONS)
-        }
         _ => Err(ErrorCode::INVALID_TXN_STATE),
     }
 }

@@ -61,10 +61,9 @@ impl TransactionMachine {
         transactional_id: &str,
         metadata: &TransactionMetadata,
     ) -> Decision {
-        self.prepare(
-            transactional_id,
-            metadata.fenced().prepared(false, self.level, ProducerId::NONE, now.wall),
-        )
+        // At level 2 the end itself raises the epoch.
+        let fenced = if self.level.bumps_epoch() { metadata.clone() } else { metadata.fenced() };
+        self.prepare(transactional_id, fenced.prepared(false, self.level, ProducerId::NONE, now.wall))
     }
 }
 

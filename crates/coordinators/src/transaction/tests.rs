@@ -210,7 +210,7 @@ fn a_new_incarnation_fences_the_old_one_and_aborts_its_transaction() {
     assert_eq!(bench.add(old, TV2), Err(ErrorCode::PRODUCER_FENCED));
     bench.write_markers();
     let new = bench.init(None).expect("the old transaction is gone");
-    assert!(new.epoch > bumped(old).epoch, "{new:?}");
+    assert_eq!(new, bumped(bumped(old)), "one epoch for the abort, one for the new incarnation");
     assert_eq!(bench.end(old, true, TV2), Err(ErrorCode::PRODUCER_FENCED));
 }
 
@@ -257,7 +257,21 @@ fn an_overdue_transaction_is_aborted_and_its_producer_fenced() {
     let outcome = bench.machine.handle_timeout(bench.now());
     bench.act(outcome);
     assert_eq!(bench.state(), TransactionState::PrepareAbort);
-    assert_eq!(bench.end(producer, true, TV2), Err(ErrorCode::PRODUCER_FENCED));
+    assert_eq!(bench.end(producer, true, TV2), Err(ErrorCode::CONCURRENT_TRANSACTIONS));
+    bench.write_markers();
+    assert_eq!(bench.end(producer, true, TV2), Err(ErrorCode::INVALID_TXN_STATE));
+    assert_eq!(bench.end(producer, false, TV2), Ok(bumped(producer)), "it may go on after an abort");
+}
+
+#[test]
+fn an_end_waits_for_the_markers_of_the_transaction_before() {
+    let mut bench = Bench::new(TV2);
+    let producer = bench.init(None).expect("a new id");
+    bench.add(producer, TV2).expect("the producer is current");
+    let next = bench.end(producer, true, TV2).expect("it commits");
+    assert_eq!(bench.end(next, false, TV2), Err(ErrorCode::CONCURRENT_TRANSACTIONS));
+    bench.write_markers();
+    assert_eq!(bench.end(next, false, TV2), Ok(bumped(next)), "no partition was added");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `kafka-producer-perf-test`: sends records as fast as asked for and tells how long they took.
 //!
-//! Not yet: `--transactional-id`, `--transaction-duration-ms` and `--print-metrics`, which the client has no part for.
+//! Not yet: `--print-metrics`, which the client has no part for.
 //!
 //! Kafka: `ProducerPerformance`.
 
@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use crate::Failure;
 use crate::arguments::Arity::{Flag, Many, One};
 use crate::arguments::{Arguments, Syntax, arg};
+use crate::commands::storage::random_uuid;
 use crate::progress::Progress;
 use crate::session::{block_on, client_config, failed};
 
@@ -49,6 +50,9 @@ const SYNTAX: Syntax = Syntax {
     commands: &[],
 };
 
+/// How long a transaction lasts if that is not said.
+const DEFAULT_TRANSACTION_MS: i64 = 3000;
+
 /// What records are made of.
 enum Payload {
     Random(usize),
@@ -64,6 +68,8 @@ struct Plan {
     warmup: u64,
     interval: Duration,
     payload: Payload,
+    /// How long each transaction takes records, where there are transactions.
+    transactions: Option<Duration>,
 }
 
 /// Runs the tool.
@@ -72,13 +78,12 @@ pub fn run(args: &[String], out: &mut dyn Write) -> Result<(), Failure> {
         return Arguments::parse(&SYNTAX, &["--help".to_owned()]).map(|_| ());
     }
     let args = Arguments::parse(&SYNTAX, args)?;
-    for unsupported in ["--transactional-id", "--transaction-duration-ms", "--print-metrics"] {
-        if args.has(unsupported) {
-            return Err(Failure::message(format!("{unsupported} is not supported yet.")));
-        }
+    if args.has("--print-metrics") {
+        return Err(Failure::message("--print-metrics is not supported yet."));
     }
-    let config = producer_config(&args)?;
-    let plan = plan(&args, out)?;
+    let mut config = producer_config(&args)?;
+    let transactions = transactions(&args, &mut config)?;
+    let plan = Plan { transactions, ..plan(&args, out)? };
     if plan.warmup > 0 {
         writeln!(
             out,
@@ -129,7 +134,28 @@ fn plan(args: &Arguments, out: &mut dyn Write) -> Result<Plan, Failure> {
         warmup,
         interval: Duration::from_millis(number(args, "--reporting-interval", "Long")?.unwrap_or(5000)),
         payload,
+        transactions: None,
     })
+}
+
+/// Whether to send within transactions, and how long each takes records.
+fn transactions(args: &Arguments, config: &mut ConfigMap) -> Result<Option<Duration>, Failure> {
+    let duration = number::<i64>(args, "--transaction-duration-ms", "Long")?;
+    if duration.is_some_and(|duration| duration <= 0) {
+        let text = "--transaction-duration-ms should be greater than zero.";
+        return Err(Failure::message(format!("{}{}: error: {text}", SYNTAX.usage(), SYNTAX.program)));
+    }
+    let given = args.value("--transactional-id");
+    if duration.is_none() && given.is_none() && !config.contains_key("transactional.id") {
+        return Ok(None);
+    }
+    if let Some(id) = given {
+        config.insert("transactional.id".into(), id.into());
+    }
+    if !config.contains_key("transactional.id") {
+        config.insert("transactional.id".into(), format!("performance-producer-{}", random_uuid()?));
+    }
+    Ok(Some(Duration::from_millis(duration.unwrap_or(DEFAULT_TRANSACTION_MS) as u64)))
 }
 
 fn read_payloads(path: &str, delimiter: &str, out: &mut dyn Write) -> Result<Vec<Bytes>, Failure> {
@@ -189,10 +215,18 @@ async fn send(config: &ConfigMap, plan: &Plan) -> Result<(Option<Statistics>, St
             }
         }
     });
+    if plan.transactions.is_some() {
+        producer.init_transactions().await.map_err(failed)?;
+    }
+    let mut transaction = None;
     let progress = Progress::new(plan.count, "records");
     let start = Instant::now();
     let mut random = Random::new();
     for index in 0..plan.count {
+        if plan.transactions.is_some() && transaction.is_none() {
+            producer.begin_transaction().map_err(failed)?;
+            transaction = Some(Instant::now());
+        }
         let value = random.payload(&plan.payload, index);
         let size = value.len();
         if let Some(steady) = steady.as_ref().filter(|_| index == plan.warmup) {
@@ -206,6 +240,11 @@ async fn send(config: &ConfigMap, plan: &Plan) -> Result<(Option<Statistics>, St
             }
             Err(error) => eprintln!("{error}"),
         }
+        let lasted = transaction.map(|since| sent.duration_since(since));
+        if lasted.zip(plan.transactions).is_some_and(|(lasted, duration)| lasted >= duration) {
+            producer.commit_transaction().await.map_err(failed)?;
+            transaction = None;
+        }
         progress.set(index + 1);
         if plan.per_second > 0.0 {
             let due = start + Duration::from_secs_f64((index + 1) as f64 / plan.per_second);
@@ -213,6 +252,9 @@ async fn send(config: &ConfigMap, plan: &Plan) -> Result<(Option<Statistics>, St
                 tokio::time::sleep_until(due.into()).await;
             }
         }
+    }
+    if transaction.is_some() {
+        producer.commit_transaction().await.map_err(failed)?;
     }
     producer.flush().await;
     drop(sender);

@@ -8,6 +8,7 @@ use model::{NodeId, TopicPartition};
 use records::{Codec, RecordBatch};
 
 use super::super::batch::{Batch, BatchId, Contents, Drained, Work};
+use super::super::transactions::Transactions;
 use super::Accumulator;
 use crate::cluster::ClusterMetadata;
 
@@ -35,7 +36,8 @@ impl Accumulator {
         can_send: impl Fn(NodeId) -> bool,
     ) -> Ready {
         let mut ready = Ready::default();
-        let hurry = self.starving > 0 || self.flushing > 0 || self.closing;
+        let completing = self.transactions.as_ref().is_some_and(Transactions::is_completing);
+        let hurry = self.starving > 0 || self.flushing > 0 || self.closing || completing;
         let mut load: BTreeMap<&Arc<str>, Vec<(i32, usize)>> = BTreeMap::new();
         for (partition, queue) in &self.queues {
             let leader = metadata.leader(partition);
@@ -151,6 +153,10 @@ impl Accumulator {
     fn must_wait(&self, id: BatchId, batch: &Batch) -> bool {
         if !self.limits.idempotent {
             return false;
+        }
+        let outside = |transactions: &Transactions| !transactions.may_send_to(&batch.partition);
+        if self.transactions.as_ref().is_some_and(outside) {
+            return true;
         }
         match batch.numbered {
             Some(_) => !self.sequences.is_first(&batch.partition, id),

@@ -28,6 +28,11 @@ impl Accumulator {
     /// The batch will not be written. `certain`: it surely was not, so that later numbers move up.
     pub(in crate::producer) fn fail(&mut self, id: BatchId, fate: Fate, certain: bool) {
         let Some(batch) = self.remove(id) else { return };
+        if let (Some(transactions), Fate::Failed(error) | Fate::Invalid { error, .. }) =
+            (&mut self.transactions, &fate)
+        {
+            transactions.record_failed(error);
+        }
         if let Some((identity, sequence)) = batch.numbered {
             if certain {
                 for (other, number) in self.sequences.close_gap(&batch.partition, sequence, batch.count) {
@@ -67,6 +72,12 @@ impl Accumulator {
         }
         let Some((identity, sequence)) = batch.numbered else { return retriable };
         match code {
+            // A transaction is aborted rather than numbered anew, unless the batch only came before an earlier one.
+            Some(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER) if self.transactions.is_some() => {
+                !self.sequences.is_unresolved(&batch.partition)
+                    && !self.sequences.is_next(&batch.partition, sequence)
+            }
+            _ if self.transactions.is_some() => retriable,
             Some(
                 ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER
                 | ErrorCode::UNKNOWN_PRODUCER_ID
@@ -146,6 +157,12 @@ impl Accumulator {
             return false;
         }
         self.sequences.resolve();
+        if let Some(transactions) = &mut self.transactions {
+            if self.sequences.take_lost() {
+                transactions.records_unresolved();
+            }
+            return false;
+        }
         let mut renumber = self.sequences.bump();
         renumber.extend(self.sequences.restart_after_reset());
         for (id, identity, _) in renumber {

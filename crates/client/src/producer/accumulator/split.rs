@@ -33,6 +33,7 @@ impl Accumulator {
             part.count = count;
             part.contents = Contents::Open(builder);
             part.last_attempt = now;
+            part.transactional = batch.transactional;
             children.push((first, Arc::clone(&part.completion)));
             if let Some((identity, sequence)) = batch.numbered {
                 part.set_number(identity, records::increment_sequence(sequence, first));

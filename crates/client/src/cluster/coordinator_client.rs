@@ -1,4 +1,4 @@
-//! Requests to a group's coordinator, wherever it is.
+//! Requests to the coordinator of a group or of a transactional id, wherever it is.
 //!
 //! Invariant: a coordinator that cannot be reached or says that it is none is looked up again before the next request.
 
@@ -8,19 +8,21 @@ use std::time::Duration;
 use model::NodeId;
 use protocol::{ErrorCode, Request};
 
-use crate::cluster::{Cluster, CoordinatorKind, Purpose};
+use super::{Cluster, CoordinatorKind, Purpose};
 use crate::error::{Error, Result};
 
 #[derive(Debug)]
-pub(super) struct GroupClient {
+pub(crate) struct CoordinatorClient {
     pub cluster: Cluster,
-    pub group_id: String,
+    kind: CoordinatorKind,
+    /// The group, or the transactional id.
+    pub key: String,
     coordinator: Mutex<Option<NodeId>>,
 }
 
-impl GroupClient {
-    pub(super) fn new(cluster: Cluster, group_id: String) -> Self {
-        Self { cluster, group_id, coordinator: Mutex::new(None) }
+impl CoordinatorClient {
+    pub(crate) fn new(cluster: Cluster, kind: CoordinatorKind, key: String) -> Self {
+        Self { cluster, kind, key, coordinator: Mutex::new(None) }
     }
 
     async fn coordinator(&self) -> Result<NodeId> {
@@ -28,28 +30,38 @@ impl GroupClient {
         if let Some(node) = known {
             return Ok(node);
         }
-        let node = self.cluster.find_coordinator(CoordinatorKind::Group, &self.group_id).await?;
+        let node = self.cluster.find_coordinator(self.kind, &self.key).await?;
         *self.coordinator.lock().expect("no holder panics") = Some(node);
         Ok(node)
     }
 
     /// Looks the coordinator up again before the next request.
-    pub(super) fn forget(&self) {
+    pub(crate) fn forget(&self) {
         *self.coordinator.lock().expect("no holder panics") = None;
     }
 
     /// Sends what `make` makes for the version, which is at most `cap`; waits for the answer up to `timeout`.
-    pub(super) async fn send<R: Request + 'static>(
+    pub(crate) async fn send<R: Request + 'static>(
         &self,
         cap: i16,
         timeout: Duration,
         make: impl FnOnce(i16) -> R,
     ) -> Result<R::Response> {
+        self.try_send(cap, timeout, |version| Ok(make(version))).await
+    }
+
+    /// As [`CoordinatorClient::send`]; where `make` fails nothing is sent.
+    pub(crate) async fn try_send<R: Request + 'static>(
+        &self,
+        cap: i16,
+        timeout: Duration,
+        make: impl FnOnce(i16) -> Result<R>,
+    ) -> Result<R::Response> {
         let sent = async {
             let node = self.coordinator().await?;
             let connection = self.cluster.connection(node, Purpose::Coordinator).await?;
             let version = connection.version_at_most::<R>(cap)?;
-            connection.begin(&make(version), version, timeout)?.await
+            connection.begin(&make(version)?, version, timeout)?.await
         };
         let answer = sent.await;
         if answer.as_ref().is_err_and(|error| matches!(error, Error::Disconnected(_))) {
@@ -59,13 +71,13 @@ impl GroupClient {
     }
 
     /// Looks the coordinator up again if `code` says that it is another.
-    pub(super) fn note(&self, code: ErrorCode) {
+    pub(crate) fn note(&self, code: ErrorCode) {
         if matches!(code, ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_NOT_AVAILABLE) {
             self.forget();
         }
     }
 
-    pub(super) fn request_timeout(&self) -> Duration {
+    pub(crate) fn request_timeout(&self) -> Duration {
         self.cluster.settings().request_timeout
     }
 }

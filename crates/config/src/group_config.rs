@@ -4,9 +4,9 @@
 mod tests;
 
 use crate::Importance::Medium;
-use crate::{BrokerConfig, ConfigError, ConfigMap, Key, KeyType, Validator, Values};
+use crate::{BrokerConfig, ConfigError, ConfigMap, Key, Validator, Values};
 
-/// The group keys of Apache Kafka, and those that its 4.4 added, by name.
+/// The group keys of Apache Kafka 4.3, by name. Those that 4.4 added stand for what is not served.
 pub const GROUP_KEYS: &[Key] = &[
     Key::int(
         "consumer.assignment.interval.ms",
@@ -15,12 +15,6 @@ pub const GROUP_KEYS: &[Key] = &[
         "How far apart two assignments of a consumer group are at least.",
     )
     .at_least(0),
-    Key::boolean(
-        "consumer.assignor.offload.enable",
-        "true",
-        Medium,
-        "Whether the assignor of a consumer group runs beside the coordinator.",
-    ),
     Key::int(
         "consumer.heartbeat.interval.ms",
         "5000",
@@ -35,18 +29,6 @@ pub const GROUP_KEYS: &[Key] = &[
         "How long a member of the consumer group may be silent.",
     )
     .at_least(1),
-    Key::boolean(
-        "errors.deadletterqueue.copy.record.enable",
-        "false",
-        Medium,
-        "Whether a record that could not be processed is copied whole, with key and value.",
-    ),
-    Key::string(
-        "errors.deadletterqueue.topic.name",
-        "",
-        Medium,
-        "The topic for records that could not be processed; empty for none.",
-    ),
     Key::int(
         "share.assignment.interval.ms",
         "1000",
@@ -54,12 +36,6 @@ pub const GROUP_KEYS: &[Key] = &[
         "How far apart two assignments of a share group are at least.",
     )
     .at_least(0),
-    Key::boolean(
-        "share.assignor.offload.enable",
-        "true",
-        Medium,
-        "Whether the assignor of a share group runs beside the coordinator.",
-    ),
     Key::string(
         "share.auto.offset.reset",
         "latest",
@@ -115,13 +91,6 @@ pub const GROUP_KEYS: &[Key] = &[
         "How long a member of the share group may be silent.",
     )
     .at_least(1),
-    Key::long(
-        "streams.acceptable.recovery.lag",
-        "10000",
-        Medium,
-        "How many records a task's copy may lag to count as caught up.",
-    )
-    .at_least(0),
     Key::int(
         "streams.assignment.interval.ms",
         "1000",
@@ -129,18 +98,6 @@ pub const GROUP_KEYS: &[Key] = &[
         "How far apart two assignments of a streams group are at least.",
     )
     .at_least(0),
-    Key::nullable(
-        "streams.assignor.name",
-        KeyType::String,
-        Medium,
-        "The assignor of the streams group; unset, the broker's.",
-    ),
-    Key::boolean(
-        "streams.assignor.offload.enable",
-        "true",
-        Medium,
-        "Whether the assignor of a streams group runs beside the coordinator.",
-    ),
     Key::int(
         "streams.heartbeat.interval.ms",
         "5000",
@@ -157,26 +114,11 @@ pub const GROUP_KEYS: &[Key] = &[
     .at_least(0),
     Key::int("streams.num.standby.replicas", "0", Medium, "How many standby replicas each task has.")
         .at_least(0),
-    Key::int("streams.num.warmup.replicas", "2", Medium, "How many replicas at most are warmed up at once.")
-        .at_least(0),
-    Key::list(
-        "streams.rack.aware.assignment.tags",
-        "",
-        Medium,
-        "The tags by which standby replicas are spread.",
-    ),
     Key::int(
         "streams.session.timeout.ms",
         "45000",
         Medium,
         "How long a member of the streams group may be silent.",
-    )
-    .at_least(1),
-    Key::int(
-        "streams.task.offset.interval.ms",
-        "60000",
-        Medium,
-        "How often members tell how far their tasks are.",
     )
     .at_least(1),
 ];

@@ -3,7 +3,7 @@
 //! Values of broker keys are checked by the broker that takes the request, which knows its own state; values of topic
 //! keys are checked here. Authorization is the broker's too: it leaves out what may not be altered.
 //!
-//! Not yet: BROKER_LOGGER, `alter.config.policy.class.name`.
+//! Not yet: `alter.config.policy.class.name`.
 //!
 //! Kafka: `ConfigurationControlManager`, `ControllerConfigurationValidator`, `ConfigAdminManager.preprocess`.
 

@@ -6,13 +6,14 @@ use std::time::Duration;
 use machine::{Instant, Machine, Now, Outcome, Ticket};
 use metadata::{BrokerRegistration, MetadataImage, MetadataProvenance, ReplayError};
 use model::{NodeId, Offset};
-use protocol::{MetadataRecord, NoOpRecord, ResponseBody};
+use protocol::{ErrorCode, MetadataRecord, NoOpRecord, ResponseBody};
+use quota::MutationQuota;
 
 use crate::heartbeats::Heartbeats;
 use crate::random::Random;
 use crate::replica_index::ReplicaIndex;
 use crate::requests::Decision;
-use crate::{ControllerConfig, ControllerRequest};
+use crate::{ApiError, ControllerConfig, ControllerRequest};
 
 /// The most partition elections that one timer does. Kafka: `ReplicationControlManager.maxElectionsPerImbalance`.
 const MAX_ELECTIONS_PER_IMBALANCE: usize = 1000;
@@ -30,6 +31,8 @@ pub struct Controller {
     pub(crate) random: Random,
     /// The offset of the record that is appended, or replayed, next.
     pub(crate) next_offset: Offset,
+    /// What the request that is decided on counts against, and since when.
+    quota: Option<(MutationQuota, Instant)>,
     /// Where each broker's registration stands in the log.
     pub(crate) registration_offsets: BTreeMap<NodeId, Offset>,
     next_no_op: Option<Instant>,
@@ -49,6 +52,7 @@ impl Controller {
             image: MetadataImage::default(),
             index: ReplicaIndex::default(),
             next_offset: Offset(0),
+            quota: None,
             registration_offsets: BTreeMap::new(),
             next_no_op: None,
             next_imbalance_check: None,
@@ -107,9 +111,13 @@ impl Controller {
     fn decide(&mut self, now: Now, request: ControllerRequest) -> Decision {
         match request {
             ControllerRequest::AllocateProducerIds(request) => self.allocate_producer_ids(&request),
+            ControllerRequest::AlterClientQuotas(request) => self.alter_client_quotas(&request),
             ControllerRequest::AlterConfigs(request) => self.alter_configs(&request),
             ControllerRequest::AlterPartition(request) => self.alter_partition(&request),
             ControllerRequest::AlterPartitionReassignments(request) => self.alter_reassignments(&request),
+            ControllerRequest::AlterUserScramCredentials(request) => {
+                self.alter_user_scram_credentials(&request)
+            }
             ControllerRequest::AssignReplicasToDirs(request) => self.assign_replicas_to_dirs(&request),
             ControllerRequest::BrokerHeartbeat(request) => self.broker_heartbeat(now, &request),
             ControllerRequest::BrokerRegistration(request) => self.register_broker(now, &request),
@@ -122,6 +130,23 @@ impl Controller {
             ControllerRequest::ListPartitionReassignments(request) => self.list_reassignments(&request),
             ControllerRequest::UnregisterBroker(request) => self.unregister_broker(&request),
             ControllerRequest::UpdateFeatures(request) => self.update_features(&request),
+            ControllerRequest::Limited(request, quota) => {
+                self.quota = Some((quota, now.monotonic));
+                let decision = self.decide(now, *request);
+                self.quota = None;
+                decision
+            }
+        }
+    }
+
+    /// Counts partitions that are created or deleted against the client's quota.
+    /// Kafka: `ControllerRequestContext.applyPartitionChangeQuota`.
+    pub(crate) fn charge(&self, partitions: usize) -> Result<(), ApiError> {
+        match &self.quota {
+            Some((quota, now)) if !quota.record(partitions, *now) => {
+                Err(ErrorCode::THROTTLING_QUOTA_EXCEEDED.into())
+            }
+            _ => Ok(()),
         }
     }
 

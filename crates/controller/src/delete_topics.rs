@@ -79,11 +79,16 @@ impl Controller {
                 Some(id) => drop(deleted.insert(id, name)),
             }
         }
-        let records = deleted.keys().map(|id| {
-            MetadataRecord::RemoveTopicRecord(RemoveTopicRecord { topic_id: *id, ..Default::default() })
-        });
-        let records = records.collect();
-        results.extend(deleted.into_iter().map(|(id, name)| result(Some(name), id, Ok(()))));
+        let mut records = Vec::new();
+        for (id, name) in deleted {
+            let partitions = self.image.topics().by_id(id).map_or(0, |topic| topic.partition_count());
+            let allowed = self.charge(usize::try_from(partitions).unwrap_or(0));
+            if allowed.is_ok() {
+                let record = RemoveTopicRecord { topic_id: id, ..Default::default() };
+                records.push(MetadataRecord::RemoveTopicRecord(record));
+            }
+            results.push(result(Some(name), id, allowed));
+        }
         records
     }
 }

@@ -7,14 +7,15 @@
 //! - a decision reads the image and returns records; it never changes the image
 //! - what a request asks of several things fails or succeeds for each of them alone, as in Kafka
 //!
-//! Not yet: AlterClientQuotas, AlterUserScramCredentials, CreateAcls, DeleteAcls, delegation tokens (their records are
-//! kept in the image), create and alter policies, controller mutation quotas, AddRaftVoter and its kin.
+//! Not yet: CreateAcls, DeleteAcls, delegation tokens (their records are kept in the image), create and alter policies,
+//! AddRaftVoter and its kin.
 //!
 //! Kafka: `QuorumController`.
 
 mod activation;
 mod api_error;
 mod brokers;
+mod client_quotas;
 mod configs;
 mod controller;
 mod controller_config;
@@ -33,6 +34,7 @@ mod random;
 mod reassignments;
 mod replica_index;
 mod requests;
+mod scram;
 mod topic_configs;
 mod topics;
 

@@ -45,6 +45,7 @@ impl Controller {
         let existing = existing.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?.clone();
         let first = existing.partition_count();
         let additional = additional_partitions(topic, first)?;
+        self.charge(usize::try_from(additional).unwrap_or(0))?;
         if already as i64 + i64::from(additional) > MAX_PARTITIONS_PER_BATCH {
             let message = "Unable to perform excessively large batch operation.";
             return Err(ApiError::new(ErrorCode::POLICY_VIOLATION, message));

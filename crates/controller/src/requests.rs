@@ -1,6 +1,7 @@
 //! The requests that the controller decides on.
 
 use protocol::{RequestBody, ResponseBody};
+use quota::MutationQuota;
 
 macro_rules! controller_requests {
     ($($name:ident($request:ident)),+ $(,)?) => {
@@ -9,8 +10,10 @@ macro_rules! controller_requests {
         pub enum ControllerRequest {
             $(
                 #[doc = concat!("A `", stringify!($request), "`.")]
-                $name(Box<protocol::$request>)
-            ),+
+                $name(Box<protocol::$request>),
+            )+
+            /// A request whose changes count against its client's quota.
+            Limited(Box<ControllerRequest>, MutationQuota),
         }
 
         /// Takes the requests that the controller decides on, and gives the others back.
@@ -37,9 +40,11 @@ macro_rules! controller_requests {
 
 controller_requests! {
     AllocateProducerIds(AllocateProducerIdsRequest),
+    AlterClientQuotas(AlterClientQuotasRequest),
     AlterConfigs(AlterConfigsRequest),
     AlterPartition(AlterPartitionRequest),
     AlterPartitionReassignments(AlterPartitionReassignmentsRequest),
+    AlterUserScramCredentials(AlterUserScramCredentialsRequest),
     AssignReplicasToDirs(AssignReplicasToDirsRequest),
     BrokerHeartbeat(BrokerHeartbeatRequest),
     BrokerRegistration(BrokerRegistrationRequest),
@@ -52,6 +57,14 @@ controller_requests! {
     ListPartitionReassignments(ListPartitionReassignmentsRequest),
     UnregisterBroker(UnregisterBrokerRequest),
     UpdateFeatures(UpdateFeaturesRequest),
+}
+
+impl ControllerRequest {
+    /// Counts the partitions that the request creates or deletes against `quota`.
+    #[must_use]
+    pub fn limited(self, quota: MutationQuota) -> Self {
+        Self::Limited(Box::new(self), quota)
+    }
 }
 
 /// Records to append and the response to give once they are committed.

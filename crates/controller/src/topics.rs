@@ -1,6 +1,6 @@
 //! CreateTopics.
 //!
-//! Not yet: `create.topic.policy.class.name`, controller mutation quotas. Authorization is the broker's: it leaves out
+//! Not yet: `create.topic.policy.class.name`. Authorization is the broker's: it leaves out
 //! what may not be created, and blanks the configs of what may not be described.
 //!
 //! Kafka: `ReplicationControlManager.createTopics`, `ControllerApis.createTopics`.
@@ -62,6 +62,7 @@ impl Controller {
         self.check_new_name(&topic.name)?;
         let configs = self.creation_configs(&topic)?;
         let partitions = self.new_partitions(&topic)?;
+        self.charge(partitions.len())?;
         let topic_id = self.random.id();
         let result = CreatableTopicResult {
             name: topic.name.clone(),

@@ -1,9 +1,13 @@
 //! `monedula server`, and `kafka-server-start` by its own name: runs a node until a signal stops it.
 
 use std::io::IsTerminal;
+use std::sync::Arc;
 
 use ::server::RunOptions;
-use tracing_subscriber::EnvFilter;
+use ::server::broker::loggers::LogFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
 
 const HELP: &str = "\
 Runs a node: broker and controller in one.
@@ -16,7 +20,8 @@ Usage: monedula server [SERVER.PROPERTIES] [--override KEY=VALUE]... [--insecure
   --insecure            Lets listeners without TLS and login be reached from other machines, where no file says so.
   --log-format FORMAT   How the log is written: text (the default), or json, an object on each line.
 
-The log's level is set by RUST_LOG (error, warn, info, debug); the default is info.";
+The log's level is set by RUST_LOG (error, warn, info, debug); the default is info. While the node runs it is changed
+by `kafka-configs --entity-type broker-loggers`.";
 
 /// The name of Kafka's script, without `.sh`.
 pub const SCRIPT: &str = "kafka-server-start";
@@ -32,14 +37,14 @@ pub fn run(args: &[String]) -> i32 {
         println!("{HELP}");
         return 0;
     }
-    let (options, format) = match parse(args) {
+    let (mut options, format) = match parse(args) {
         Ok(parsed) => parsed,
         Err(text) => {
             eprintln!("monedula server: {text}\n\n{HELP}");
             return 1;
         }
     };
-    start_log(format);
+    options.log = Some(start_log(format));
     match ::server::run(&options) {
         Ok(()) => 0,
         Err(error) => {
@@ -57,13 +62,32 @@ enum LogFormat {
     Json,
 }
 
-fn start_log(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match format {
-        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
+/// The filter of the log, which is exchanged as a whole.
+#[derive(Debug)]
+struct Reload(reload::Handle<EnvFilter, Registry>);
+
+impl LogFilter for Reload {
+    fn set(&self, directives: &str) -> Result<(), String> {
+        let filter = EnvFilter::try_new(directives).map_err(|error| error.to_string())?;
+        self.0.reload(filter).map_err(|error| error.to_string())
     }
+}
+
+/// Starts the log; returns its filter, and the levels that it starts with.
+fn start_log(format: LogFormat) -> (Arc<dyn LogFilter>, String) {
+    let given = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
+    let (filter, directives) = match EnvFilter::try_new(&given) {
+        Ok(filter) if !given.is_empty() => (filter, given),
+        _ => (EnvFilter::new("info"), "info".to_owned()),
+    };
+    let (filter, handle) = reload::Layer::new(filter);
+    let registry = tracing_subscriber::registry().with(filter);
+    let log = fmt::layer().with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => registry.with(log.with_ansi(std::io::stderr().is_terminal())).init(),
+        LogFormat::Json => registry.with(log.json().flatten_event(true)).init(),
+    }
+    (Arc::new(Reload(handle)), directives)
 }
 
 fn parse(args: &[String]) -> Result<(RunOptions, LogFormat), String> {

@@ -7,6 +7,7 @@
 
 mod budget;
 mod connection;
+mod connection_rates;
 mod error;
 mod frame_reader;
 mod limits;
@@ -16,6 +17,7 @@ mod stream;
 
 pub use budget::{Charge, MemoryBudget};
 pub use connection::{Connection, ConnectionOptions, Frame};
+pub use connection_rates::{AddressRates, ConnectionRates};
 pub use error::ConnectionError;
 pub use limits::{ConnectionLimits, ConnectionPermit, ConnectionQuotas, TooManyConnections};
 pub use listener::{Incoming, Listener};

@@ -1,12 +1,19 @@
-//! How many connections there may be: in all, on a listener, from an address.
+//! How many connections there may be: in all, on a listener, from an address; and how many a second.
+//!
+//! Not yet: an idle connection is not closed to make room for one of another broker.
 //!
 //! Kafka: `ConnectionQuotas`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
+use quota::Window;
 use tokio::sync::Notify;
+
+use crate::connection_rates::RateSensors;
+use crate::{AddressRates, ConnectionRates};
 
 /// The configured limits; all may change at run time.
 #[derive(Clone, Debug)]
@@ -19,6 +26,10 @@ pub struct ConnectionLimits {
     pub per_ip_overrides: HashMap<IpAddr, usize>,
     /// `listener.name.<name>.max.connections`, by lower-case listener name.
     pub per_listener_max: HashMap<String, usize>,
+    /// How many connections a second are let in.
+    pub rates: ConnectionRates,
+    /// The listener of other brokers, where there are more: `max.connections` and the node's rate do not hold it back.
+    pub protected_listener: Option<String>,
 }
 
 impl Default for ConnectionLimits {
@@ -28,20 +39,24 @@ impl Default for ConnectionLimits {
             per_ip_max: usize::MAX,
             per_ip_overrides: HashMap::new(),
             per_listener_max: HashMap::new(),
+            rates: ConnectionRates::default(),
+            protected_listener: None,
         }
     }
 }
 
 /// Counts a node's connections against its limits.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ConnectionQuotas {
     state: Mutex<State>,
     freed: Notify,
+    started: Instant,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     limits: ConnectionLimits,
+    rates: RateSensors,
     total: usize,
     by_ip: HashMap<IpAddr, usize>,
     by_listener: BTreeMap<String, usize>,
@@ -66,15 +81,42 @@ pub struct ConnectionPermit {
 }
 
 impl ConnectionQuotas {
-    /// Makes quotas with these limits.
-    pub fn new(limits: ConnectionLimits) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::new(State { limits, ..State::default() }), freed: Notify::new() })
+    /// Makes quotas with these limits, whose rates are measured over `window`.
+    pub fn new(limits: ConnectionLimits, window: Window) -> Arc<Self> {
+        let mut rates = RateSensors::new(window);
+        rates.set_rates(limits.rates.clone());
+        let (by_ip, by_listener) = (HashMap::new(), BTreeMap::new());
+        let state = Mutex::new(State { limits, rates, total: 0, by_ip, by_listener });
+        Arc::new(Self { state, freed: Notify::new(), started: Instant::now() })
     }
 
     /// Changes the limits; connections that are open stay.
     pub fn set_limits(&self, limits: ConnectionLimits) {
-        self.state.lock().expect("no holder panics").limits = limits;
+        let mut state = self.state.lock().expect("no holder panics");
+        state.rates.set_rates(limits.rates.clone());
+        state.limits = limits;
+        drop(state);
         self.freed.notify_waiters();
+    }
+
+    /// Changes how many connections a second addresses may make.
+    pub fn set_address_rates(&self, rates: AddressRates) {
+        self.state.lock().expect("no holder panics").rates.set_address_rates(rates);
+    }
+
+    /// Counts a new connection on a listener; returns how long the listener waits before it takes it up.
+    pub(crate) fn wait_on_listener(&self, listener: &str) -> Duration {
+        let mut state = self.state.lock().expect("no holder panics");
+        let protected = state.is_protected(listener);
+        state.rates.on_listener(listener, protected, self.started.elapsed())
+    }
+
+    /// Counts a new connection of an address; returns how long it is kept waiting before it is closed, or zero if it
+    /// is let in.
+    pub(crate) fn wait_of_address(&self, listener: &str, ip: IpAddr) -> Duration {
+        let mut state = self.state.lock().expect("no holder panics");
+        let protected = state.is_protected(listener);
+        state.rates.on_address(listener, protected, ip, self.started.elapsed())
     }
 
     /// Returns the limits.
@@ -109,7 +151,8 @@ impl ConnectionQuotas {
         let state = self.state.lock().expect("no holder panics");
         let here = state.by_listener.get(listener).copied().unwrap_or(0);
         let here_max = state.limits.per_listener_max.get(&listener.to_lowercase()).copied();
-        state.total < state.limits.total_max && here < here_max.unwrap_or(usize::MAX)
+        let in_total = state.total < state.limits.total_max || state.is_protected(listener);
+        in_total && here < here_max.unwrap_or(usize::MAX)
     }
 
     /// Counts a connection from `ip`, or refuses it.
@@ -131,6 +174,12 @@ impl ConnectionQuotas {
         state.total += 1;
         *state.by_listener.entry(listener.to_owned()).or_default() += 1;
         Ok(ConnectionPermit { quotas: self.clone(), listener: listener.to_owned(), ip })
+    }
+}
+
+impl State {
+    fn is_protected(&self, listener: &str) -> bool {
+        self.limits.protected_listener.as_deref() == Some(listener)
     }
 }
 
@@ -156,11 +205,13 @@ impl Drop for ConnectionPermit {
 mod tests {
     use super::*;
 
+    const WINDOW: Window = Window { samples: 11, sample_ms: 1000 };
     const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
     #[test]
     fn an_address_gets_its_limit_and_no_more() {
-        let quotas = ConnectionQuotas::new(ConnectionLimits { per_ip_max: 1, ..ConnectionLimits::default() });
+        let quotas =
+            ConnectionQuotas::new(ConnectionLimits { per_ip_max: 1, ..ConnectionLimits::default() }, WINDOW);
         let first = quotas.admit("PLAINTEXT", HOME).unwrap();
         assert_eq!(quotas.admit("PLAINTEXT", HOME).unwrap_err(), TooManyConnections { ip: HOME, limit: 1 });
         drop(first);
@@ -169,7 +220,8 @@ mod tests {
 
     #[tokio::test]
     async fn over_the_total_a_connection_waits_for_another_to_end() {
-        let quotas = ConnectionQuotas::new(ConnectionLimits { total_max: 1, ..ConnectionLimits::default() });
+        let quotas =
+            ConnectionQuotas::new(ConnectionLimits { total_max: 1, ..ConnectionLimits::default() }, WINDOW);
         let first = quotas.admit("PLAINTEXT", HOME).unwrap();
         let waiting = tokio::spawn({
             let quotas = quotas.clone();

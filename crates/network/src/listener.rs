@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep_until};
 
 use crate::{ConnectionPermit, ConnectionQuotas};
 
@@ -15,6 +17,16 @@ pub struct Listener {
     name: String,
     socket: TcpListener,
     quotas: Arc<ConnectionQuotas>,
+    /// The connection that came last and has to wait; it stays here if nobody waits for it for a while.
+    held: Mutex<Option<Held>>,
+}
+
+/// A connection over a rate.
+#[derive(Debug)]
+struct Held {
+    socket: TcpStream,
+    peer: SocketAddr,
+    until: Instant,
 }
 
 /// A connection that was accepted and counted, but not yet spoken with.
@@ -44,7 +56,12 @@ impl Listener {
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
         socket.listen(backlog)?;
-        Ok(Self { name: name.to_owned(), socket: TcpListener::from_std(socket.into())?, quotas })
+        Ok(Self {
+            name: name.to_owned(),
+            socket: TcpListener::from_std(socket.into())?,
+            quotas,
+            held: Mutex::default(),
+        })
     }
 
     /// Returns the listener's name, e.g. `PLAINTEXT`.
@@ -60,6 +77,24 @@ impl Listener {
         self.socket.local_addr()
     }
 
+    /// Waits for the next connection, and until the rates let it in.
+    async fn next(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let mut held = self.held.lock().await;
+        if held.is_none() {
+            let (socket, peer) = self.socket.accept().await?;
+            let wait = self.quotas.wait_on_listener(&self.name);
+            if wait.is_zero() {
+                return Ok((socket, peer));
+            }
+            *held = Some(Held { socket, peer, until: Instant::now() + wait });
+        }
+        if let Some(held) = &*held {
+            sleep_until(held.until).await;
+        }
+        let held = held.take().expect("one is held, and only this function takes it");
+        Ok((held.socket, held.peer))
+    }
+
     /// Waits for the next connection within the limits; refused ones are closed and logged.
     ///
     /// # Errors
@@ -67,7 +102,17 @@ impl Listener {
     pub async fn accept(&self) -> io::Result<Incoming> {
         loop {
             self.quotas.wait_for_room(&self.name).await;
-            let (socket, peer) = self.socket.accept().await?;
+            let (socket, peer) = self.next().await?;
+            let wait = self.quotas.wait_of_address(&self.name, peer.ip().to_canonical());
+            if !wait.is_zero() {
+                tracing::debug!(listener = self.name, %peer, ?wait, "the address makes connections too fast");
+                // It is closed later, so that who comes again at once is held back.
+                tokio::spawn(async move {
+                    tokio::time::sleep(wait).await;
+                    drop(socket);
+                });
+                continue;
+            }
             match self.quotas.admit(&self.name, peer.ip().to_canonical()) {
                 Ok(permit) => {
                     socket.set_nodelay(true)?;

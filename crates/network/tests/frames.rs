@@ -19,6 +19,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 const MIB: usize = 1 << 20;
+const WINDOW: quota::Window = quota::Window { samples: 11, sample_ms: 1000 };
 
 fn options(budget: &Arc<MemoryBudget>) -> ConnectionOptions {
     ConnectionOptions {
@@ -32,7 +33,7 @@ fn options(budget: &Arc<MemoryBudget>) -> ConnectionOptions {
 }
 
 fn listener() -> (Listener, SocketAddr) {
-    let quotas = ConnectionQuotas::new(ConnectionLimits::default());
+    let quotas = ConnectionQuotas::new(ConnectionLimits::default(), WINDOW);
     let listener = Listener::bind("PLAINTEXT", "127.0.0.1:0".parse().unwrap(), 50, quotas).unwrap();
     let address = listener.local_address().unwrap();
     (listener, address)
@@ -210,7 +211,7 @@ async fn a_region_longer_than_its_file_ends_the_connection() {
 #[tokio::test]
 async fn an_address_over_its_limit_is_closed_at_once() {
     let limits = ConnectionLimits { per_ip_max: 1, ..ConnectionLimits::default() };
-    let quotas = ConnectionQuotas::new(limits);
+    let quotas = ConnectionQuotas::new(limits, WINDOW);
     let listener = Listener::bind("PLAINTEXT", "127.0.0.1:0".parse().unwrap(), 50, quotas).unwrap();
     let address = listener.local_address().unwrap();
     let accepting = tokio::spawn(async move {

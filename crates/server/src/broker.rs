@@ -11,10 +11,12 @@ pub mod join_all;
 pub mod leader_log;
 pub mod lifecycle;
 pub mod log_moves;
+pub mod loggers;
 pub mod metadata_cache;
 pub mod partition;
 pub mod producer_ids;
 pub mod publisher;
+pub mod quotas;
 pub mod replica_manager;
 pub mod share_persister;
 pub mod start;
@@ -33,23 +35,27 @@ use coordinator::{GroupCoordinator, Persister, RuntimeConfig, ShareCoordinator, 
 use coordinators::group::{Assignor, MigrationPolicy};
 use coordinators::share::ShareCoordinatorConfig;
 use coordinators::transaction::TransactionVersion;
-use metadata::{ConfigResource, ResourceType};
+use metadata::{ClientQuotasImage, ConfigResource, ResourceType};
 use model::NodeId;
 use network::ConnectionQuotas;
 use protocol::ResponseBody;
+use quota::QuotaKind;
 use storage::LogManager;
 use tokio::sync::Mutex;
 use world::chance::Chance;
 use world::clock::Clock;
 
-use crate::listeners;
 use crate::metrics::Metrics;
+use crate::request::RequestContext;
+use crate::{listeners, throttle};
 
 use controller_channel::ControllerChannel;
 use dynamic_config::DynamicConfig;
 use fetch_session::FetchSessions;
+use loggers::Loggers;
 use metadata_cache::MetadataCache;
 use producer_ids::{ProducerIdSupply, ProducerIds};
+use quotas::Quotas;
 use replica_manager::ReplicaManager;
 use share_persister::SharePersister;
 use topic_creation::TopicCreation;
@@ -76,6 +82,10 @@ pub struct Broker {
     pub dynamic_config: DynamicConfig,
     /// The partitions here.
     pub replicas: ReplicaManager,
+    /// The levels of loggers.
+    pub loggers: Loggers,
+    /// What clients may use, and did.
+    pub quotas: Quotas,
     /// Clients' fetch sessions.
     pub fetch_sessions: FetchSessions,
     /// Groups and their offsets.
@@ -120,6 +130,8 @@ impl Broker {
             metadata: MetadataCache::default(),
             replicas: ReplicaManager::new(config.node_id, logs, metrics.topics.clone()),
             metrics,
+            loggers: Loggers::default(),
+            quotas: Quotas::new(&config.quotas),
             fetch_sessions: FetchSessions::default(),
             groups: groups(&config, clock.clone(), chance.clone()),
             transactions: transactions(&config, clock.clone(), broker),
@@ -153,8 +165,34 @@ impl Broker {
     /// Has the connection limits follow the configuration from now on.
     pub fn limit_connections(&self, quotas: Arc<ConnectionQuotas>) {
         quotas.set_limits(listeners::limits(&self.config()));
+        quotas.set_address_rates(listeners::address_rates(self.metadata.image().client_quotas()));
         // A node starts its broker once, so there are no limits yet.
         let _ = self.connection_quotas.set(quotas);
+    }
+
+    /// Takes over the quotas of clients and addresses.
+    fn on_client_quotas_changed(&self, image: &ClientQuotasImage) {
+        self.quotas.update(image);
+        if let Some(quotas) = self.connection_quotas.get() {
+            quotas.set_address_rates(listeners::address_rates(image));
+        }
+    }
+
+    /// Has the controller decide on a client's change to topics, whose partitions count against the client's quota.
+    /// From version `strict_since` on it is refused once the client owes. The answer tells how long the client waits.
+    pub async fn decide_within_quota(
+        &self,
+        context: &RequestContext,
+        request: ControllerRequest,
+        strict_since: i16,
+    ) -> ResponseBody {
+        if !self.quotas.is_enabled(QuotaKind::ControllerMutation) {
+            return self.decide(request).await;
+        }
+        let quota = self.quotas.mutation(context, strict_since);
+        let mut response = self.decide(request.limited(quota.clone())).await;
+        response.set_throttle_time_ms(throttle::millis(quota.throttle_time(self.clock.monotonic())));
+        response
     }
 
     /// Takes over what the configuration now says, where it is not asked for each time.

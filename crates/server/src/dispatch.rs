@@ -74,7 +74,10 @@ const BROKER_APIS: &[ApiKey] = &[
     ApiKey::AlterPartitionReassignments,
     ApiKey::ListPartitionReassignments,
     ApiKey::OffsetDelete,
+    ApiKey::DescribeClientQuotas,
+    ApiKey::AlterClientQuotas,
     ApiKey::DescribeUserScramCredentials,
+    ApiKey::AlterUserScramCredentials,
     ApiKey::DescribeQuorum,
     ApiKey::UpdateFeatures,
     ApiKey::DescribeCluster,
@@ -152,13 +155,15 @@ async fn on_broker(broker: &Arc<Broker>, context: &RequestContext, body: Request
         RequestBody::ApiVersions(request) => {
             api_versions::handle(&broker.metadata.image(), context, &request).into()
         }
-        RequestBody::CreateTopics(request) => create_topics::handle(broker, *request).await.into(),
-        RequestBody::DeleteTopics(request) => delete_topics::handle(broker, *request).await.into(),
+        RequestBody::CreateTopics(request) => create_topics::handle(broker, context, *request).await.into(),
+        RequestBody::DeleteTopics(request) => delete_topics::handle(broker, context, *request).await.into(),
         RequestBody::DeleteRecords(request) => delete_records::handle(broker, &request).into(),
         RequestBody::InitProducerId(request) => {
             init_producer_id::handle(broker, context, *request).await.into()
         }
-        RequestBody::CreatePartitions(request) => create_partitions::handle(broker, *request).await.into(),
+        RequestBody::CreatePartitions(request) => {
+            create_partitions::handle(broker, context, *request).await.into()
+        }
         RequestBody::DeleteGroups(request) => delete_groups::handle(broker, *request).await.into(),
         RequestBody::OffsetDelete(request) => offset_delete::handle(broker, *request).await.into(),
         RequestBody::DescribeCluster(request) => describe_cluster::handle(broker, context, &request).into(),
@@ -196,6 +201,11 @@ async fn on_broker(broker: &Arc<Broker>, context: &RequestContext, body: Request
         RequestBody::ListPartitionReassignments(request) => {
             list_partition_reassignments::handle(broker, *request).await.into()
         }
+        RequestBody::AlterUserScramCredentials(request) => {
+            alter_user_scram_credentials::handle(broker, *request).await.into()
+        }
+        RequestBody::DescribeClientQuotas(request) => describe_client_quotas::handle(broker, &request).into(),
+        RequestBody::AlterClientQuotas(request) => alter_client_quotas::handle(broker, *request).await.into(),
         RequestBody::DescribeUserScramCredentials(request) => {
             describe_user_scram_credentials::handle(broker, &request).into()
         }

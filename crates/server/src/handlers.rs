@@ -2,10 +2,13 @@
 
 pub mod add_offsets_to_txn;
 pub mod add_partitions_to_txn;
+pub mod alter_client_quotas;
 pub mod alter_configs;
 pub mod alter_partition_reassignments;
 pub mod alter_replica_log_dirs;
+pub mod alter_user_scram_credentials;
 pub mod api_versions;
+mod broker_loggers;
 mod config_changes;
 pub mod consumer_group_describe;
 pub mod consumer_group_heartbeat;
@@ -15,6 +18,7 @@ pub mod delete_groups;
 pub mod delete_records;
 pub mod delete_share_group_state;
 pub mod delete_topics;
+pub mod describe_client_quotas;
 pub mod describe_cluster;
 pub mod describe_configs;
 pub mod describe_groups;

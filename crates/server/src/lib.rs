@@ -13,5 +13,6 @@ pub mod node;
 pub mod request;
 mod run;
 mod serve;
+mod throttle;
 
 pub use run::{DEFAULT_DATA_DIR, RunError, RunOptions, configuration, run, start};

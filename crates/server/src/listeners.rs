@@ -4,7 +4,7 @@
 //! - what speaks on an address that others can reach is authenticated and encrypted, unless somebody said otherwise
 //! - a listener that cannot accept now (all file descriptors in use) tries again a little later and says so once
 //!
-//! Not yet: `max.connection.creation.rate`. Kafka: `SocketServer`.
+//! Kafka: `SocketServer`.
 
 use std::collections::HashMap;
 use std::io;
@@ -13,8 +13,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::{BrokerConfig, EndPoint};
+use metadata::ClientQuotasImage;
 use network::{
-    Connection, ConnectionLimits, ConnectionOptions, ConnectionQuotas, Incoming, Listener, MemoryBudget,
+    AddressRates, Connection, ConnectionLimits, ConnectionOptions, ConnectionQuotas, ConnectionRates,
+    Incoming, Listener, MemoryBudget,
 };
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -181,16 +183,43 @@ pub(crate) fn limits(config: &BrokerConfig) -> ConnectionLimits {
         found.or_else(|| Some((host, 0).to_socket_addrs().ok()?.next()?.ip()))
     };
     let overrides = config.max_connections_per_ip_overrides.iter();
-    let per_listener = config.listeners.listeners.iter().filter_map(|endpoint| {
-        let key = format!("{}max.connections", endpoint.config_prefix());
-        Some((endpoint.listener.to_lowercase(), config.originals().get(&key)?.trim().parse().ok()?))
-    });
     ConnectionLimits {
         total_max: count(config.network.max_connections),
         per_ip_max: count(config.network.max_connections_per_ip),
         per_ip_overrides: overrides.filter_map(|(host, max)| Some((address(host)?, count(*max)))).collect(),
-        per_listener_max: per_listener.collect::<HashMap<_, _>>(),
+        per_listener_max: per_listener(config, "max.connections"),
+        rates: ConnectionRates {
+            total: Some(f64::from(config.network.max_connection_creation_rate)).filter(|rate| *rate > 0.0),
+            per_listener: per_listener(config, "max.connection.creation.rate"),
+        },
+        protected_listener: (config.listeners.listeners.len() > 1)
+            .then(|| config.listeners.inter_broker_name.clone()),
     }
+}
+
+/// The values of a key that are set for single listeners, by lower-case listener name.
+fn per_listener<T: std::str::FromStr>(config: &BrokerConfig, key: &str) -> HashMap<String, T> {
+    let value = |endpoint: &EndPoint| {
+        let key = format!("{}{key}", endpoint.config_prefix());
+        Some((endpoint.listener.to_lowercase(), config.originals().get(&key)?.trim().parse().ok()?))
+    };
+    config.listeners.listeners.iter().filter_map(value).collect()
+}
+
+/// Reads how many connections a second addresses may make.
+pub(crate) fn address_rates(image: &ClientQuotasImage) -> AddressRates {
+    let mut rates = AddressRates::default();
+    for (entity, quotas) in image.entities() {
+        let (Some(ip), Some(rate)) = (entity.get("ip"), quotas.get("connection_creation_rate")) else {
+            continue;
+        };
+        match ip.as_ref().map(|ip| ip.parse::<IpAddr>()) {
+            None => rates.default = Some(*rate),
+            Some(Ok(ip)) => drop(rates.per_address.insert(ip.to_canonical(), *rate)),
+            Some(Err(_)) => {}
+        }
+    }
+    rates
 }
 
 /// Accepts and serves connections until `stop` says so; then ends the connections too.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use config::BrokerConfig;
 use network::ConnectionQuotas;
 use protocol::broker_registration_request::Listener;
+use quota::Window;
 use storage::LogManager;
 use telemetry::MetricsEndpoint;
 use tokio::sync::watch;
@@ -60,7 +61,8 @@ impl PreparedNode {
     /// # Errors
     /// A listener is unsafe or taken, or no log dir is usable.
     pub fn new(config: Arc<BrokerConfig>, world: World, open_allowed: bool) -> Result<Self, NodeError> {
-        let quotas = ConnectionQuotas::new(listeners::limits(&config));
+        let window = Window::new(config.quotas.quota_window_num, config.quotas.quota_window_size_seconds);
+        let quotas = ConnectionQuotas::new(listeners::limits(&config), window);
         let bound = listeners::bind(&config, &*world.chance, open_allowed, &quotas)?;
         let metrics = metrics::bind(&config, open_allowed)?;
         let logs = start::open_logs(&config, &world)?;

@@ -57,6 +57,11 @@ impl RequestContext {
         self.client_id.as_deref().unwrap_or_default()
     }
 
+    /// Returns the name of who it is, without the type before it.
+    pub fn user(&self) -> &str {
+        self.principal.split_once(':').map_or(&*self.principal, |(_, name)| name)
+    }
+
     /// Returns the client as coordinators know it.
     pub fn client(&self) -> coordinator::ClientContext {
         coordinator::ClientContext {

@@ -16,6 +16,7 @@ use world::clock::RealClock;
 use world::files::RealFiles;
 
 use crate::broker::controller_channel::ControllerChannel;
+use crate::broker::loggers::LogFilter;
 use crate::broker::start::{ControllerLink, World};
 use crate::controller::{ControllerError, ControllerOptions, ControllerService};
 use crate::node::{Node, NodeError, PreparedNode};
@@ -32,6 +33,8 @@ pub struct RunOptions {
     pub overrides: Vec<String>,
     /// `--insecure`: others may connect without a login.
     pub insecure: bool,
+    /// What writes the log, and the levels that it was started with; none if levels cannot be set.
+    pub log: Option<(Arc<dyn LogFilter>, String)>,
 }
 
 /// Why the node could not run.
@@ -144,7 +147,11 @@ pub async fn start(
     let controller = start_controller(&config, &cluster_id, prepared.logs(), &*world.chance)?;
     let channel: Arc<dyn ControllerChannel> = controller.clone();
     let link = ControllerLink { channel, images: controller.subscribe(), service: controller.clone() };
-    Ok((prepared.start(cluster_id, link).await?, controller))
+    let node = prepared.start(cluster_id, link).await?;
+    if let Some((filter, directives)) = &options.log {
+        node.broker().loggers.attach(filter.clone(), directives);
+    }
+    Ok((node, controller))
 }
 
 fn start_controller(

@@ -15,14 +15,16 @@ use protocol::header::{decode_request_header, encode_response_header};
 use protocol::{
     ApiKey, DecodeError, EncodeError, Piece, Reader, RequestBody, RequestHeader, ResponseBody, Writer,
 };
+use quota::QuotaKind;
 use telemetry::{Stages, timed};
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
 use crate::dispatch::{Answer, Dispatcher, served_versions};
 use crate::handlers::api_versions;
 use crate::listener_security::ListenerSecurity;
 use crate::login::{Login, LoginStep};
 use crate::request::{ListenerContext, RequestContext};
+use crate::throttle;
 
 /// Why a connection was ended from this side.
 #[derive(Debug, thiserror::Error)]
@@ -77,16 +79,17 @@ struct Serving {
 enum Reply {
     Write(Vec<Piece>),
     /// An answer that is counted.
-    Answer(Vec<Piece>, Answered),
+    Answer(Vec<Piece>, Box<Answered>),
     /// An answer, or none, after a while, and then the end.
     End(Vec<Piece>, Duration, Ending),
 }
 
 /// A request whose answer is on its way.
 struct Answered {
-    api: ApiKey,
-    version: i16,
+    context: RequestContext,
     stages: Stages,
+    /// How long nothing is read afterwards.
+    silence: Duration,
 }
 
 impl Serving {
@@ -97,13 +100,7 @@ impl Serving {
             let size = frame.bytes.len();
             match self.reply(connection, frame.bytes).await? {
                 Reply::Write(pieces) => connection.write_frame(pieces).await?,
-                Reply::Answer(pieces, Answered { api, version, mut stages }) => {
-                    if !pieces.is_empty() {
-                        connection.write_frame(pieces).await?;
-                    }
-                    stages.sent = self.now();
-                    self.dispatcher.broker.metrics.requests.observe(api, version, size, &stages);
-                }
+                Reply::Answer(pieces, answered) => self.send(connection, pieces, *answered, size).await?,
                 Reply::End(pieces, delay, ending) => {
                     tokio::time::sleep(delay).await;
                     if !pieces.is_empty() {
@@ -133,6 +130,7 @@ impl Serving {
             let step = self.login.token(&frame, &image);
             return Ok(login_reply(step, |token| Ok(vec![Piece::Bytes(token)]))?);
         }
+        let frame_bytes = frame.len();
         let mut input = Reader::new(frame);
         let (api, header) = decode_request_header(&mut input)?;
         let context = self.context(connection, api, header);
@@ -160,20 +158,54 @@ impl Serving {
             return Ok(login_reply(step, |response| encode(&context, &response))?);
         }
         drop(image);
-        self.answer(&context, body).await
+        self.answer(context, body, frame_bytes).await
     }
 
-    async fn answer(&self, context: &RequestContext, body: RequestBody) -> Result<Reply, Ending> {
+    async fn answer(
+        &self,
+        context: RequestContext,
+        body: RequestBody,
+        frame_bytes: usize,
+    ) -> Result<Reply, Ending> {
         let mut stages = Stages { received: context.received_at, read: self.now(), ..Stages::default() };
-        let (answer, worked) = timed(self.dispatcher.dispatch(context, body), || self.now()).await;
+        let (mut answer, worked) = timed(self.dispatcher.dispatch(&context, body), || self.now()).await;
         (stages.worked, stages.answered) = (worked, self.now());
+        let silence = throttle::charge(&self.dispatcher.broker, &context, frame_bytes, worked, &mut answer);
         let pieces = match answer {
-            Answer::Respond(response) => encode(context, &response)?,
+            Answer::Respond(response) => encode(&context, &response)?,
             Answer::Nothing => Vec::new(),
             Answer::Close(reason) => return Err(Ending::Refused(reason)),
         };
         stages.written = self.now();
-        Ok(Reply::Answer(pieces, Answered { api: context.api, version: context.version, stages }))
+        Ok(Reply::Answer(pieces, Box::new(Answered { context, stages, silence })))
+    }
+
+    /// Writes an answer; then nothing is read for as long as the client is held back.
+    async fn send(
+        &self,
+        connection: &mut Connection,
+        pieces: Vec<Piece>,
+        answered: Answered,
+        size: usize,
+    ) -> Result<(), Ending> {
+        let Answered { context, mut stages, silence } = answered;
+        let broker = &self.dispatcher.broker;
+        let until = Instant::now() + silence;
+        if !pieces.is_empty() {
+            if broker.quotas.is_enabled(QuotaKind::Request) {
+                let (written, worked) = timed(connection.write_frame(pieces), || self.now()).await;
+                throttle::charge_write(broker, &context, worked);
+                written?;
+            } else {
+                connection.write_frame(pieces).await?;
+            }
+        }
+        stages.sent = self.now();
+        broker.metrics.requests.observe(context.api, context.version, size, &stages);
+        if !silence.is_zero() {
+            tokio::time::sleep_until(until).await;
+        }
+        Ok(())
     }
 
     fn now(&self) -> Duration {

@@ -11,9 +11,11 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
 use harness::{Client, TestNode};
+use protocol::alter_user_scram_credentials_request::{ScramCredentialDeletion, ScramCredentialUpsertion};
 use protocol::{
     ErrorCode, MetadataRequest, SaslAuthenticateRequest, SaslAuthenticateResponse, SaslHandshakeRequest,
 };
+use security::{ScramClient, ScramHash};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -107,6 +109,93 @@ async fn an_unknown_scram_user_is_challenged_like_any_other() {
         assert!(client.is_closed().await);
     }
     assert_eq!(salts[0], salts[1], "an unknown user's salt changes, which tells that it is unknown");
+    node.stop().await;
+}
+
+async fn alter_scram(
+    client: &mut Client,
+    deletions: Vec<ScramCredentialDeletion>,
+    upsertions: Vec<ScramCredentialUpsertion>,
+) -> Vec<(String, ErrorCode, Option<String>)> {
+    let request = protocol::AlterUserScramCredentialsRequest { deletions, upsertions, ..Default::default() };
+    let results = client.ask(request, 0).await.results;
+    results.into_iter().map(|result| (result.user, result.error_code, result.error_message)).collect()
+}
+
+fn upsert(user: &str, password: &str, iterations: i32) -> ScramCredentialUpsertion {
+    let salt = b"a grain of salt";
+    ScramCredentialUpsertion {
+        name: user.to_owned(),
+        mechanism: 1,
+        iterations,
+        salt: Bytes::from_static(salt),
+        salted_password: ScramHash::Sha256.salted_password(password.as_bytes(), salt, iterations).into(),
+        ..Default::default()
+    }
+}
+
+fn delete(user: &str, mechanism: i8) -> ScramCredentialDeletion {
+    ScramCredentialDeletion { name: user.to_owned(), mechanism, ..Default::default() }
+}
+
+/// Logs in by SCRAM-SHA-256; returns the last answer's code.
+async fn scram_login(address: SocketAddr, user: &str, password: &str) -> ErrorCode {
+    let mut client = Client::connect(address).await;
+    handshake(&mut client, "SCRAM-SHA-256", 1).await;
+    let password = config::Password(password.to_owned());
+    let mut scram = ScramClient::new(ScramHash::Sha256, user, password, false, "abcdefgh".to_owned());
+    let challenge = token(&mut client, &scram.initial()).await;
+    let proof = scram.evaluate(&challenge.auth_bytes).unwrap().unwrap();
+    let end = token(&mut client, &proof).await;
+    if end.error_code.is_none() {
+        assert_eq!(scram.evaluate(&end.auth_bytes).unwrap(), None, "the server proves itself too");
+        client.ask(MetadataRequest::default(), 1).await;
+    }
+    end.error_code
+}
+
+#[tokio::test]
+async fn a_password_that_is_set_counts_for_the_next_login() {
+    let dir = tempfile::tempdir().unwrap();
+    let (node, address) = start(dir.path(), &[]).await;
+    let mut admin = node.client().await;
+    assert_eq!(scram_login(address, "carol", "one").await, ErrorCode::SASL_AUTHENTICATION_FAILED);
+    let ok = |user: &str| vec![(user.to_owned(), ErrorCode::NONE, None)];
+    assert_eq!(alter_scram(&mut admin, vec![], vec![upsert("carol", "one", 4096)]).await, ok("carol"));
+    assert_eq!(scram_login(address, "carol", "one").await, ErrorCode::NONE);
+    assert_eq!(alter_scram(&mut admin, vec![], vec![upsert("carol", "two", 8192)]).await, ok("carol"));
+    assert_eq!(scram_login(address, "carol", "one").await, ErrorCode::SASL_AUTHENTICATION_FAILED);
+    assert_eq!(scram_login(address, "carol", "two").await, ErrorCode::NONE);
+    let described = admin.ask(protocol::DescribeUserScramCredentialsRequest::default(), 0).await.results;
+    assert_eq!(described[0].credential_infos[0].iterations, 8192);
+    assert_eq!(alter_scram(&mut admin, vec![delete("carol", 1)], vec![]).await, ok("carol"));
+    assert_eq!(scram_login(address, "carol", "two").await, ErrorCode::SASL_AUTHENTICATION_FAILED);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn credentials_that_make_no_sense_are_refused_in_kafkas_words() {
+    let dir = tempfile::tempdir().unwrap();
+    let (node, _) = start(dir.path(), &[]).await;
+    let mut admin = node.client().await;
+    let unknown = ScramCredentialUpsertion { mechanism: 9, ..upsert("u", "p", 4096) };
+    let twice = "A user credential cannot be altered twice in the same request";
+    let missing = "Attempt to delete a user credential that does not exist";
+    for (deletions, upsertions, error, text) in [
+        (vec![delete("u", 1)], vec![], ErrorCode::RESOURCE_NOT_FOUND, missing),
+        (vec![delete("", 1)], vec![], ErrorCode::UNACCEPTABLE_CREDENTIAL, "Username must not be empty"),
+        (vec![delete("u", 0)], vec![], ErrorCode::UNSUPPORTED_SASL_MECHANISM, "Unknown SCRAM mechanism"),
+        (vec![], vec![unknown], ErrorCode::UNSUPPORTED_SASL_MECHANISM, "Unknown SCRAM mechanism"),
+        (vec![], vec![upsert("u", "p", 4095)], ErrorCode::UNACCEPTABLE_CREDENTIAL, "Too few iterations"),
+        (vec![], vec![upsert("u", "p", 16385)], ErrorCode::UNACCEPTABLE_CREDENTIAL, "Too many iterations"),
+        (vec![], vec![upsert("u", "p", 4096), upsert("u", "q", 4096)], ErrorCode::DUPLICATE_RESOURCE, twice),
+    ] {
+        let results = alter_scram(&mut admin, deletions, upsertions).await;
+        assert_eq!(results.len(), 1);
+        assert_eq!((results[0].1, results[0].2.as_deref()), (error, Some(text)));
+    }
+    let described = admin.ask(protocol::DescribeUserScramCredentialsRequest::default(), 0).await.results;
+    assert!(described.is_empty(), "what was refused left something behind");
     node.stop().await;
 }
 

@@ -85,6 +85,26 @@ pub fn bodies(messages: &[Message]) -> String {
         });
         let encode = each(&|api, _| format!("Self::{api}(body) => body.encode(out, version),"));
         let keys = each(&|api, _| format!("Self::{api}(_) => ApiKey::{api},"));
+        let throttled = |api: &str| {
+            let name = format!("{api}Response");
+            let response = messages.iter().find(|message| message.name == name);
+            response.is_some_and(|message| message.fields.iter().any(|field| field.name == "ThrottleTimeMs"))
+        };
+        let throttle = |arm: &str, otherwise: &str| {
+            let arms = each(&|api, _| {
+                if throttled(api) { format!("Self::{api}(body) => {arm},") } else { String::new() }
+            });
+            format!("match self {{ {arms} _ => {otherwise} }}")
+        };
+        let throttle = match suffix {
+            "Response" => format!(
+                "/// Returns how long the client is held back, in milliseconds; 0 if the API does not tell.\npub fn throttle_time_ms(&self) -> i32 {{ {} }}\n\n\
+                /// Tells the client how long it is held back, if the API can tell.\npub fn set_throttle_time_ms(&mut self, throttle_time_ms: i32) {{ {} }}\n",
+                throttle("body.throttle_time_ms", "0"),
+                throttle("body.throttle_time_ms = throttle_time_ms", "{}"),
+            ),
+            _ => String::new(),
+        };
         let from = each(&|api, ty| {
             format!(
                 "impl From<super::{ty}> for {suffix}Body {{ fn from(body: super::{ty}) -> Self {{ Self::{api}(Box::new(body)) }} }}\n"
@@ -94,7 +114,7 @@ pub fn bodies(messages: &[Message]) -> String {
             "/// A {lower} of any API.\n#[derive(Clone, Debug, PartialEq)]\npub enum {suffix}Body {{ {variants} }}\n\n\
             impl {suffix}Body {{\n/// Reads the {lower} of `api` in `version`.\npub fn decode(api: ApiKey, version: i16, input: &mut Reader) -> Result<Self, DecodeError> {{ Ok(match api {{ {decode} }}) }}\n\n\
             /// Writes the {lower} in `version`.\npub fn encode(&self, out: &mut Writer, version: i16) -> Result<(), EncodeError> {{ match self {{ {encode} }} }}\n\n\
-            /// Returns the API that the {lower} belongs to.\npub fn api_key(&self) -> ApiKey {{ match self {{ {keys} }} }}\n}}\n\n{from}\n",
+            /// Returns the API that the {lower} belongs to.\npub fn api_key(&self) -> ApiKey {{ match self {{ {keys} }} }}\n\n{throttle}}}\n\n{from}\n",
             lower = suffix.to_lowercase()
         )
     };

@@ -18,7 +18,11 @@ const LAYERS: &[Layer] = &[
         stacked: true,
         crates: &["model", "protocol", "records", "config", "machine", "world", "metadata"],
     },
-    Layer { name: "deciders", stacked: false, crates: &["raft", "controller", "coordinators", "security"] },
+    Layer {
+        name: "deciders",
+        stacked: true,
+        crates: &["security", "quota", "raft", "controller", "coordinators"],
+    },
     Layer { name: "movers", stacked: true, crates: &["storage", "network", "coordinator", "telemetry"] },
     Layer { name: "ends", stacked: false, crates: &["client", "server"] },
     Layer { name: "products", stacked: false, crates: &["tools"] },

@@ -64,6 +64,6 @@ fn the_broker_bounds_what_a_group_may_set() {
 #[test]
 fn a_group_that_sets_nothing_gets_the_brokers_values() {
     assert_eq!(node().group(&ConfigMap::new()).expect("valid").int("share.delivery.count.limit"), 5);
-    assert_eq!(GROUP_KEYS.len(), 27);
+    assert_eq!(GROUP_KEYS.len(), 17);
     assert!(GROUP_KEYS.is_sorted_by_key(|key| key.name));
 }

@@ -206,6 +206,49 @@ impl Transcript {
                 };
                 self.ask(UpdateFeaturesRequest { feature_updates: vec![update], ..Default::default() })
             }
+            ["scram", "set", user, mechanism, iterations] => {
+                let upsertion = alter_user_scram_credentials_request::ScramCredentialUpsertion {
+                    name: user.trim_matches('\'').to_owned(),
+                    mechanism: number(mechanism) as i8,
+                    iterations: number(iterations),
+                    salt: "salt".into(),
+                    salted_password: "salted".into(),
+                    ..Default::default()
+                };
+                let upsertions = vec![upsertion];
+                self.ask(AlterUserScramCredentialsRequest { upsertions, ..Default::default() })
+            }
+            ["scram", "delete", user, mechanism] => {
+                let deletion = alter_user_scram_credentials_request::ScramCredentialDeletion {
+                    name: (*user).to_owned(),
+                    mechanism: number(mechanism) as i8,
+                    ..Default::default()
+                };
+                let deletions = vec![deletion];
+                self.ask(AlterUserScramCredentialsRequest { deletions, ..Default::default() })
+            }
+            ["quota", entity, key, value] => {
+                let part = |text: &str| {
+                    let (kind, name) = text.split_once('=').expect("type=name");
+                    alter_client_quotas_request::EntityData {
+                        entity_type: kind.to_owned(),
+                        entity_name: (name != "<default>").then(|| name.to_owned()),
+                        ..Default::default()
+                    }
+                };
+                let op = alter_client_quotas_request::OpData {
+                    key: (*key).to_owned(),
+                    value: value.parse().unwrap_or_default(),
+                    remove: *value == "none",
+                    ..Default::default()
+                };
+                let entry = alter_client_quotas_request::EntryData {
+                    entity: entity.split(',').map(part).collect(),
+                    ops: vec![op],
+                    ..Default::default()
+                };
+                self.ask(AlterClientQuotasRequest { entries: vec![entry], ..Default::default() })
+            }
             ["producer-ids", broker] => {
                 let (broker_id, broker_epoch) = (number(broker), self.epoch(number(broker)));
                 self.ask(AllocateProducerIdsRequest { broker_id, broker_epoch, ..Default::default() })
@@ -296,6 +339,16 @@ fn answer(out: &mut String, response: &ResponseBody) {
                 line(resource.error_code, resource.error_message.as_deref(), String::new());
             }
         }
+        ResponseBody::AlterUserScramCredentials(r) => {
+            for user in &r.results {
+                line(user.error_code, user.error_message.as_deref(), format!(" {}", user.user));
+            }
+        }
+        ResponseBody::AlterClientQuotas(r) => {
+            for entry in &r.entries {
+                line(entry.error_code, entry.error_message.as_deref(), String::new());
+            }
+        }
         ResponseBody::ElectLeaders(r) => {
             for partition in r.replica_election_results.iter().flat_map(|topic| &topic.partition_result) {
                 line(partition.error_code, partition.error_message.as_deref(), String::new());
@@ -348,6 +401,19 @@ fn fields(record: &MetadataRecord) -> String {
         MetadataRecord::PartitionChangeRecord(r) => partition_change(r),
         MetadataRecord::ConfigRecord(r) => {
             format!("{} '{}' {}={:?}", r.resource_type, r.resource_name, r.name, r.value)
+        }
+        MetadataRecord::UserScramCredentialRecord(r) => {
+            format!("{} mechanism={} iterations={}", r.name, r.mechanism, r.iterations)
+        }
+        MetadataRecord::RemoveUserScramCredentialRecord(r) => {
+            format!("{} mechanism={}", r.name, r.mechanism)
+        }
+        MetadataRecord::ClientQuotaRecord(r) => {
+            let part = |part: &client_quota_record::EntityData| {
+                format!("{}={}", part.entity_type, part.entity_name.as_deref().unwrap_or("<default>"))
+            };
+            let entity: Vec<_> = r.entity.iter().map(part).collect();
+            format!("{} {}={} remove={}", entity.join(","), r.key, r.value, r.remove)
         }
         MetadataRecord::FeatureLevelRecord(r) => format!("{}={}", r.name, r.feature_level),
         MetadataRecord::RegisterBrokerRecord(r) => {
@@ -422,6 +488,11 @@ fn brokers_come_and_go_and_their_partitions_follow() {
 #[test]
 fn configs_are_altered() {
     check("configs.txt");
+}
+
+#[test]
+fn credentials_and_quotas_are_altered() {
+    check("clients.txt");
 }
 
 #[test]

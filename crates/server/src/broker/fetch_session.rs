@@ -165,6 +165,21 @@ impl FetchSessions {
         }
     }
 
+    /// Returns the session of an answer that brings nothing because its client is throttled; none is opened for it.
+    ///
+    /// # Errors
+    /// `INVALID_FETCH_SESSION_EPOCH` if another fetch came in between.
+    pub fn throttled(&self, context: FetchContext) -> Result<i32, ErrorCode> {
+        match context {
+            FetchContext::Sessionless | FetchContext::Full { .. } => Ok(0),
+            FetchContext::Incremental { id, epoch } => {
+                let cache = self.cache();
+                let session = cache.sessions.get(&id).filter(|session| session.epoch == next_epoch(epoch));
+                session.map(|_| id).ok_or(ErrorCode::INVALID_FETCH_SESSION_EPOCH)
+            }
+        }
+    }
+
     /// Returns the number of sessions.
     pub fn len(&self) -> usize {
         self.cache().sessions.len()

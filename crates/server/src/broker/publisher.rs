@@ -34,6 +34,9 @@ pub async fn publish(broker: &Arc<Broker>, image: Arc<MetadataImage>) {
         let topics = delta.configs.iter().filter(|resource| resource.resource_type == ResourceType::TOPIC);
         apply_configs(broker, &image, topics.map(|resource| &*resource.name));
     }
+    if delta.client_quotas_changed {
+        broker.on_client_quotas_changed(image.client_quotas());
+    }
     super::directory_assignments::tell(broker, &applied.assignments);
     broker.metadata.publish(image.clone());
     broker.groups.on_new_metadata(image.clone(), &delta);

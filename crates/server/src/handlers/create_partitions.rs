@@ -5,8 +5,16 @@
 use protocol::{CreatePartitionsRequest, ResponseBody};
 
 use crate::broker::Broker;
+use crate::request::RequestContext;
+
+/// From this version on a client that owes is refused with THROTTLING_QUOTA_EXCEEDED (KIP-599).
+const STRICT_SINCE: i16 = 3;
 
 /// Has partitions added.
-pub async fn handle(broker: &Broker, request: CreatePartitionsRequest) -> ResponseBody {
-    broker.decide(request.into()).await
+pub async fn handle(
+    broker: &Broker,
+    context: &RequestContext,
+    request: CreatePartitionsRequest,
+) -> ResponseBody {
+    broker.decide_within_quota(context, request.into(), STRICT_SINCE).await
 }

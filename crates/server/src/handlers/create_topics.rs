@@ -5,8 +5,12 @@
 use protocol::{CreateTopicsRequest, ResponseBody};
 
 use crate::broker::Broker;
+use crate::request::RequestContext;
+
+/// From this version on a client that owes is refused with THROTTLING_QUOTA_EXCEEDED (KIP-599).
+const STRICT_SINCE: i16 = 6;
 
 /// Has topics created.
-pub async fn handle(broker: &Broker, request: CreateTopicsRequest) -> ResponseBody {
-    broker.decide(request.into()).await
+pub async fn handle(broker: &Broker, context: &RequestContext, request: CreateTopicsRequest) -> ResponseBody {
+    broker.decide_within_quota(context, request.into(), STRICT_SINCE).await
 }

@@ -1,7 +1,6 @@
 //! DescribeConfigs (key 32): what a topic, broker, group or metrics subscription is configured to, and why.
 //!
 //! Versions: 1–4. 1 synonyms · 3 types and documentation.
-//! Not yet: the levels of BROKER_LOGGER are empty.
 //! Kafka: `ConfigHelper.handleDescribeConfigsRequest`.
 
 use config::{ConfigEntry, ConfigError, ResourceType, describe_client_metrics};
@@ -14,6 +13,7 @@ use protocol::describe_configs_response::{
 use protocol::{DescribeConfigsRequest, DescribeConfigsResponse, ErrorCode};
 
 use crate::broker::Broker;
+use crate::handlers::broker_loggers;
 use crate::handlers::config_changes::{Refusal, invalid_request};
 
 /// Describes each resource by itself.
@@ -83,7 +83,7 @@ fn entries(
         }
         Some(ResourceType::BrokerLogger) => {
             check_broker(broker, name, &broker.node_id.to_string())?;
-            Ok(Vec::new())
+            Ok(broker_loggers::describe(broker))
         }
         Some(ResourceType::ClientMetrics) if name.is_empty() => {
             Err(invalid_request("Client metrics subscription name must not be empty"))

@@ -16,6 +16,7 @@ use protocol::fetch_response::{
     AbortedTransaction, EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
 };
 use protocol::{ErrorCode, FetchRequest, FetchResponse, Records};
+use quota::QuotaKind;
 use storage::{FetchDataInfo, FetchIsolation, Interest, Subscription};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
@@ -26,11 +27,15 @@ use crate::broker::fetch_session::{FetchContext, FetchTarget, SessionRequest, To
 use crate::broker::metadata_cache::node;
 use crate::broker::partition::{Partition, PartitionError};
 use crate::request::RequestContext;
+use crate::throttle;
 
 /// Reads what is asked for, waiting up to `max_wait_ms` until there are `min_bytes`.
 pub async fn handle(broker: &Broker, context: &RequestContext, request: FetchRequest) -> FetchResponse {
-    let limits = Limits::of(broker, &request);
+    let mut limits = Limits::of(broker, &request);
     let replica = request.replica_id >= 0 || request.replica_state.replica_id >= 0;
+    if !replica {
+        limits.bound(broker.quotas.fetch_bytes_max(context));
+    }
     let (session, targets) =
         match broker.fetch_sessions.begin(session_request(context, request), context.received_at) {
             Ok(begun) => begun,
@@ -41,7 +46,16 @@ pub async fn handle(broker: &Broker, context: &RequestContext, request: FetchReq
         true => fetch.refuse_replica(&targets),
         false => fetch.read_or_wait(&targets).await,
     };
-    fetch.respond(session, targets, rows)
+    let throttle = if replica { Duration::ZERO } else { fetch.throttle(session, &rows) };
+    if throttle.is_zero() {
+        return fetch.respond(session, targets, rows);
+    }
+    let mut response = match broker.fetch_sessions.throttled(session) {
+        Ok(session_id) => FetchResponse { session_id, ..Default::default() },
+        Err(error_code) => FetchResponse { error_code, ..Default::default() },
+    };
+    response.throttle_time_ms = throttle::millis(throttle);
+    response
 }
 
 /// How much may be read, and how long may be waited for it.
@@ -66,6 +80,14 @@ impl Limits {
                 _ => FetchIsolation::HighWatermark,
             },
         }
+    }
+}
+
+impl Limits {
+    /// Reads no more than `max_bytes`.
+    fn bound(&mut self, max_bytes: usize) {
+        self.max_bytes = self.max_bytes.min(max_bytes);
+        self.min_bytes = self.min_bytes.min(self.max_bytes);
     }
 }
 
@@ -242,6 +264,30 @@ impl Fetch<'_> {
         };
         let image = self.image();
         targets.iter().map(|target| self.refused(&image, target, error)).collect()
+    }
+
+    /// Counts what was read against the client's quota. Who is over one gets nothing now, so what was read is taken
+    /// back; returns how long the client then waits.
+    fn throttle(&self, session: FetchContext, rows: &[PartitionData]) -> Duration {
+        let quotas = &self.broker.quotas;
+        if !quotas.is_enabled(QuotaKind::Fetch) {
+            return Duration::ZERO;
+        }
+        let (bytes, now) = (self.response_bytes(session, rows) as f64, self.broker.clock.monotonic());
+        let throttle = quotas.record(QuotaKind::Fetch, self.context, bytes, now);
+        if !throttle.is_zero() {
+            quotas.record_only(QuotaKind::Fetch, self.context, -bytes, now);
+        }
+        throttle
+    }
+
+    /// Returns how large the response would be, but for topics' names and without rows that tell nothing new.
+    fn response_bytes(&self, session: FetchContext, rows: &[PartitionData]) -> usize {
+        const ROW_BYTES: usize = 62;
+        let all = !matches!(session, FetchContext::Incremental { .. });
+        let records = |row: &PartitionData| row.records.as_ref().map_or(0, Records::len);
+        let sent = rows.iter().filter(|row| all || records(row) > 0 || row.error_code.is_error());
+        sent.map(|row| ROW_BYTES + records(row)).sum()
     }
 
     fn respond(

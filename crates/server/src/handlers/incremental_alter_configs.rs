@@ -1,7 +1,6 @@
 //! IncrementalAlterConfigs (key 44): sets, deletes, and adds to or takes from lists.
 //!
 //! Versions: 0–1. 1 flexible.
-//! Not yet: levels of BROKER_LOGGER, which are refused with INVALID_REQUEST.
 //! Kafka: `KafkaApis.handleIncrementalAlterConfigsRequest`, `ConfigAdminManager.preprocess`.
 
 use config::{ConfigMap, KeyType, ResourceType};
@@ -11,6 +10,7 @@ use protocol::incremental_alter_configs_response::AlterConfigsResourceResponse;
 use protocol::{ErrorCode, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, ResponseBody};
 
 use crate::broker::Broker;
+use crate::handlers::broker_loggers;
 use crate::handlers::config_changes::{
     Change, Refusal, Resource, check_broker_config, check_changes, decide, invalid_request,
 };
@@ -35,14 +35,21 @@ pub async fn handle(
             _ => Err(ErrorCode::UNKNOWN_SERVER_ERROR),
         }
     };
-    let responses = decide(request.resources, |resource| judge(broker, resource), refuse, forward).await;
+    let responses =
+        decide(request.resources, |resource| judge(broker, resource, validate_only), refuse, forward).await;
     IncrementalAlterConfigsResponse { responses, ..Default::default() }
 }
 
-fn judge(broker: &Broker, resource: &AlterConfigsResource) -> Result<(), Refusal> {
+/// What is judged to be all right and done here already is answered like what is refused, but without an error.
+const DONE: Refusal = (ErrorCode::NONE, None);
+
+fn judge(broker: &Broker, resource: &AlterConfigsResource, validate_only: bool) -> Result<(), Refusal> {
     let changes: Vec<_> = resource.configs.iter().map(change).collect();
     match check_changes(resource.resource_type, &changes)? {
-        ResourceType::BrokerLogger => Err(invalid_request("Levels of loggers cannot be changed.")),
+        ResourceType::BrokerLogger => {
+            broker_loggers::alter(broker, resource, validate_only)?;
+            Err(DONE)
+        }
         ResourceType::Broker => {
             let props = changed(broker, resource)?;
             check_broker_config(broker, &resource.resource_name, &props)

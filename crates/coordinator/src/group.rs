@@ -8,6 +8,7 @@ mod context;
 mod offset_fetch;
 mod record;
 mod refuse;
+mod streams;
 
 pub use context::ClientContext;
 pub use offset_fetch::{offset_fetch_groups, offset_fetch_response};

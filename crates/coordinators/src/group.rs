@@ -1,10 +1,11 @@
-//! The group coordinator: classic and consumer groups, and committed offsets, of one partition of `__consumer_offsets`.
+//! The group coordinator: classic, consumer and streams groups, and committed offsets, of one partition of
+//! `__consumer_offsets`.
 //!
 //! A classic group's rebalance (who joins, who waits) is soft state; the log keeps the group's last generation that was
-//! agreed on. Of a consumer group (KIP-848) the log keeps all. It keeps the offsets too, and the pending offsets of open
-//! transactions.
+//! agreed on. Of a consumer group (KIP-848) and a streams group (KIP-1071) the log keeps all. It keeps the offsets too, and
+//! the pending offsets of open transactions.
 //!
-//! Not yet: share and streams groups. Their records are kept and replayed, [`foreign`] says how.
+//! Not yet: share groups. Their records are kept and replayed, [`foreign`] says how.
 
 pub mod classic;
 mod config;
@@ -12,11 +13,13 @@ mod consumer;
 mod counts;
 mod foreign;
 mod groups;
+mod java_order;
 mod machine;
 mod metadata;
 mod offsets;
 mod record;
 mod request;
+mod streams;
 mod timers;
 
 pub use config::{GroupCoordinatorConfig, MigrationPolicy};
@@ -27,6 +30,7 @@ pub use machine::GroupMachine;
 pub use metadata::MetadataChange;
 pub use record::{GroupRecord, KeyValue, Producer, RecordError};
 pub use request::{DeletedTopic, GroupRequest, GroupResponse, RequestContext};
+pub use streams::{StreamsEntry, StreamsHeartbeat};
 
 #[cfg(test)]
 mod tests;

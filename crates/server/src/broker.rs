@@ -229,6 +229,7 @@ impl Broker {
 
 fn groups(config: &BrokerConfig, clock: Arc<dyn Clock>, chance: Arc<dyn Chance>) -> GroupCoordinator {
     let keys = &config.groups;
+    let streams = &config.streams_groups;
     let ms = |value: i64| Duration::from_millis(value.max(0) as u64);
     let minutes = |value: i32| Duration::from_secs(60 * value.max(0) as u64);
     let machine = coordinators::group::GroupCoordinatorConfig {
@@ -246,6 +247,12 @@ fn groups(config: &BrokerConfig, clock: Arc<dyn Clock>, chance: Arc<dyn Chance>)
         consumer_assignors: assignors(&keys.group_consumer_assignors),
         consumer_migration_policy: MigrationPolicy::by_name(&keys.group_consumer_migration_policy),
         consumer_regex_refresh_interval: ms(keys.group_consumer_regex_refresh_interval_ms.into()),
+        streams_session_timeout: ms(streams.group_streams_session_timeout_ms.into()),
+        streams_heartbeat_interval: ms(streams.group_streams_heartbeat_interval_ms.into()),
+        streams_assignment_interval: ms(streams.group_streams_assignment_interval_ms.into()),
+        streams_initial_rebalance_delay: ms(streams.group_streams_initial_rebalance_delay_ms.into()),
+        streams_max_size: streams.group_streams_max_size.max(1) as usize,
+        streams_num_standby_replicas: streams.group_streams_num_standby_replicas,
     };
     let runtime = RuntimeConfig {
         compression: records::Compression::new(offsets_codec(keys.offsets_topic_compression_codec)),

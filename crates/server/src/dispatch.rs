@@ -94,6 +94,8 @@ const BROKER_APIS: &[ApiKey] = &[
     ApiKey::WriteShareGroupState,
     ApiKey::DeleteShareGroupState,
     ApiKey::ReadShareGroupStateSummary,
+    ApiKey::StreamsGroupHeartbeat,
+    ApiKey::StreamsGroupDescribe,
 ];
 
 /// Returns the versions of an API that a listener serves; none if it does not serve the API.
@@ -150,6 +152,12 @@ async fn on_broker(broker: &Arc<Broker>, context: &RequestContext, body: Request
         }
         RequestBody::ConsumerGroupDescribe(request) => {
             consumer_group_describe::handle(broker, context, *request).await.into()
+        }
+        RequestBody::StreamsGroupHeartbeat(request) => {
+            streams_group_heartbeat::handle(broker, context, *request).await.into()
+        }
+        RequestBody::StreamsGroupDescribe(request) => {
+            streams_group_describe::handle(broker, context, *request).await.into()
         }
         RequestBody::ListGroups(request) => list_groups::handle(broker, *request).await.into(),
         RequestBody::ApiVersions(request) => {

@@ -73,6 +73,18 @@ pub struct GroupCoordinatorConfig {
     pub consumer_migration_policy: MigrationPolicy,
     /// `group.consumer.regex.refresh.interval.ms`: how often regular expressions are looked up again.
     pub consumer_regex_refresh_interval: Duration,
+    /// `group.streams.session.timeout.ms`: how long a member of a streams group may be silent, unless its group says.
+    pub streams_session_timeout: Duration,
+    /// `group.streams.heartbeat.interval.ms`: how often members of streams groups are to send heartbeats.
+    pub streams_heartbeat_interval: Duration,
+    /// `group.streams.assignment.interval.ms`: how far apart two assignments of a streams group are at least.
+    pub streams_assignment_interval: Duration,
+    /// `group.streams.initial.rebalance.delay.ms`: how long a new streams group waits for more members.
+    pub streams_initial_rebalance_delay: Duration,
+    /// `group.streams.max.size`: how many members a streams group may have, at least 1.
+    pub streams_max_size: usize,
+    /// `group.streams.num.standby.replicas`: how many standby replicas each task has, unless its group says.
+    pub streams_num_standby_replicas: i32,
 }
 
 impl GroupCoordinatorConfig {
@@ -102,6 +114,12 @@ impl Default for GroupCoordinatorConfig {
             consumer_assignors: vec![Assignor::Uniform, Assignor::Range],
             consumer_migration_policy: MigrationPolicy::default(),
             consumer_regex_refresh_interval: Duration::from_secs(10 * 60),
+            streams_session_timeout: Duration::from_secs(45),
+            streams_heartbeat_interval: Duration::from_secs(5),
+            streams_assignment_interval: Duration::from_secs(1),
+            streams_initial_rebalance_delay: Duration::from_secs(3),
+            streams_max_size: i32::MAX as usize,
+            streams_num_standby_replicas: 0,
         }
     }
 }

@@ -1,7 +1,6 @@
-//! Groups of the protocols that are not served (share, streams) that a broker of Apache Kafka left in the log.
+//! Groups of the protocol that is not served (share) that a broker of Apache Kafka left in the log.
 //!
-//! Their records are kept as bytes: a group without members may be deleted, may become a classic group, and answers for its
-//! offsets; nothing else is served.
+//! Their records are kept as bytes, and the groups are listed; nothing else is served.
 //!
 //! Not yet: heartbeats, descriptions and states of these groups; a group with members lists as `Unknown`.
 
@@ -16,8 +15,6 @@ use super::record::GroupRecord;
 pub enum ForeignKind {
     /// KIP-932 share groups.
     Share,
-    /// KIP-1071 streams groups.
-    Streams,
 }
 
 impl ForeignKind {
@@ -25,7 +22,6 @@ impl ForeignKind {
     pub(super) fn of_record_type(kind: i16) -> Option<Self> {
         match kind {
             9..=15 => Some(Self::Share),
-            17..=23 => Some(Self::Streams),
             _ => None,
         }
     }
@@ -34,7 +30,6 @@ impl ForeignKind {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Share => "share",
-            Self::Streams => "streams",
         }
     }
 
@@ -42,7 +37,6 @@ impl ForeignKind {
     fn member_record_type(self) -> i16 {
         match self {
             Self::Share => 10,
-            Self::Streams => 19,
         }
     }
 }
@@ -76,16 +70,6 @@ impl ForeignGroup {
     pub(super) fn is_empty(&self) -> bool {
         let member = self.kind.member_record_type().to_be_bytes();
         !self.records.keys().any(|key| key.starts_with(&member))
-    }
-
-    /// Tells whether a JoinGroup may make a classic group of it.
-    pub(super) fn may_become_classic(&self) -> bool {
-        self.keeps_offsets() && self.is_empty()
-    }
-
-    /// Tells whether the group commits offsets here, and not in a topic of its own as share groups do.
-    pub(super) fn keeps_offsets(&self) -> bool {
-        self.kind != ForeignKind::Share
     }
 
     /// The state as ListGroups writes it.

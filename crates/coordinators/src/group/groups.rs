@@ -8,8 +8,9 @@ use protocol::{ErrorCode, ListGroupsRequest};
 use super::GroupOutcome;
 use super::classic::ClassicGroup;
 use super::consumer::ConsumerGroup;
-use super::foreign::{ForeignGroup, ForeignKind};
+use super::foreign::ForeignGroup;
 use super::machine::GroupMachine;
+use super::streams::StreamsGroup;
 
 /// A group of any kind.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(super) enum Group {
     Classic(ClassicGroup),
     /// One of KIP-848.
     Consumer(ConsumerGroup),
+    /// One of KIP-1071.
+    Streams(StreamsGroup),
     /// One whose records are only kept.
     Foreign(ForeignGroup),
 }
@@ -27,6 +30,7 @@ impl Group {
         match self {
             Self::Classic(group) => group.state().name(),
             Self::Consumer(group) => group.state().name(),
+            Self::Streams(group) => group.state().name(),
             Self::Foreign(group) => group.state(),
         }
     }
@@ -35,6 +39,7 @@ impl Group {
         match self {
             Self::Classic(_) => "classic",
             Self::Consumer(_) => "consumer",
+            Self::Streams(_) => "streams",
             Self::Foreign(group) => group.kind.name(),
         }
     }
@@ -44,6 +49,7 @@ impl Group {
         match self {
             Self::Classic(group) => group.is_empty(),
             Self::Consumer(group) => group.is_empty(),
+            Self::Streams(group) => group.is_empty(),
             Self::Foreign(group) => group.is_empty(),
         }
     }
@@ -52,6 +58,7 @@ impl Group {
         match self {
             Self::Classic(group) => group.list(),
             Self::Consumer(group) => group.list(),
+            Self::Streams(group) => group.list(),
             Self::Foreign(group) => ListedGroup {
                 group_id: id.into(),
                 protocol_type: group.kind.name().into(),
@@ -66,7 +73,7 @@ impl Group {
         match self {
             _ if !self.is_empty() => Err(ErrorCode::NON_EMPTY_GROUP),
             // The state of a share group's partitions lies in another topic and would stay behind.
-            Self::Foreign(group) if group.kind == ForeignKind::Share => Err(ErrorCode::UNSUPPORTED_VERSION),
+            Self::Foreign(_) => Err(ErrorCode::UNSUPPORTED_VERSION),
             _ => Ok(()),
         }
     }
@@ -77,7 +84,7 @@ impl GroupMachine {
     pub(super) fn describe(&self, version: i16, ids: Vec<String>) -> Vec<DescribedGroup> {
         let describe = |id: String| match self.groups.get(id.as_str()) {
             Some(Group::Classic(group)) => group.describe(),
-            Some(Group::Foreign(_) | Group::Consumer(_)) => {
+            Some(Group::Foreign(_) | Group::Consumer(_) | Group::Streams(_)) => {
                 dead(version, format!("Group {id} is not a classic group."), id)
             }
             None => dead(version, format!("Group {id} not found."), id),
@@ -118,6 +125,7 @@ impl GroupMachine {
         match group {
             Group::Classic(group) => out.records.push(group.tombstone()),
             Group::Consumer(group) => out.records.extend(group.tombstones()),
+            Group::Streams(group) => out.records.extend(group.tombstones()),
             Group::Foreign(group) => out.records.extend(group.tombstones(id)),
         }
     }

@@ -61,6 +61,7 @@ impl GroupMachine {
         for id in self.groups.keys().cloned().collect::<Vec<_>>() {
             self.with_classic(now, &id, &mut out, ClassicGroup::loaded);
             self.with_consumer(now, &id, &mut out, |group, turn| group.loaded(turn));
+            self.with_streams(now, &id, &mut out, |group, turn| group.loaded(turn));
         }
         self.timers.set(TimerKey::Expiration, now.monotonic, self.config.offsets_retention_check_interval);
         out
@@ -117,11 +118,12 @@ impl GroupMachine {
     ) -> Result<bool, ErrorCode> {
         match self.groups.get(request.group_id.as_str()) {
             Some(Group::Classic(_)) => return Ok(false),
-            Some(Group::Foreign(group)) if !group.may_become_classic() => {
+            Some(Group::Foreign(_)) => return Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL),
+            Some(Group::Streams(group)) if !group.is_empty() => {
                 return Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
             }
             _ if !request.member_id.is_empty() => return Err(ErrorCode::UNKNOWN_MEMBER_ID),
-            Some(Group::Foreign(group)) => out.records.extend(group.tombstones(&request.group_id)),
+            Some(Group::Streams(group)) => out.records.extend(group.tombstones()),
             Some(Group::Consumer(group)) => out.records.extend(group.tombstones()),
             None => {}
         }
@@ -227,6 +229,12 @@ impl GroupMachine {
             GroupRequest::ConsumerDescribe(ids) => {
                 GroupResponse::ConsumerDescribe(self.describe_consumer_groups(ids))
             }
+            GroupRequest::StreamsHeartbeat(context, request) => {
+                GroupResponse::StreamsHeartbeat(self.streams_heartbeat(now, &context, &request, out))
+            }
+            GroupRequest::StreamsDescribe(ids) => {
+                GroupResponse::StreamsDescribe(self.describe_streams_groups(ids))
+            }
             GroupRequest::MetadataChanged(change) => {
                 self.metadata_changed(&change);
                 GroupResponse::Done
@@ -264,7 +272,7 @@ impl GroupMachine {
                 .into_mut()
             {
                 Group::Foreign(group) => group,
-                Group::Classic(_) | Group::Consumer(_) => return,
+                Group::Classic(_) | Group::Consumer(_) | Group::Streams(_) => return,
             },
         };
         group.replay(key, value);
@@ -309,6 +317,7 @@ impl Machine for GroupMachine {
             GroupRecord::Offset { key, value, producer } => self.replay_offset(key, value, producer),
             GroupRecord::Group { id, value } => self.replay_group(id, value),
             GroupRecord::Consumer { id, entry } => self.replay_consumer(id, entry),
+            GroupRecord::Streams { id, entry } => self.replay_streams(id, entry),
             record @ GroupRecord::Foreign { .. } => self.replay_foreign(record),
             GroupRecord::EndTransaction { producer, commit, .. } => {
                 self.offsets.end_transaction(producer.id, commit);
@@ -350,6 +359,15 @@ impl Machine for GroupMachine {
             }
             Some(TimerKey::Downgraded(id, rebalance)) => {
                 self.with_classic(now, &id, &mut out, |group, turn| group.downgraded(rebalance, turn));
+            }
+            Some(TimerKey::StreamsSession(id, member)) => {
+                self.with_streams(now, &id, &mut out, |group, turn| group.session_timed_out(&member, turn));
+            }
+            Some(TimerKey::StreamsRebalance(id, member)) => {
+                self.with_streams(now, &id, &mut out, |group, turn| group.rebalance_timed_out(&member, turn));
+            }
+            Some(TimerKey::StreamsInitialRebalance(id)) => {
+                self.with_streams(now, &id, &mut out, |group, turn| group.initial_delay_is_over(turn));
             }
             Some(TimerKey::Expiration) => {
                 self.expire_offsets(now, &mut out);

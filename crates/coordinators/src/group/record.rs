@@ -2,7 +2,7 @@
 //! bytes for the version and the value's fields.
 //!
 //! Written: OffsetCommitValue v4 (v1 where the client named a retention time), GroupMetadataValue v3, and the records of
-//! consumer groups in version 0, as 4.3 does.
+//! consumer and streams groups in version 0, as 4.3 does.
 //! Read: all versions, and the keys of type 0 that old brokers wrote. Kafka: `GroupCoordinatorRecordSerde`,
 //! `GroupCoordinatorRecordHelpers`.
 
@@ -15,6 +15,7 @@ use protocol::{
 
 use super::consumer::ConsumerEntry;
 use super::foreign::ForeignKind;
+use super::streams::StreamsEntry;
 
 const LEGACY_OFFSET: i16 = 0;
 const OFFSET: i16 = 1;
@@ -58,7 +59,14 @@ pub enum GroupRecord {
         /// What it says.
         entry: ConsumerEntry,
     },
-    /// A record of a share or streams group, as bytes.
+    /// A record of a streams group.
+    Streams {
+        /// The group's id.
+        id: String,
+        /// What it says.
+        entry: StreamsEntry,
+    },
+    /// A record of a share group, as bytes.
     Foreign {
         /// The group's id.
         id: String,
@@ -124,6 +132,7 @@ impl GroupRecord {
                 Ok(KeyValue { key: prefixed(GROUP, 0, &key)?, value: value.transpose()? })
             }
             Self::Consumer { id, entry } => entry.encode(id),
+            Self::Streams { id, entry } => entry.encode(id),
             Self::Foreign { key, value, .. } => Ok(KeyValue { key: key.clone(), value: value.clone() }),
             Self::EndTransaction { .. } => Err(RecordError::Control),
         }
@@ -162,6 +171,10 @@ impl GroupRecord {
                 let (id, entry) = ConsumerEntry::decode(kind, key, value)?;
                 Self::Consumer { id, entry }
             }
+            kind if StreamsEntry::is_record_type(kind) => {
+                let (id, entry) = StreamsEntry::decode(kind, key, value)?;
+                Self::Streams { id, entry }
+            }
             _ => match ForeignKind::of_record_type(kind) {
                 Some(group_kind) => Self::Foreign {
                     id: take_string(kind, &mut key)?,
@@ -183,7 +196,17 @@ impl GroupRecord {
     }
 }
 
-pub(super) fn prefixed(prefix: i16, version: i16, message: &impl Message) -> Result<Bytes, RecordError> {
+/// Writes a record's key and value of version 0, after the type and the version.
+pub(super) fn written(
+    kind: i16,
+    key: &impl Message,
+    value: &Option<impl Message>,
+) -> Result<KeyValue, RecordError> {
+    let value = value.as_ref().map(|value| prefixed(0, 0, value)).transpose()?;
+    Ok(KeyValue { key: prefixed(kind, 0, key)?, value })
+}
+
+fn prefixed(prefix: i16, version: i16, message: &impl Message) -> Result<Bytes, RecordError> {
     let body = to_bytes(message, version)?;
     let mut out = BytesMut::with_capacity(2 + body.len());
     out.put_i16(prefix);

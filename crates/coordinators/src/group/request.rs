@@ -14,12 +14,14 @@ use protocol::offset_fetch_response::OffsetFetchResponseGroup;
 use protocol::{
     ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, HeartbeatRequest, HeartbeatResponse,
     JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse, ListGroupsRequest,
-    OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse, SyncGroupRequest,
-    SyncGroupResponse, TxnOffsetCommitRequest, TxnOffsetCommitResponse, consumer_group_describe_response,
+    OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse,
+    StreamsGroupHeartbeatRequest, SyncGroupRequest, SyncGroupResponse, TxnOffsetCommitRequest,
+    TxnOffsetCommitResponse, consumer_group_describe_response, streams_group_describe_response,
 };
 
 use super::metadata::MetadataChange;
 use super::record::Producer;
+use super::streams::StreamsHeartbeat;
 
 /// Who asks, and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,6 +81,10 @@ pub enum GroupRequest {
     ConsumerHeartbeat(RequestContext, ConsumerGroupHeartbeatRequest),
     /// ConsumerGroupDescribe; answered with [`GroupResponse::ConsumerDescribe`].
     ConsumerDescribe(Vec<String>),
+    /// StreamsGroupHeartbeat; answered with [`GroupResponse::StreamsHeartbeat`].
+    StreamsHeartbeat(RequestContext, StreamsGroupHeartbeatRequest),
+    /// StreamsGroupDescribe; answered with [`GroupResponse::StreamsDescribe`].
+    StreamsDescribe(Vec<String>),
     /// There is new metadata; answered with [`GroupResponse::Done`].
     MetadataChanged(Arc<MetadataChange>),
     /// Topics are gone, and so are their offsets; answered with [`GroupResponse::Done`].
@@ -123,6 +129,10 @@ pub enum GroupResponse {
     ConsumerHeartbeat(ConsumerGroupHeartbeatResponse),
     /// To ConsumerGroupDescribe, one entry for each group, in the request's order.
     ConsumerDescribe(Vec<consumer_group_describe_response::DescribedGroup>),
+    /// To StreamsGroupHeartbeat.
+    StreamsHeartbeat(StreamsHeartbeat),
+    /// To StreamsGroupDescribe, one entry for each group, in the request's order.
+    StreamsDescribe(Vec<streams_group_describe_response::DescribedGroup>),
     /// To what has nothing to say.
     Done,
 }

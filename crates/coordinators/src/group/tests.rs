@@ -68,6 +68,13 @@ transcripts! {
     consumers_subscribe_by_regular_expression: "consumer_regex.txt";
     consumers_commit_at_their_epochs: "consumer_offsets.txt";
     classic_groups_become_consumer_groups_and_back: "migration.txt";
+    streams_members_join_reconcile_and_leave: "streams.txt";
+    streams_topologies_are_set_beside_the_topics: "streams_topology.txt";
+    streams_members_that_do_not_fit_are_refused: "streams_errors.txt";
+    streams_members_that_stay_away_are_out: "streams_timeouts.txt";
+    streams_groups_have_standby_tasks_and_endpoints: "streams_standby.txt";
+    streams_members_commit_at_their_epochs: "streams_offsets.txt";
+    streams_groups_are_deleted_and_become_classic: "streams_admin.txt";
 }
 
 /// Replays a log into a new machine.
@@ -100,6 +107,7 @@ fn hard_state(machine: &GroupMachine) -> String {
         let shown = match group {
             Group::Foreign(group) => format!("{group:?}"),
             Group::Consumer(group) => format!("{:?}", group.hard_state()),
+            Group::Streams(group) => format!("{:?}", group.hard_state()),
             // A rebalance is soft state; the log still has the generation before it.
             Group::Classic(_) => "classic".into(),
         };

@@ -30,6 +30,12 @@ pub(super) enum TimerKey {
     Expressions(Arc<str>),
     /// A consumer group has become a classic one: its sessions are to begin, and where so said a rebalance.
     Downgraded(Arc<str>, bool),
+    /// The end of the session of a member of a streams group: group, member.
+    StreamsSession(Arc<str>, Arc<str>),
+    /// The end of its time to give up tasks.
+    StreamsRebalance(Arc<str>, Arc<str>),
+    /// The end of the time in which a new streams group waits for members.
+    StreamsInitialRebalance(Arc<str>),
     /// The next look for expired offsets.
     Expiration,
 }

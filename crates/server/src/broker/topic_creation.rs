@@ -3,11 +3,15 @@
 //! Invariants:
 //! - a topic's creation is asked for once at a time
 //! - nobody waits for it: who asked comes again
+//! - why an internal topic of an application could not be created is kept for a while, in which it is not tried again
 //!
 //! Kafka: `AutoTopicCreationManager`.
 
+mod errors;
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use config::BrokerConfig;
 use model::topic_name;
@@ -15,11 +19,13 @@ use protocol::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use protocol::{CreateTopicsRequest, ErrorCode, ResponseBody};
 
 use super::Broker;
+use errors::CreationErrors;
 
 /// Creations that are under way.
 #[derive(Debug, Default)]
 pub struct TopicCreation {
     under_way: Mutex<BTreeSet<String>>,
+    errors: Mutex<CreationErrors>,
 }
 
 impl TopicCreation {
@@ -39,6 +45,34 @@ impl TopicCreation {
             report(&broker.controller.submit(request.into()).await);
             broker.topic_creation.end(&names);
         });
+    }
+
+    /// Asks the controller to create internal topics of an application, but for those that somebody asked for already and
+    /// those that could not be created less than `patience` ago. Must be called within a tokio runtime.
+    ///
+    /// Kafka: `DefaultAutoTopicCreationManager.createStreamsInternalTopics`.
+    pub fn create_internal(&self, broker: &Arc<Broker>, mut topics: Vec<CreatableTopic>, patience: Duration) {
+        let now = broker.clock.monotonic();
+        topics.retain(|topic| self.error_of(&topic.name, now).is_none() && self.begin(&topic.name));
+        if topics.is_empty() {
+            return;
+        }
+        let broker = broker.clone();
+        let timeout_ms = broker.config().network.request_timeout_ms;
+        tokio::spawn(async move {
+            let names: Vec<_> = topics.iter().map(|topic| topic.name.clone()).collect();
+            let request = CreateTopicsRequest { topics, timeout_ms, ..Default::default() };
+            let response = broker.controller.submit(request.into()).await;
+            report(&response);
+            let until = broker.clock.monotonic().saturating_add(patience);
+            broker.topic_creation.errors.lock().expect("no holder panics").note(&response, until);
+            broker.topic_creation.end(&names);
+        });
+    }
+
+    /// Says why a topic could not be created a while ago, at `now` of the monotonic clock.
+    pub fn error_of(&self, name: &str, now: Duration) -> Option<String> {
+        self.errors.lock().expect("no holder panics").get(name, now)
     }
 
     fn begin(&self, name: &str) -> bool {

@@ -8,7 +8,6 @@
 
 mod heterogeneous;
 mod homogeneous;
-mod java_order;
 mod range;
 #[cfg(test)]
 mod tests;

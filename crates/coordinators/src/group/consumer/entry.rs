@@ -9,10 +9,10 @@ use protocol::{
     ConsumerGroupMetadataValue, ConsumerGroupPartitionMetadataKey, ConsumerGroupPartitionMetadataValue,
     ConsumerGroupRegularExpressionKey, ConsumerGroupRegularExpressionValue,
     ConsumerGroupTargetAssignmentMemberKey, ConsumerGroupTargetAssignmentMemberValue,
-    ConsumerGroupTargetAssignmentMetadataKey, ConsumerGroupTargetAssignmentMetadataValue, Message,
+    ConsumerGroupTargetAssignmentMetadataKey, ConsumerGroupTargetAssignmentMetadataValue,
 };
 
-use crate::group::record::{GroupRecord, KeyValue, RecordError, decode, decode_value, prefixed};
+use crate::group::record::{GroupRecord, KeyValue, RecordError, decode, decode_value, written};
 
 const EPOCH: i16 = 3;
 const PARTITION_METADATA: i16 = 4;
@@ -70,38 +70,38 @@ impl ConsumerEntry {
         let group_id = id.to_owned();
         match self {
             Self::Epoch(value) => {
-                write(EPOCH, &ConsumerGroupMetadataKey { group_id, ..Default::default() }, value)
+                written(EPOCH, &ConsumerGroupMetadataKey { group_id, ..Default::default() }, value)
             }
             Self::PartitionMetadata(value) => {
                 let key = ConsumerGroupPartitionMetadataKey { group_id, ..Default::default() };
-                write(PARTITION_METADATA, &key, value)
+                written(PARTITION_METADATA, &key, value)
             }
             Self::Member(member_id, value) => {
                 let member_id = member_id.clone();
                 let key = ConsumerGroupMemberMetadataKey { group_id, member_id, ..Default::default() };
-                write(MEMBER, &key, value)
+                written(MEMBER, &key, value)
             }
             Self::TargetEpoch(value) => {
                 let key = ConsumerGroupTargetAssignmentMetadataKey { group_id, ..Default::default() };
-                write(TARGET_EPOCH, &key, value)
+                written(TARGET_EPOCH, &key, value)
             }
             Self::Target(member_id, value) => {
                 let member_id = member_id.clone();
                 let key =
                     ConsumerGroupTargetAssignmentMemberKey { group_id, member_id, ..Default::default() };
-                write(TARGET, &key, value)
+                written(TARGET, &key, value)
             }
             Self::Current(member_id, value) => {
                 let member_id = member_id.clone();
                 let key =
                     ConsumerGroupCurrentMemberAssignmentKey { group_id, member_id, ..Default::default() };
-                write(CURRENT, &key, value)
+                written(CURRENT, &key, value)
             }
             Self::Regex(regex, value) => {
                 let regular_expression = regex.clone();
                 let key =
                     ConsumerGroupRegularExpressionKey { group_id, regular_expression, ..Default::default() };
-                write(REGEX, &key, value)
+                written(REGEX, &key, value)
             }
         }
     }
@@ -167,9 +167,4 @@ impl ConsumerEntry {
             Self::Member(member.into(), None).of(group),
         ]
     }
-}
-
-fn write(kind: i16, key: &impl Message, value: &Option<impl Message>) -> Result<KeyValue, RecordError> {
-    let value = value.as_ref().map(|value| prefixed(0, 0, value)).transpose()?;
-    Ok(KeyValue { key: prefixed(kind, 0, key)?, value })
 }

@@ -168,8 +168,10 @@ impl GroupMachine {
             return;
         }
         for group in self.groups.values_mut() {
-            if let Group::Consumer(group) = group {
-                group.topics_changed(&change.topics);
+            match group {
+                Group::Consumer(group) => group.topics_changed(&change.topics),
+                Group::Streams(group) => group.topics_changed(&change.topics),
+                Group::Classic(_) | Group::Foreign(_) => {}
             }
         }
     }

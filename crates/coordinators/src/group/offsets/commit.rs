@@ -13,11 +13,11 @@ use protocol::{
 
 use crate::group::GroupOutcome;
 use crate::group::classic::ClassicGroupState;
-use crate::group::consumer::CommitCheck;
 use crate::group::groups::Group;
 use crate::group::machine::GroupMachine;
 use crate::group::record::{GroupRecord, Producer};
 use crate::group::request::RequestContext;
+use crate::group::{consumer, streams};
 
 /// Who commits.
 struct Committer<'a> {
@@ -27,6 +27,23 @@ struct Committer<'a> {
     generation: i32,
     transactional: bool,
     api_version: i16,
+}
+
+/// What each partition of a commit must still pass.
+enum CommitCheck<'a> {
+    Consumer(consumer::CommitCheck<'a>),
+    Streams(streams::CommitCheck<'a>),
+}
+
+impl CommitCheck<'_> {
+    /// Checks one partition of a topic, by name and, where it is known, by id.
+    fn check(&self, topic: &str, id: Option<Uuid>, partition: i32) -> Result<(), ErrorCode> {
+        match (self, id) {
+            (Self::Consumer(check), Some(id)) => check.check(id, partition),
+            (Self::Consumer(_), None) => Err(ErrorCode::STALE_MEMBER_EPOCH),
+            (Self::Streams(check), _) => check.check(topic, partition),
+        }
+    }
 }
 
 impl GroupMachine {
@@ -54,10 +71,11 @@ impl GroupMachine {
         let mut partitions = request.topics.iter().flat_map(|topic| {
             let sized =
                 topic.partitions.iter().filter(|row| !self.is_too_large(row.committed_metadata.as_deref()));
-            sized.map(|row| (topic.topic_id, row.partition_index))
+            sized.map(move |row| (topic, row.partition_index))
         });
         let valid = self.validate_commit(&committer, unknown_group).and_then(|check| match check {
-            Some(check) => partitions.try_for_each(|(topic, partition)| check.check(topic, partition)),
+            Some(check) => partitions
+                .try_for_each(|(topic, partition)| check.check(&topic.name, Some(topic.topic_id), partition)),
             None => Ok(()),
         });
         if let Err(error) = valid {
@@ -113,14 +131,13 @@ impl GroupMachine {
             let topic_id = self.metadata.topic_id(&topic.name);
             let sized =
                 topic.partitions.iter().filter(|row| !self.is_too_large(row.committed_metadata.as_deref()));
-            sized.map(move |row| (topic_id, row.partition_index))
+            sized.map(move |row| (topic.name.as_str(), topic_id, row.partition_index))
         });
-        let check_one = |check: &CommitCheck<'_>, (topic, partition): (Option<Uuid>, i32)| {
-            topic.map_or(Err(ErrorCode::STALE_MEMBER_EPOCH), |topic| check.check(topic, partition))
-        };
         let valid = self.validate_commit(&committer, ErrorCode::ILLEGAL_GENERATION);
         let valid = valid.and_then(|check| match check {
-            Some(check) => partitions.try_for_each(|partition| check_one(&check, partition)),
+            Some(check) => {
+                partitions.try_for_each(|(topic, id, partition)| check.check(topic, id, partition))
+            }
             None => Ok(()),
         });
         // Producers do not know of member epochs.
@@ -199,18 +216,25 @@ impl GroupMachine {
                     committer.transactional,
                 )
                 .map(|()| None),
-            Some(Group::Consumer(group)) => group.validate_offset_commit(
-                committer.member_id,
-                committer.instance_id,
-                committer.generation,
-                committer.transactional,
-                committer.api_version,
-            ),
-            Some(Group::Foreign(group)) if group.keeps_offsets() => {
-                match committer.generation < 0 && group.is_empty() {
-                    true => Ok(None),
-                    false => Err(ErrorCode::UNKNOWN_MEMBER_ID),
-                }
+            Some(Group::Consumer(group)) => {
+                let check = group.validate_offset_commit(
+                    committer.member_id,
+                    committer.instance_id,
+                    committer.generation,
+                    committer.transactional,
+                    committer.api_version,
+                )?;
+                Ok(check.map(CommitCheck::Consumer))
+            }
+            Some(Group::Streams(group)) => {
+                let check = group.validate_offset_commit(
+                    committer.member_id,
+                    committer.instance_id,
+                    committer.generation,
+                    committer.transactional,
+                    committer.api_version,
+                )?;
+                Ok(check.map(CommitCheck::Streams))
             }
             Some(Group::Foreign(_)) => Err(ErrorCode::GROUP_ID_NOT_FOUND),
         }

@@ -27,6 +27,7 @@ impl GroupMachine {
             let subscribed = match group {
                 Group::Classic(group) => group.is_subscribed_to(&topic.name),
                 Group::Consumer(group) => group.is_subscribed_to(&topic.name),
+                Group::Streams(group) => group.is_subscribed_to(&topic.name),
                 Group::Foreign(_) => false,
             };
             let error_code = if subscribed { ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC } else { ErrorCode::NONE };
@@ -58,11 +59,8 @@ impl GroupMachine {
         let group = self.groups.get(group_id).ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
         match group {
             Group::Classic(classic) => classic.validate_offset_delete()?,
-            Group::Consumer(_) => {}
-            Group::Foreign(foreign) if !foreign.keeps_offsets() => return Err(ErrorCode::GROUP_ID_NOT_FOUND),
-            // What its members read is not known here.
-            Group::Foreign(foreign) if !foreign.is_empty() => return Err(ErrorCode::NON_EMPTY_GROUP),
-            Group::Foreign(_) => {}
+            Group::Consumer(_) | Group::Streams(_) => {}
+            Group::Foreign(_) => return Err(ErrorCode::GROUP_ID_NOT_FOUND),
         }
         Ok(group)
     }

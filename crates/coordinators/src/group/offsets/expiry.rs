@@ -1,8 +1,8 @@
 //! Offsets that nobody needs any more, and groups that have none left, are removed after `offsets.retention.minutes`.
 //!
 //! A group without members keeps its offsets for that long after the last one left; a stable group of consumers keeps those
-//! of the topics it reads for ever and others for that long after their commit; so do a consumer group and a group that only
-//! stores offsets. Groups that are not served keep all of theirs, for what they read is not known.
+//! of the topics it reads for ever and others for that long after their commit; so do consumer and streams
+//! groups, and a group that only stores offsets.
 
 use machine::Now;
 
@@ -32,6 +32,10 @@ impl GroupMachine {
                 }
                 Group::Consumer(consumer) => {
                     let reads = |topic: &str| consumer.is_subscribed_to(topic);
+                    self.expire_offsets_of(now, id, Some(RetentionBase::Commit), reads, out)
+                }
+                Group::Streams(streams) => {
+                    let reads = |topic: &str| streams.is_subscribed_to(topic);
                     self.expire_offsets_of(now, id, Some(RetentionBase::Commit), reads, out)
                 }
                 Group::Foreign(_) => continue,

@@ -62,6 +62,7 @@ impl GroupMachine {
     fn validate_fetch(&self, group: &str, member_id: Option<&str>, epoch: i32) -> Result<(), ErrorCode> {
         match self.groups.get(group) {
             Some(Group::Consumer(group)) => group.validate_offset_fetch(member_id, epoch),
+            Some(Group::Streams(group)) => group.validate_offset_fetch(member_id, epoch),
             // None of their members is known here.
             Some(Group::Foreign(_)) if member_id.is_some() && epoch >= 0 => Err(ErrorCode::UNKNOWN_MEMBER_ID),
             _ => Ok(()),

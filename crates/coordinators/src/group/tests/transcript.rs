@@ -9,6 +9,7 @@
 //! The group is `g` unless group=NAME is given. A line that begins with `#` is a remark.
 
 pub(super) mod consumer;
+mod streams;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -159,6 +160,14 @@ fn configure(config: &mut GroupCoordinatorConfig, command: &Command<'_>) {
             "group.initial.rebalance.delay" => config.initial_rebalance_delay = duration(value),
             "group.max.size" => config.max_size = value.parse().expect("a number"),
             "group.consumer.max.size" => config.consumer_max_size = value.parse().expect("a number"),
+            "group.streams.max.size" => config.streams_max_size = value.parse().expect("a number"),
+            "group.streams.assignment.interval" => config.streams_assignment_interval = duration(value),
+            "group.streams.initial.rebalance.delay" => {
+                config.streams_initial_rebalance_delay = duration(value)
+            }
+            "group.streams.num.standby.replicas" => {
+                config.streams_num_standby_replicas = value.parse().expect("a number");
+            }
             "group.consumer.assignment.interval" => config.consumer_assignment_interval = duration(value),
             "group.consumer.migration.policy" => {
                 config.consumer_migration_policy = MigrationPolicy::by_name(value);
@@ -171,11 +180,11 @@ fn configure(config: &mut GroupCoordinatorConfig, command: &Command<'_>) {
     }
 }
 
-/// A record of a group of another kind: `raw type=17 group=g rest=...`, or a tombstone with `tombstone`.
+/// A record of a group of another kind: `raw type=11 group=g rest=...`, or a tombstone with `tombstone`.
 fn raw(command: &Command<'_>) -> GroupRecord {
     let group = command.text("group", "g");
     let mut key = BytesMut::new();
-    key.put_i16(command.number("type", 17));
+    key.put_i16(command.number("type", 11));
     key.put_i16(i16::try_from(group.len()).expect("a short name"));
     key.extend_from_slice(group.as_bytes());
     key.extend_from_slice(command.text("rest", "").as_bytes());
@@ -193,6 +202,11 @@ fn request(scene: &mut Scene, name: &str, group: String, command: &Command<'_>) 
             scene.fresh += 1;
             consumer::heartbeat(group, scene.fresh, command)
         }
+        "stream" => {
+            scene.fresh += 1;
+            streams::heartbeat(group, scene.fresh, command)
+        }
+        "describe-streams" => GroupRequest::StreamsDescribe(vec![group]),
         "describe-consumer" => GroupRequest::ConsumerDescribe(vec![group]),
         "sync" => GroupRequest::Sync(sync(group, command)),
         "heartbeat" => GroupRequest::Heartbeat(HeartbeatRequest {
@@ -564,6 +578,8 @@ fn show_response(response: &GroupResponse) -> String {
         }
         GroupResponse::ConsumerHeartbeat(beat) => consumer::show_heartbeat(beat),
         GroupResponse::ConsumerDescribe(groups) => consumer::show_groups(groups),
+        GroupResponse::StreamsHeartbeat(beat) => streams::show_heartbeat(beat),
+        GroupResponse::StreamsDescribe(groups) => streams::show_groups(groups),
         GroupResponse::Done => "done".into(),
     }
 }
@@ -588,6 +604,7 @@ fn show_record(record: &GroupRecord) -> String {
             format!("group {id}, generation {}, {members}", value.generation)
         }
         GroupRecord::Consumer { id, entry } => consumer::show_entry(id, entry),
+        GroupRecord::Streams { id, entry } => streams::show_entry(id, entry),
         GroupRecord::Foreign { id, kind, key, value } => {
             let what = if value.is_some() { "record" } else { "tombstone" };
             format!("{kind:?} group {id}: {what} of type {}", i16::from_be_bytes([key[0], key[1]]))

@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use model::Uuid;
 
-use super::java_order::{hash_of_text, in_map_order};
 use super::{GroupSpec, MemberSpec};
 use crate::group::consumer::member::Assignment;
+use crate::group::java_order::{hash_of_text, in_map_order};
 
 const MAX_ROUNDS: usize = 16;
 const NOBODY: usize = usize::MAX;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use model::Uuid;
 
-use super::java_order::{hash_of_id, hash_of_int, hash_of_text, in_copied_set_order, in_map_order};
 use super::{GroupSpec, MemberSpec};
 use crate::group::consumer::member::Assignment;
+use crate::group::java_order::{hash_of_id, hash_of_int, hash_of_text, in_copied_set_order, in_map_order};
 
 struct Builder<'a> {
     spec: &'a GroupSpec,

@@ -99,6 +99,9 @@ pub enum StorageError {
     /// The log was closed, deleted or moved.
     #[error("The log of {0} is closed")]
     Closed(TopicPartition),
+    /// Records were cut off while somebody waited for them: a leader elsewhere does not have them.
+    #[error("The log of {0} was truncated")]
+    Cut(TopicPartition),
     /// A file does not hold what it should.
     #[error("{}: {detail}", path.display())]
     Malformed {
@@ -139,7 +142,7 @@ impl StorageError {
                 ErrorCode::UNKNOWN_SERVER_ERROR
             }
             Self::InconsistentTopicId { .. } => ErrorCode::INCONSISTENT_TOPIC_ID,
-            Self::Closed(_) => ErrorCode::NOT_LEADER_OR_FOLLOWER,
+            Self::Closed(_) | Self::Cut(_) => ErrorCode::NOT_LEADER_OR_FOLLOWER,
         }
     }
 }

@@ -9,3 +9,4 @@ mod power_cuts;
 mod reads;
 mod real_files;
 mod support;
+mod threads;

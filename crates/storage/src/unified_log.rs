@@ -132,6 +132,7 @@ impl UnifiedLog {
             first_unstable: loaded.producers.first_unstable_offset().map(|first| first.max(loaded.log_start)),
             synced: loaded.recovery_point,
             recovery_point: loaded.recovery_point,
+            cuts: 0,
         };
         let now_ms = environment.clock.wall_ms();
         let active_is_empty = active.size() == 0;

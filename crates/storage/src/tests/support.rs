@@ -10,7 +10,7 @@ use model::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp, TopicPart
 use records::{BatchBuilder, BatchOptions, RecordBatch};
 use world::chance::SeededChance;
 use world::clock::FakeClock;
-use world::files::SimFiles;
+use world::files::{Files, SimFiles};
 
 use crate::{
     AppendOptions, FetchIsolation, LogAppendInfo, LogEnvironment, LogManager, LogManagerOptions,
@@ -45,9 +45,18 @@ impl Node {
         dirs: &[&str],
         config: &Arc<LogConfig>,
     ) -> Result<Self, StorageError> {
+        Self::start_on(Arc::new(files.clone()), dirs, config)
+    }
+
+    /// Starts on any disk.
+    pub(super) fn start_on(
+        files: Arc<dyn Files>,
+        dirs: &[&str],
+        config: &Arc<LogConfig>,
+    ) -> Result<Self, StorageError> {
         let clock = Arc::new(FakeClock::at(START_MS));
         let chance = Arc::new(SeededChance::new(1));
-        let environment = LogEnvironment::new(Arc::new(files.clone()), clock.clone(), chance, 50, 86_400_000);
+        let environment = LogEnvironment::new(files, clock.clone(), chance, 50, 86_400_000);
         let options = LogManagerOptions {
             log_dirs: dirs.iter().map(|dir| Path::new(dir).to_owned()).collect(),
             retention_check_interval_ms: 1000,

@@ -19,18 +19,31 @@ use crate::{StorageError, checkpoint, partition_metadata};
 /// The file of leader epochs in a partition's folder.
 pub(crate) const LEADER_EPOCH_FILE: &str = "leader-epoch-checkpoint";
 
+/// How far a sync reached, if the log was not cut since.
+#[derive(Clone, Copy, Debug)]
+struct Synced {
+    end: Offset,
+    cuts: u64,
+}
+
 impl UnifiedLog {
     /// Waits until all below `offset` survives a power cut; asks for a sync, which one thread does for all that wait.
     ///
-    /// Fails when the log dir is offline, or the log closed.
+    /// Fails when the log dir is offline, the log closed, or cut while somebody waits: then nobody knows whose records are
+    /// below the offset.
     pub async fn wait_synced(self: &Arc<Self>, offset: Offset) -> Result<(), StorageError> {
         if self.synced_offset() >= offset {
             return Ok(());
         }
         let notify = Arc::new(Notify::new());
         let _subscription = self.subscribe(Interest::SYNCED, &notify);
+        let cuts = self.marks().cuts;
         loop {
-            if self.synced_offset() >= offset {
+            let marks = *self.marks();
+            if marks.cuts != cuts || marks.end.offset < offset {
+                return Err(StorageError::Cut(self.partition.clone()));
+            }
+            if marks.synced >= offset {
                 return Ok(());
             }
             self.dir.check()?;
@@ -42,34 +55,43 @@ impl UnifiedLog {
 
     /// Makes all that is appended survive a power cut, in the caller's thread; returns the offset that it reaches to.
     pub fn sync(&self) -> Result<Offset, StorageError> {
+        self.sync_all().map(|synced| synced.end)
+    }
+
+    fn sync_all(&self) -> Result<Synced, StorageError> {
         let _one = self.sync.lock().expect("no holder panics");
         let result = self.sync_locked();
         self.waiters.wake(Interest::SYNCED);
         result
     }
 
-    fn sync_locked(&self) -> Result<Offset, StorageError> {
-        self.dir.check()?;
-        let (target, synced) = {
-            let marks = self.marks();
-            (marks.end.offset, marks.synced)
-        };
-        if synced >= target {
-            return Ok(target);
+    fn sync_locked(&self) -> Result<Synced, StorageError> {
+        loop {
+            self.dir.check()?;
+            let marks = *self.marks();
+            let target = Synced { end: marks.end.offset, cuts: marks.cuts };
+            if marks.synced < target.end {
+                self.sync_from(marks.synced)?;
+            }
+            let mut marks = self.marks();
+            if marks.cuts == target.cuts {
+                marks.synced = marks.synced.max(target.end);
+                return Ok(target);
+            }
+            // The log was cut meanwhile: what is now below the target may have come after the sync.
         }
+    }
+
+    fn sync_from(&self, synced: Offset) -> Result<(), StorageError> {
         if self.names_dirty.swap(false, Ordering::AcqRel) {
             self.guard("Error while flushing names", self.sync_names())?;
         }
         let segments = self.segments();
         // With the segment before, which may have been cut or trimmed just where this one begins.
         let first = segments.partition_point(|segment| segment.base_offset() < synced).saturating_sub(1);
-        for segment in &segments[first..] {
-            self.guard("Error while flushing log", segment.sync_log())?;
-        }
-        let mut marks = self.marks();
-        // A truncation meanwhile took back what was synced.
-        marks.synced = marks.synced.max(target.min(marks.end.offset));
-        Ok(target)
+        segments[first..]
+            .iter()
+            .try_for_each(|segment| self.guard("Error while flushing log", segment.sync_log()))
     }
 
     fn sync_names(&self) -> std::io::Result<()> {
@@ -87,7 +109,7 @@ impl UnifiedLog {
     /// Flushes; a `whole` flush leaves nothing to be found out by the next start.
     fn flush_to_disk(&self, whole: bool) -> Result<Offset, StorageError> {
         let _one = self.flush.lock().expect("no holder panics");
-        let target = self.sync()?;
+        let target = self.sync_all()?;
         let recovery_point = self.recovery_point();
         let segments = self.segments();
         let first =
@@ -103,12 +125,14 @@ impl UnifiedLog {
             self.guard("Error while flushing indexes", segment.sync_indexes())?;
         }
         self.write_epochs()?;
-        self.take_snapshot_for_restart(target, whole)?;
+        self.take_snapshot_for_restart(target.end, whole)?;
         let mut marks = self.marks();
-        marks.recovery_point = marks.recovery_point.max(target.min(marks.end.offset));
+        if marks.cuts == target.cuts {
+            marks.recovery_point = marks.recovery_point.max(target.end);
+        }
         drop(marks);
         self.last_flush_ms.store(self.environment.clock.wall_ms(), Ordering::Relaxed);
-        Ok(target)
+        Ok(target.end)
     }
 
     /// Flushes unless the log was closed.

@@ -42,6 +42,8 @@ pub(super) struct Marks {
     pub(super) first_unstable: Option<Offset>,
     pub(super) synced: Offset,
     pub(super) recovery_point: Offset,
+    /// How often the log's end went back: after that, an offset may stand for another record.
+    pub(super) cuts: u64,
 }
 
 impl Marks {

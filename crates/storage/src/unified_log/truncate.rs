@@ -77,6 +77,11 @@ impl UnifiedLog {
         tracing::info!(partition = %self.partition, target = target.0, "truncating");
         let doomed: Vec<_> = segments.iter().filter(|s| s.base_offset() > target).cloned().collect();
         self.drop_segments(&mut state, &doomed, "truncation")?;
+        if !doomed.is_empty() {
+            // Else a power cut could bring them back after a segment that ends before they begin.
+            let synced = self.files().sync_dir(&self.folder());
+            self.guard("Error while truncating", synced)?;
+        }
         let active = self.active_segment();
         let cut = active.truncate(target, self.environment.clock.wall_ms());
         self.guard("Error while truncating", cut)?;
@@ -89,6 +94,7 @@ impl UnifiedLog {
             marks.synced = marks.synced.min(target);
             marks.recovery_point = marks.recovery_point.min(target);
             marks.high_watermark = marks.high_watermark.min(target);
+            marks.cuts += 1;
         }
         state.epochs.truncate_from_end(target);
         self.rebuild_producers(&mut state, target)?;
@@ -129,6 +135,7 @@ impl UnifiedLog {
             marks.first_unstable = None;
             marks.synced = start;
             marks.recovery_point = start;
+            marks.cuts += 1;
         }
         self.mark_dirty();
         drop(state);

@@ -4,6 +4,8 @@
 //! failures that may pass are tried again with backoff, at the node that is right by then; where an operation
 //! names several things, each has its own result.
 
+mod abort_transaction;
+mod acls;
 mod alter_configs;
 mod alter_group_offsets;
 mod alter_replica_log_dirs;
@@ -11,6 +13,7 @@ mod call;
 mod configs;
 mod create_partitions;
 mod create_topics;
+mod delegation_tokens;
 mod delete_group_offsets;
 mod delete_groups;
 mod delete_records;
@@ -21,7 +24,9 @@ mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
 mod describe_quorum;
+mod describe_share_groups;
 mod describe_topics;
+mod describe_transactions;
 mod elect_leaders;
 mod features;
 mod incremental_alter_configs;
@@ -30,8 +35,11 @@ mod list_group_offsets;
 mod list_groups;
 mod list_offsets;
 mod list_topics;
+mod list_transactions;
+mod raft_voters;
 mod reassignments;
 mod remove_members;
+mod share_group_offsets;
 mod unregister_broker;
 
 use std::time::Duration;
@@ -43,12 +51,15 @@ use crate::config::{AdminConfig, ConfigMap};
 use crate::connection::ApiVersions;
 use crate::error::Result;
 
+pub use abort_transaction::AbortTransactionSpec;
+pub use acls::{AclBinding, AclBindingFilter, AclOperation, AclPatternType, AclPermission, AclResourceType};
 pub use alter_configs::AlterConfigs;
 pub use configs::{
     AlterConfigOp, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym, ConfigType, OpType, ResourceType,
 };
 pub use create_partitions::NewPartitions;
 pub use create_topics::{CreateTopicsOptions, CreatedTopic, NewTopic};
+pub use delegation_tokens::{DelegationToken, Principal};
 pub use delete_topics::TopicName;
 pub use describe_cluster::ClusterDescription;
 pub use describe_groups::{
@@ -57,14 +68,18 @@ pub use describe_groups::{
 pub use describe_log_dirs::{LogDirDescription, ReplicaInfo};
 pub use describe_producers::ProducerState;
 pub use describe_quorum::{QuorumInfo, QuorumNode, QuorumReplica};
+pub use describe_share_groups::{ShareGroupDescription, ShareMemberDescription};
 pub use describe_topics::{TopicDescription, TopicPartitionInfo};
+pub use describe_transactions::TransactionDescription;
 pub use elect_leaders::ElectionType;
 pub use features::{FeatureMetadata, FeatureUpdate, UpgradeType};
 pub use list_groups::{GroupListing, ListGroupsOptions};
 pub use list_offsets::{ListedOffset, OffsetSpec};
 pub use list_topics::TopicListing;
+pub use list_transactions::{ListTransactionsOptions, TransactionListing};
 pub use reassignments::PartitionReassignment;
 pub use remove_members::MemberToRemove;
+pub use share_group_offsets::SharePartitionOffset;
 
 pub(crate) use alter_group_offsets::{NAMED_VERSION as COMMIT_NAMED_VERSION, topics as commit_topics};
 pub(crate) use list_group_offsets::{

@@ -120,7 +120,7 @@ async fn the_cluster_is_described() {
     let node = cluster.nodes[0].id;
     let quorum = admin.describe_quorum().await.expect("a quorum");
     assert!(!quorum.voters.is_empty() && quorum.high_watermark.0 > 0);
-    let features = admin.describe_features().await.expect("features");
+    let features = admin.describe_features(None).await.expect("features");
     assert!(features.finalized.contains_key("metadata.version"));
     let versions = admin.api_versions(node).await.expect("versions");
     assert!(versions.ranges().count() > 30);

@@ -28,7 +28,7 @@ mod isr;
 mod leader_election;
 mod partition_change;
 mod partitions;
-mod placement;
+pub mod placement;
 mod producer_ids;
 mod random;
 mod reassignments;

@@ -13,6 +13,60 @@ use crate::heartbeats::Heartbeats;
 use crate::random::Random;
 use crate::{ApiError, Controller};
 
+/// A broker that may get replicas.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsableBroker {
+    /// Its id.
+    pub id: NodeId,
+    /// Its rack, if it tells one.
+    pub rack: Option<String>,
+    /// Whether it may not lead for now.
+    pub fenced: bool,
+}
+
+impl From<&BrokerRegistration> for UsableBroker {
+    fn from(broker: &BrokerRegistration) -> Self {
+        Self { id: broker.id, rack: broker.rack.clone(), fenced: broker.fenced }
+    }
+}
+
+/// Places `partitions` partitions of `replicas` replicas each on `brokers`; `seed` decides where to begin.
+pub fn place(
+    brokers: &[UsableBroker],
+    partitions: i32,
+    replicas: i16,
+    seed: u128,
+) -> Result<Vec<Vec<NodeId>>, ApiError> {
+    place_with(brokers.iter().cloned(), partitions, replicas, &mut Random::new(seed))
+}
+
+fn place_with(
+    brokers: impl Iterator<Item = UsableBroker>,
+    partitions: i32,
+    replicas: i16,
+    random: &mut Random,
+) -> Result<Vec<Vec<NodeId>>, ApiError> {
+    let mut racks = RackList::new(brokers, random);
+    let refuse = |message: String| Err(ApiError::new(ErrorCode::INVALID_REPLICATION_FACTOR, message));
+    let wanted = usize::try_from(replicas).unwrap_or(0);
+    if wanted == 0 {
+        return refuse(format!(
+            "Invalid replication factor {replicas}: the replication factor must be positive."
+        ));
+    }
+    if racks.unfenced == 0 {
+        return refuse("All brokers are currently fenced.".to_owned());
+    }
+    if wanted > racks.total {
+        return refuse(format!(
+            "The target replication factor of {replicas} cannot be reached because only {} broker(s) are \
+             registered or some brokers have all their log directories cordoned.",
+            racks.total
+        ));
+    }
+    Ok((0..partitions).map(|_| racks.place(wanted, random)).collect())
+}
+
 /// Brokers in the order in which a rack gives them out; each round begins one further on.
 #[derive(Debug, Default)]
 struct BrokerList {
@@ -71,11 +125,11 @@ struct RackList {
 }
 
 impl RackList {
-    fn new<'a>(brokers: impl Iterator<Item = &'a BrokerRegistration>, random: &mut Random) -> Self {
-        let mut racks: BTreeMap<Option<&str>, Rack> = BTreeMap::new();
+    fn new(brokers: impl Iterator<Item = UsableBroker>, random: &mut Random) -> Self {
+        let mut racks: BTreeMap<Option<String>, Rack> = BTreeMap::new();
         let (mut total, mut unfenced) = (0, 0);
         for broker in brokers {
-            let rack = racks.entry(broker.rack.as_deref()).or_default();
+            let rack = racks.entry(broker.rack).or_default();
             let list = if broker.fenced { &mut rack.fenced } else { &mut rack.unfenced };
             list.brokers.push(broker.id);
             total += 1;
@@ -136,27 +190,8 @@ impl Controller {
     /// Places `partitions` partitions of `replicas` replicas each.
     pub(crate) fn place(&mut self, partitions: i32, replicas: i16) -> Result<Vec<Vec<NodeId>>, ApiError> {
         let cluster = self.image.cluster().clone();
-        let usable =
-            cluster.brokers().filter(|broker| is_usable(&self.heartbeats, broker)).map(AsRef::as_ref);
-        let mut racks = RackList::new(usable, &mut self.random);
-        let refuse = |message: String| Err(ApiError::new(ErrorCode::INVALID_REPLICATION_FACTOR, message));
-        let wanted = usize::try_from(replicas).unwrap_or(0);
-        if wanted == 0 {
-            return refuse(format!(
-                "Invalid replication factor {replicas}: the replication factor must be positive."
-            ));
-        }
-        if racks.unfenced == 0 {
-            return refuse("All brokers are currently fenced.".to_owned());
-        }
-        if wanted > racks.total {
-            return refuse(format!(
-                "The target replication factor of {replicas} cannot be reached because only {} broker(s) are \
-                 registered or some brokers have all their log directories cordoned.",
-                racks.total
-            ));
-        }
-        Ok((0..partitions).map(|_| racks.place(wanted, &mut self.random)).collect())
+        let usable = cluster.brokers().filter(|broker| is_usable(&self.heartbeats, broker));
+        place_with(usable.map(|broker| broker.as_ref().into()), partitions, replicas, &mut self.random)
     }
 
     /// The log dir of a new replica on `broker`, where there is no choice. Kafka: `ClusterControlManager.defaultDir`.
@@ -182,27 +217,19 @@ fn is_usable(heartbeats: &Heartbeats, broker: &BrokerRegistration) -> bool {
 mod tests {
     use super::*;
 
-    fn brokers(racks: &[Option<&str>], fenced: &[i32]) -> Vec<BrokerRegistration> {
-        let broker = |(id, rack): (usize, &Option<&str>)| BrokerRegistration {
-            id: NodeId(id as i32),
-            epoch: 0,
-            incarnation_id: Uuid::ZERO,
-            listeners: BTreeMap::new(),
-            supported_features: BTreeMap::new(),
+    fn brokers(racks: &[Option<&str>], fenced: &[i32]) -> impl Iterator<Item = UsableBroker> {
+        let broker = |(id, rack): (i32, &Option<&str>)| UsableBroker {
+            id: NodeId(id),
             rack: rack.map(str::to_owned),
-            fenced: fenced.contains(&(id as i32)),
-            in_controlled_shutdown: false,
-            is_migrating_zk_broker: false,
-            directories: Vec::new(),
-            cordoned_directories: None,
+            fenced: fenced.contains(&id),
         };
-        racks.iter().enumerate().map(broker).collect()
+        (0..).zip(racks).map(broker).collect::<Vec<_>>().into_iter()
     }
 
     #[test]
     fn leaders_are_spread_evenly() {
         let (brokers, mut random) = (brokers(&[None; 4], &[]), Random::new(7));
-        let mut racks = RackList::new(brokers.iter(), &mut random);
+        let mut racks = RackList::new(brokers, &mut random);
         let mut leaders = [0; 4];
         for _ in 0..400 {
             let placed = racks.place(3, &mut random);
@@ -217,7 +244,7 @@ mod tests {
     fn replicas_are_spread_over_racks() {
         let (brokers, mut random) =
             (brokers(&[Some("a"), Some("a"), Some("b"), Some("b")], &[]), Random::new(9));
-        let mut racks = RackList::new(brokers.iter(), &mut random);
+        let mut racks = RackList::new(brokers, &mut random);
         for _ in 0..20 {
             let placed = racks.place(2, &mut random);
             assert_ne!(placed[0].0 / 2, placed[1].0 / 2, "{placed:?} share a rack");
@@ -227,7 +254,7 @@ mod tests {
     #[test]
     fn a_fenced_broker_follows_but_does_not_lead() {
         let (brokers, mut random) = (brokers(&[None, None, None], &[1]), Random::new(3));
-        let mut racks = RackList::new(brokers.iter(), &mut random);
+        let mut racks = RackList::new(brokers, &mut random);
         for _ in 0..20 {
             let placed = racks.place(3, &mut random);
             assert_eq!(placed[2], NodeId(1));

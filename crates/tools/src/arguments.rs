@@ -33,13 +33,36 @@ pub struct Arg {
     pub required: bool,
     /// The group of which only one may be given; 0 for none, negative if one must be given.
     pub group: i8,
+    /// The number that its values must be.
+    pub number: Option<Number>,
     /// What it is for.
     pub doc: &'static str,
 }
 
+/// Java's kinds of whole numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Number {
+    /// 16 bits.
+    Short,
+    /// 32 bits.
+    Integer,
+    /// 64 bits.
+    Long,
+}
+
+impl Number {
+    fn refuses(self, text: &str) -> bool {
+        match self {
+            Self::Short => text.parse::<i16>().is_err(),
+            Self::Integer => text.parse::<i32>().is_err(),
+            Self::Long => text.parse::<i64>().is_err(),
+        }
+    }
+}
+
 /// An argument that can be left out.
 pub const fn arg(name: &'static str, short: &'static str, arity: Arity, doc: &'static str) -> Arg {
-    Arg { name, short, arity, required: false, group: 0, doc }
+    Arg { name, short, arity, required: false, group: 0, number: None, doc }
 }
 
 impl Arg {
@@ -51,6 +74,20 @@ impl Arg {
     /// Only one of the group may be given; one must be, if the number is negative.
     pub const fn group(self, group: i8) -> Self {
         Self { group, ..self }
+    }
+
+    /// Its values must be numbers of this kind.
+    pub const fn number(self, number: Number) -> Self {
+        Self { number: Some(number), ..self }
+    }
+
+    /// Refuses a value that is not the number it must be.
+    fn refusal(&self, value: &str) -> Option<String> {
+        let number = self.number.filter(|number| number.refuses(value))?;
+        let name = self.both_names();
+        Some(format!(
+            "argument {name}: could not convert '{value}' to {number:?} (For input string: \"{value}\")"
+        ))
     }
 
     fn metavar(&self) -> String {
@@ -104,6 +141,11 @@ impl Arguments {
         self.given.get(name)?.last().map(String::as_str)
     }
 
+    /// The argument's value as a number, which [`Arg::number`] has made sure that it is.
+    pub fn number<T: std::str::FromStr>(&self, name: &str) -> Option<T> {
+        self.value(name).and_then(|text| text.parse().ok())
+    }
+
     /// All the argument's values.
     pub fn values(&self, name: &str) -> Vec<&str> {
         self.given.get(name).into_iter().flatten().map(String::as_str).collect()
@@ -153,6 +195,9 @@ impl Arguments {
                         }
                     }
                 }
+            }
+            if let Some(text) = values.last().and_then(|value| arg.refusal(value)) {
+                return Err(syntax.error(program, &text));
             }
         }
         self.check(syntax, program)?;

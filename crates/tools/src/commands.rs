@@ -1,21 +1,33 @@
 //! The table of tools, and how one is found by its names.
 
+pub mod acls;
 pub mod broker_api_versions;
+pub mod client_metrics;
 pub mod cluster;
 pub mod configs;
 pub mod console_consumer;
 pub mod console_producer;
 pub mod consumer_groups;
 pub mod consumer_perf_test;
+pub mod delegation_tokens;
 pub mod delete_records;
 pub mod dump_log;
+pub mod e2e_latency;
+pub mod features;
 pub mod get_offsets;
+pub mod groups;
+pub mod leader_election;
 pub mod log_dirs;
 pub mod metadata_quorum;
 pub mod producer_perf_test;
+pub mod reassign_partitions;
 pub mod server_stop;
+pub mod share_groups;
 pub mod storage;
 pub mod topics;
+pub mod transactions;
+pub mod verifiable_consumer;
+pub mod verifiable_producer;
 
 use std::io::Write;
 
@@ -64,6 +76,19 @@ pub const COMMANDS: &[Command] = &[
         "List, describe, reset and delete consumer groups",
         consumer_groups::run,
     ),
+    command(
+        "share-groups",
+        "kafka-share-groups",
+        "List, describe, reset and delete share groups",
+        share_groups::run,
+    ),
+    command("groups", "kafka-groups", "List groups of every kind", groups::run),
+    command(
+        "transactions",
+        "kafka-transactions",
+        "List and describe transactions, find and abort those that hang",
+        transactions::run,
+    ),
     command("get-offsets", "kafka-get-offsets", "Tell the offsets of partitions", get_offsets::run),
     command("delete-records", "kafka-delete-records", "Delete records before an offset", delete_records::run),
     command("log-dirs", "kafka-log-dirs", "Tell what partitions take on the disks of brokers", log_dirs::run),
@@ -80,6 +105,27 @@ pub const COMMANDS: &[Command] = &[
         "Tell the state of the controllers' quorum",
         metadata_quorum::run,
     ),
+    command("features", "kafka-features", "Tell and switch a cluster's features", features::run),
+    command("leader-election", "kafka-leader-election", "Elect leaders of partitions", leader_election::run),
+    command(
+        "reassign-partitions",
+        "kafka-reassign-partitions",
+        "Move partitions between brokers and directories",
+        reassign_partitions::run,
+    ),
+    command("acls", "kafka-acls", "Show, add and remove rules of who may do what", acls::run),
+    command(
+        "delegation-tokens",
+        "kafka-delegation-tokens",
+        "Make, renew, end and show delegation tokens",
+        delegation_tokens::run,
+    ),
+    command(
+        "client-metrics",
+        "kafka-client-metrics",
+        "Show and change which clients send which metrics",
+        client_metrics::run,
+    ),
     command(
         "dump-log",
         "kafka-dump-log",
@@ -88,6 +134,24 @@ pub const COMMANDS: &[Command] = &[
     ),
     command("producer-perf-test", "kafka-producer-perf-test", "Measure sending", producer_perf_test::run),
     command("consumer-perf-test", "kafka-consumer-perf-test", "Measure reading", consumer_perf_test::run),
+    command(
+        "e2e-latency",
+        "kafka-e2e-latency",
+        "Measure how long it takes from sending to reading",
+        e2e_latency::run,
+    ),
+    command(
+        "verifiable-producer",
+        "kafka-verifiable-producer",
+        "Send counted records and tell of each in JSON",
+        verifiable_producer::run,
+    ),
+    command(
+        "verifiable-consumer",
+        "kafka-verifiable-consumer",
+        "Read in a group and tell of it in JSON",
+        verifiable_consumer::run,
+    ),
     command("server-stop", "kafka-server-stop", "Ask the nodes of this machine to stop", server_stop::run),
 ];
 

@@ -24,6 +24,14 @@ impl Failure {
         Self::Message(message.into(), 1)
     }
 
+    /// What is said of it, without the options.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Usage { message, .. } | Self::Message(message, _) => message,
+            Self::Code(_) => "",
+        }
+    }
+
     /// Says on standard error why the tool ends, and returns the exit code.
     pub fn report(&self) -> i32 {
         match self {

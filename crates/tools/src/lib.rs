@@ -6,6 +6,7 @@ mod arguments;
 mod commands;
 mod coordinator_json;
 mod datetime;
+mod events;
 mod failure;
 mod lines;
 mod options;

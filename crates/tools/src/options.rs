@@ -109,7 +109,9 @@ impl Options {
                     Some(value) => Some(value),
                     None => return Err(format!("Option {name} requires an argument")),
                 },
-                Takes::Maybe(_) => inline.or_else(|| words.next_if(|word| !word.starts_with('-')).cloned()),
+                Takes::Maybe(what) => {
+                    inline.or_else(|| words.next_if(|word| may_be_value(word, what)).cloned())
+                }
             };
             parsed.given.entry(opt.name).or_default().push(value);
         }
@@ -217,6 +219,11 @@ impl Options {
         }
         table
     }
+}
+
+/// Whether a word is the value of an option that may do without: no option itself, or a number where one is wanted.
+fn may_be_value(word: &str, what: &str) -> bool {
+    !word.starts_with('-') || (what.starts_with("Long") && word.parse::<i64>().is_ok())
 }
 
 /// Breaks text into lines of at most `width`; lines after the first are indented.

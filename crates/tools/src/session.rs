@@ -3,6 +3,7 @@
 use std::fs;
 use std::future::Future;
 
+use client::admin::Principal;
 use client::{Admin, ConfigMap};
 use config::parse_properties;
 use regex::Regex;
@@ -12,6 +13,16 @@ use crate::Failure;
 /// Waits for `future`, with timers and sockets.
 pub fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(future)
+}
+
+/// Ends when the user or the system wants the program to end; the exit code that Java has then.
+pub async fn stop_signal() -> i32 {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        _ = terminate.recv() => 143,
+        _ = tokio::signal::ctrl_c() => 130,
+    }
 }
 
 /// Reads a properties file.
@@ -29,10 +40,43 @@ pub fn client_config(file: Option<&str>, servers: Option<&str>) -> Result<Config
     Ok(map)
 }
 
+/// The client's configuration, of brokers or of controllers; one of the two must be named.
+/// Kafka: `CommandLineUtils.initializeBootstrapProperties`.
+pub fn bootstrap_config(
+    file: Option<&str>,
+    servers: Option<&str>,
+    controllers: Option<&str>,
+) -> Result<ConfigMap, Failure> {
+    let refuse = |text: &str| Err(Failure::message(text));
+    match (servers, controllers) {
+        (Some(_), Some(_)) => {
+            refuse("You cannot specify both --bootstrap-controller and --bootstrap-server.")
+        }
+        (None, None) => refuse("You must specify either --bootstrap-controller or --bootstrap-server."),
+        (servers, controllers) => {
+            let mut map = client_config(file, servers)?;
+            if let Some(controllers) = controllers {
+                map.insert("bootstrap.controllers".to_owned(), controllers.to_owned());
+            }
+            Ok(map)
+        }
+    }
+}
+
 /// Makes an admin client; must be called within the runtime.
 pub fn admin(config: &ConfigMap) -> Result<Admin, Failure> {
     Admin::from_map(config)
         .map_err(|error| Failure::message(format!("Failed to create new KafkaAdminClient\n{error}")))
+}
+
+/// Reads `User:alice`. Kafka: `SecurityUtils.parseKafkaPrincipal`.
+pub fn parse_principal(text: &str) -> Result<Principal, Failure> {
+    match text.split_once(':') {
+        Some((kind, name)) => Ok(Principal::new(kind, name)),
+        None => Err(Failure::message(format!(
+            "expected a string in format principalType:principalName but got {text}"
+        ))),
+    }
 }
 
 /// A failure of the client, in its words.

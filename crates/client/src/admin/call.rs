@@ -97,10 +97,22 @@ impl Admin {
         make: impl Fn(i16) -> R,
         error_of: impl Fn(&R::Response) -> ErrorCode,
     ) -> Result<(NodeId, R::Response)> {
+        self.on_coordinator_of((CoordinatorKind::Group, group), name, max_version, make, error_of).await
+    }
+
+    /// Like [`Admin::on_coordinator`], for whatever kind of coordinator: `(kind, key)` says whose.
+    pub(super) async fn on_coordinator_of<R: Request + 'static>(
+        &self,
+        (kind, key): (CoordinatorKind, &str),
+        name: &'static str,
+        max_version: i16,
+        make: impl Fn(i16) -> R,
+        error_of: impl Fn(&R::Response) -> ErrorCode,
+    ) -> Result<(NodeId, R::Response)> {
         let mut call = self.call(name);
         loop {
             let attempt = async {
-                let node = self.cluster.find_coordinator(CoordinatorKind::Group, group).await?;
+                let node = self.cluster.find_coordinator(kind, key).await?;
                 let connection = self.cluster.connection(node, Purpose::Data).await?;
                 let version = connection.version_at_most::<R>(max_version)?;
                 let response = connection.send_version(&make(version), version).await?;

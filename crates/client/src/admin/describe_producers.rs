@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use model::{Offset, ProducerId, Timestamp, TopicPartition};
-use protocol::DescribeProducersRequest;
+use model::{NodeId, Offset, ProducerId, Timestamp, TopicPartition};
 use protocol::describe_producers_request::TopicRequest;
+use protocol::{DescribeProducersRequest, DescribeProducersResponse};
 
 use super::Admin;
+use super::call::first_retriable;
 use crate::error::{Error, Result};
 use crate::offsets::by_topic;
 
@@ -35,23 +36,38 @@ impl Admin {
     ) -> BTreeMap<TopicPartition, Result<Vec<ProducerState>>> {
         let items = partitions.iter().map(|name| (name.clone(), ())).collect();
         self.on_leaders("describeProducers", items, |leader, asked| async move {
-            let request = request(&asked);
-            let response = self.cluster().send(leader, &request).await?;
-            let mut done = Vec::new();
-            for topic in response.topics {
-                for partition in topic.partitions {
-                    let name = TopicPartition::new(topic.name.as_str(), partition.partition_index);
-                    let checked = Error::check_with(partition.error_code, partition.error_message);
-                    done.push((
-                        name,
-                        checked.map(|()| partition.active_producers.into_iter().map(state).collect()),
-                    ));
-                }
-            }
-            Ok(done)
+            Ok(read(self.cluster().send(leader, &request(&asked)).await?))
         })
         .await
     }
+
+    /// Describes the producers of each partition as the replica on `broker` remembers them.
+    pub async fn describe_producers_of_replica(
+        &self,
+        broker: NodeId,
+        partitions: &[TopicPartition],
+    ) -> Result<BTreeMap<TopicPartition, Result<Vec<ProducerState>>>> {
+        let asked: Vec<_> = partitions.iter().map(|name| (name.clone(), ())).collect();
+        let error_of = |response: &DescribeProducersResponse| {
+            let partitions = response.topics.iter().flat_map(|topic| &topic.partitions);
+            first_retriable(partitions.map(|partition| partition.error_code))
+        };
+        let response = self.on_node("describeProducers", broker, &request(&asked), error_of).await?;
+        Ok(read(response).into_iter().collect())
+    }
+}
+
+fn read(response: DescribeProducersResponse) -> Vec<(TopicPartition, Result<Vec<ProducerState>>)> {
+    let mut done = Vec::new();
+    for topic in response.topics {
+        for partition in topic.partitions {
+            let name = TopicPartition::new(topic.name.as_str(), partition.partition_index);
+            let checked = Error::check_with(partition.error_code, partition.error_message);
+            let states = partition.active_producers.into_iter().map(state).collect();
+            done.push((name, checked.map(|()| states)));
+        }
+    }
+    done
 }
 
 fn request(asked: &[(TopicPartition, ())]) -> DescribeProducersRequest {

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use model::NodeId;
 use protocol::update_features_request::FeatureUpdateKey;
-use protocol::{ErrorCode, UpdateFeaturesRequest};
+use protocol::{ApiVersionsResponse, ErrorCode, UpdateFeaturesRequest};
 
 use super::Admin;
 use super::call::millis;
@@ -42,10 +43,14 @@ pub struct FeatureUpdate {
 }
 
 impl Admin {
-    /// Tells which features are on, and which levels a node (any) supports.
-    pub async fn describe_features(&self) -> Result<FeatureMetadata> {
-        let response =
-            self.on_any("describeFeatures", &api_versions_request(), |response| response.error_code).await?;
+    /// Tells which features are on, and which levels `node` supports; any node, if `None`.
+    pub async fn describe_features(&self, node: Option<NodeId>) -> Result<FeatureMetadata> {
+        let (name, request) = ("describeFeatures", api_versions_request());
+        let error_of = |response: &ApiVersionsResponse| response.error_code;
+        let response = match node {
+            Some(node) => self.on_node(name, node, &request, error_of).await?,
+            None => self.on_any(name, &request, error_of).await?,
+        };
         Error::check(response.error_code)?;
         let versions = ApiVersions::from_response(response);
         Ok(FeatureMetadata {

@@ -29,9 +29,11 @@ fn nodes(ids: Vec<i32>) -> Vec<NodeId> {
 
 impl Admin {
     /// Gives each partition new replicas, or stops its move where there are none (`None`).
+    /// `allow_resize`: a partition may get more or fewer replicas than it has.
     pub async fn alter_partition_reassignments(
         &self,
         moves: &BTreeMap<TopicPartition, Option<Vec<NodeId>>>,
+        allow_resize: bool,
     ) -> Result<BTreeMap<TopicPartition, Result<()>>> {
         let partition = |(partition_index, replicas): (i32, &Option<Vec<NodeId>>)| ReassignablePartition {
             partition_index,
@@ -45,6 +47,7 @@ impl Admin {
         };
         let request = AlterPartitionReassignmentsRequest {
             timeout_ms: millis(self.cluster().settings().request_timeout),
+            allow_replication_factor_change: allow_resize,
             topics: by_topic(moves).into_iter().map(topic).collect(),
             ..Default::default()
         };

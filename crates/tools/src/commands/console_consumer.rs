@@ -14,7 +14,7 @@ use regex::Regex;
 
 use crate::Failure;
 use crate::options::{Opt, Options, flag, value};
-use crate::session::{block_on, failed};
+use crate::session::{block_on, failed, stop_signal};
 
 use formatter::Formatter;
 use settings::{Settings, Start};
@@ -122,7 +122,7 @@ async fn read(
             settings.timeout.map_or(Duration::from_secs(1), |timeout| timeout.saturating_sub(last.elapsed()));
         let polled = tokio::select! {
             polled = consumer.poll(wait.min(Duration::from_secs(1))) => polled,
-            () = &mut stop => return Ok(()),
+            _ = &mut stop => return Ok(()),
         };
         let records = match polled {
             Ok(records) => records,
@@ -165,14 +165,4 @@ fn give_back(consumer: &mut Consumer, records: impl Iterator<Item = ConsumerReco
         first.entry(TopicPartition::new(&*record.topic, record.partition)).or_insert(record.offset);
     }
     first.iter().try_for_each(|(partition, offset)| consumer.seek(partition, *offset).map_err(failed))
-}
-
-/// Ends when the user or the system wants the program to end.
-async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
 }

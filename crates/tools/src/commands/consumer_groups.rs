@@ -6,7 +6,7 @@ mod check;
 mod delete;
 mod describe;
 mod list;
-mod reset;
+pub(super) mod reset;
 
 use std::io::Write;
 use std::time::Duration;
@@ -102,7 +102,7 @@ async fn act(admin: &Admin, options: &Options, out: &mut dyn Write) -> Result<()
 }
 
 /// Kafka: `ConsumerGroupCommand.printError`.
-fn print_error(text: &str, out: &mut dyn Write) -> std::io::Result<()> {
+pub(super) fn print_error(text: &str, out: &mut dyn Write) -> std::io::Result<()> {
     writeln!(out, "\nError: {text}")
 }
 
@@ -117,7 +117,7 @@ async fn groups(admin: &Admin, options: &Options) -> Result<Vec<String>, Failure
 }
 
 /// The partitions of `topic` or `topic:0,1,2`, several such.
-async fn partitions(admin: &Admin, topics: &[&str]) -> Result<Vec<TopicPartition>, Failure> {
+pub(super) async fn partitions(admin: &Admin, topics: &[&str]) -> Result<Vec<TopicPartition>, Failure> {
     let mut found = Vec::new();
     let mut whole = Vec::new();
     for text in topics {

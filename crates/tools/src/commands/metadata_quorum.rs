@@ -1,6 +1,6 @@
 //! `kafka-metadata-quorum`: the state of the quorum of the controllers. Kafka: `MetadataQuorumCommand`.
-//!
-//! Not yet: `add-controller` and `remove-controller` for real, which need AddRaftVoter and RemoveRaftVoter in the client.
+
+mod voters;
 
 use std::io::Write;
 
@@ -9,9 +9,10 @@ use model::{NodeId, Timestamp, Uuid};
 
 use crate::Failure;
 use crate::arguments::Arity::{Flag, One};
+use crate::arguments::Number::Integer;
 use crate::arguments::{Arguments, Syntax, arg};
 use crate::datetime::now_ms;
-use crate::session::{admin, block_on, client_config, failed, tab_table};
+use crate::session::{admin, block_on, bootstrap_config, failed, tab_table};
 
 const SYNTAX: Syntax = Syntax {
     program: "kafka-metadata-quorum",
@@ -50,7 +51,7 @@ const SYNTAX: Syntax = Syntax {
                 program: "kafka-metadata-quorum remove-controller",
                 intro: "Remove a controller from the voters.",
                 args: &[
-                    arg("--controller-id", "-i", One, "The node's id.").required(),
+                    arg("--controller-id", "-i", One, "The node's id.").number(Integer).required(),
                     arg("--controller-directory-id", "-d", One, "The id of its directory.").required(),
                     arg("--dry-run", "", Flag, "Only say what would be done."),
                 ],
@@ -63,12 +64,15 @@ const SYNTAX: Syntax = Syntax {
 /// Runs the tool.
 pub fn run(args: &[String], out: &mut dyn Write) -> Result<(), Failure> {
     let args = Arguments::parse(&SYNTAX, args)?;
-    let mut config = client_config(args.value("--command-config"), args.value("--bootstrap-server"))?;
-    if let Some(controllers) = args.value("--bootstrap-controller") {
-        config.insert("bootstrap.controllers".into(), controllers.into());
-    }
-    if args.command != Some("describe") {
-        return Err(Failure::message("Changing the voters of the quorum is not supported yet."));
+    let config = bootstrap_config(
+        args.value("--command-config"),
+        args.value("--bootstrap-server"),
+        args.value("--bootstrap-controller"),
+    )?;
+    match args.command {
+        Some("add-controller") => return voters::add(&config, &args, out),
+        Some("remove-controller") => return voters::remove(&config, &args, out),
+        _ => {}
     }
     let (status, replication, human) =
         (args.has("--status"), args.has("--replication"), args.has("--human-readable"));

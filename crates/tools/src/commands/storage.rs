@@ -2,7 +2,7 @@
 //!
 //! Kafka: `StorageTool`, `Formatter`.
 
-mod features;
+pub(crate) mod features;
 mod format;
 mod info;
 mod scram;
@@ -138,7 +138,7 @@ fn run_format(args: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
 }
 
 /// Makes an id that Kafka does not keep for itself and that no command line takes for an option.
-pub fn random_uuid() -> Result<Uuid, Failure> {
+pub(crate) fn random_uuid() -> Result<Uuid, Failure> {
     loop {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).map_err(|error| Failure::message(error.to_string()))?;

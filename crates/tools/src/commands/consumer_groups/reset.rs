@@ -14,7 +14,7 @@ use crate::datetime::{now_ms, parse_date_time, parse_duration};
 use crate::options::Options;
 use crate::session::failed;
 
-type Offsets = BTreeMap<TopicPartition, i64>;
+pub(crate) type Offsets = BTreeMap<TopicPartition, i64>;
 
 pub(super) async fn run(admin: &Admin, options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
     let groups = groups(admin, options).await?;
@@ -111,13 +111,17 @@ async fn committed(admin: &Admin, group: &str) -> Result<Offsets, Failure> {
     Ok(offsets)
 }
 
-async fn find(admin: &Admin, partitions: &[TopicPartition], spec: OffsetSpec) -> Result<Offsets, Failure> {
+pub(crate) async fn find(
+    admin: &Admin,
+    partitions: &[TopicPartition],
+    spec: OffsetSpec,
+) -> Result<Offsets, Failure> {
     let specs = partitions.iter().map(|partition| (partition.clone(), spec)).collect();
     let found = admin.list_offsets(&specs, IsolationLevel::ReadUncommitted).await;
     found.into_iter().map(|(partition, result)| Ok((partition, result.map_err(failed)?.offset.0))).collect()
 }
 
-async fn find_by_time(
+pub(crate) async fn find_by_time(
     admin: &Admin,
     partitions: &[TopicPartition],
     time: i64,
@@ -178,7 +182,7 @@ fn read_csv(path: &str, group: &str, alone: bool) -> Result<Offsets, Failure> {
     Ok(offsets)
 }
 
-fn show(
+pub(crate) fn show(
     planned: &BTreeMap<String, Offsets>,
     as_csv: bool,
     alone: bool,
@@ -196,7 +200,7 @@ fn show(
     let groups = planned.keys().map(String::len).max().unwrap_or(0).max(15);
     let names = planned.values().flat_map(|offsets| offsets.keys().map(|partition| partition.topic.len()));
     let topics = names.max().unwrap_or(0).max(15);
-    if planned.values().any(|offsets| !offsets.is_empty()) {
+    if !planned.is_empty() {
         write!(out, "\n{:<groups$} {:<topics$} {:<10} NEW-OFFSET", "GROUP", "TOPIC", "PARTITION")?;
     }
     for (group, offsets) in planned {

@@ -7,7 +7,7 @@ use metadata::{Feature, MetadataVersion};
 use crate::Failure;
 
 /// Features in the order in which the tool shows them.
-const SHOWN: [Feature; 6] = [
+pub(crate) const SHOWN: [Feature; 6] = [
     Feature::KraftVersion,
     Feature::TransactionVersion,
     Feature::GroupVersion,
@@ -22,7 +22,7 @@ fn stable() -> impl Iterator<Item = &'static (MetadataVersion, &'static str)> {
 }
 
 /// Parses a release: `4.0-IV1` exactly, or `4.0` for its last.
-pub fn parse_release(text: &str) -> Result<MetadataVersion, Failure> {
+pub(crate) fn parse_release(text: &str) -> Result<MetadataVersion, Failure> {
     let exact = stable().find(|(_, name)| *name == text);
     let short = || {
         stable().filter(|(_, name)| name.split_once("-IV").is_some_and(|(release, _)| release == text)).last()
@@ -40,7 +40,7 @@ pub fn parse_release(text: &str) -> Result<MetadataVersion, Failure> {
 }
 
 /// Parses `name=level`. Kafka: `StorageTool.parseNameAndLevel`.
-pub fn parse_level(text: &str) -> Result<(String, i16), Failure> {
+pub(crate) fn parse_level(text: &str) -> Result<(String, i16), Failure> {
     let Some((name, level)) = text.split_once('=') else {
         return Err(Failure::message(format!(
             "Can't parse feature=level string {text}: equals sign not found."
@@ -55,31 +55,31 @@ pub fn parse_level(text: &str) -> Result<(String, i16), Failure> {
     Ok((name.trim().to_owned(), parsed))
 }
 
-pub(super) fn version_mapping(release: Option<&str>, out: &mut dyn Write) -> Result<(), Failure> {
+pub(crate) fn version_mapping(release: Option<&str>, out: &mut dyn Write) -> Result<(), Failure> {
     let latest = MetadataVersion::LATEST.to_string();
     let shown = release.unwrap_or(&latest);
     let version = parse_release(shown)?;
     writeln!(out, "metadata.version={} ({shown})", version.0)?;
     for feature in SHOWN {
-        let level = if feature == Feature::KraftVersion {
-            feature.latest_level()
-        } else {
-            feature.default_level(version)
-        };
+        let level = feature.default_level(version);
         writeln!(out, "{}={level}", feature.name())?;
     }
     Ok(())
 }
 
 pub(super) fn dependencies(features: &[&str], out: &mut dyn Write) -> Result<(), Failure> {
-    features.iter().try_for_each(|text| show_dependencies(text, out))
+    for text in features {
+        let (name, level) = text.split_once('=').unwrap_or((text, ""));
+        let level: i16 = level
+            .parse()
+            .map_err(|_| Failure::message(format!("Invalid version format: {level} for feature {name}")))?;
+        show_dependencies(name, level, out)?;
+    }
+    Ok(())
 }
 
-fn show_dependencies(text: &str, out: &mut dyn Write) -> Result<(), Failure> {
-    let (name, level) = text.split_once('=').unwrap_or((text, ""));
-    let level: i16 = level
-        .parse()
-        .map_err(|_| Failure::message(format!("Invalid version format: {level} for feature {name}")))?;
+/// Tells what `level` of the feature needs.
+pub(crate) fn show_dependencies(name: &str, level: i16, out: &mut dyn Write) -> Result<(), Failure> {
     if name == Feature::METADATA_VERSION {
         let version = MetadataVersion(level);
         if !version.is_known() {

@@ -46,3 +46,67 @@ fn the_quorum_is_described_one_way() {
         "Only one of --status or --replication should be specified with describe sub-command"
     );
 }
+
+#[test]
+fn transactions_to_abort_are_named_one_way() {
+    assert_eq!(
+        refusal("kafka-transactions", "--bootstrap-server h:1 describe-producers --topic t --partition x")
+            .lines()
+            .last(),
+        Some(
+            "kafka-transactions.sh: error: argument --partition: could not convert 'x' to Integer \
+             (For input string: \"x\")"
+        )
+    );
+}
+
+#[test]
+fn rules_are_added_with_a_principal_and_an_operation_that_fits() {
+    let refuse = |args: &str| refusal("kafka-acls", &format!("--bootstrap-server h:1 {args}"));
+    assert_eq!(refuse("--list --add"), "Command must include exactly one action: --list, --add, --remove. ");
+    assert_eq!(
+        refuse("--add --topic t"),
+        "You must specify one of: --allow-principal, --deny-principal when trying to add ACLs."
+    );
+    assert_eq!(
+        refuse("--add --group g --operation Write --allow-principal User:a"),
+        "ResourceType GROUP only supports operations [ALL, READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS]"
+    );
+    assert_eq!(refuse("--add --producer --group g"), "With --producer you must specify a --topic");
+}
+
+#[test]
+fn tokens_are_made_with_a_life_time() {
+    assert_eq!(
+        refusal("kafka-delegation-tokens", "--bootstrap-server h:1 --command-config f --create"),
+        "Missing required argument \"[max-life-time-period]\""
+    );
+}
+
+#[test]
+fn share_groups_are_reset_or_only_planned() {
+    let refuse = |args: &str| refusal("kafka-share-groups", &format!("--bootstrap-server h:1 {args}"));
+    assert_eq!(
+        refuse("--reset-offsets --group g --to-earliest --topic t"),
+        "Option [reset-offsets] takes the option: [execute] or [dry-run]"
+    );
+    assert_eq!(refuse("--delete"), "Option [delete] takes the options [group] or [all-groups]");
+}
+
+#[test]
+fn a_controller_that_is_added_is_described_by_its_own_file() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let path = file.path().display();
+    let add = format!("--bootstrap-controller h:1 --command-config {path} add-controller --dry-run");
+    std::fs::write(file.path(), "process.roles=controller").expect("written");
+    let hint = "Is this a valid controller configuration file?";
+    assert_eq!(
+        refusal("kafka-metadata-quorum", &add),
+        format!("node.id not found in configuration file. {hint}")
+    );
+    std::fs::write(file.path(), "node.id=3\nprocess.roles=controller").expect("written");
+    assert_eq!(
+        refusal("kafka-metadata-quorum", &add),
+        format!("Neither metadata.log.dir nor log.dirs were found. {hint}")
+    );
+}

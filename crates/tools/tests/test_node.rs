@@ -1,0 +1,220 @@
+//! Tools against a node in this process, over its sockets.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
+#[path = "../../server/tests/harness/harness.rs"]
+mod harness;
+
+use std::net::SocketAddr;
+
+use harness::TestNode;
+use serde_json::Value;
+use tools::{Failure, find};
+
+/// What a tool printed, and how it ended: its exit code, and what it said on standard error.
+struct Ended {
+    out: String,
+    code: i32,
+    error: String,
+}
+
+/// Runs a tool with these words.
+async fn run(tool: &'static str, args: Vec<String>) -> Ended {
+    let ran = tokio::task::spawn_blocking(move || {
+        let mut out = Vec::new();
+        let ended = (find(tool).expect("a tool").run)(&args, &mut out);
+        let (code, error) = match ended {
+            Ok(()) => (0, String::new()),
+            Err(Failure::Code(code)) => (code, String::new()),
+            Err(Failure::Message(text, code)) => (code, text),
+            Err(Failure::Usage { message, .. }) => (1, message),
+        };
+        Ended { out: String::from_utf8(out).unwrap(), code, error }
+    });
+    ran.await.unwrap()
+}
+
+/// Runs a tool against a node, with words that stand between blanks.
+async fn at(address: SocketAddr, tool: &'static str, line: &str) -> Ended {
+    let mut args = vec!["--bootstrap-server".to_owned(), format!("localhost:{}", address.port())];
+    args.extend(line.split_whitespace().map(str::to_owned));
+    run(tool, args).await
+}
+
+/// What the tool prints when it succeeds.
+#[track_caller]
+fn said(ended: Ended) -> String {
+    assert_eq!((ended.code, ended.error.as_str()), (0, ""), "{}", ended.out);
+    ended.out
+}
+
+async fn node(dir: &tempfile::TempDir) -> TestNode {
+    let node = TestNode::start(dir.path(), &[]).await;
+    node.client().await.create_topic("t", 2, &[]).await;
+    node
+}
+
+#[tokio::test]
+async fn features_are_described_and_switched_and_leaders_elected() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = node(&dir).await;
+    let features = said(at(node.address, "kafka-features", "describe").await);
+    assert!(features.contains("Feature: transaction.version  "), "{features}");
+    let dry = said(at(node.address, "kafka-features", "disable --feature group.version --dry-run").await);
+    assert_eq!(dry, "group.version can be disabled.\n");
+    let refused = at(node.address, "kafka-features", "upgrade --feature group.version=7").await;
+    assert!(refused.out.starts_with("Could not upgrade group.version to 7. "), "{}", refused.out);
+    assert_eq!((refused.code, refused.error.as_str()), (1, "1 out of 1 operation(s) failed."));
+    let elected = said(
+        at(node.address, "kafka-leader-election", "--election-type preferred --topic t --partition 1").await,
+    );
+    assert_eq!(elected, "Valid replica already elected for partitions t-1\n");
+    let missing =
+        at(node.address, "kafka-leader-election", "--election-type preferred --topic x --partition 0").await;
+    assert_eq!((missing.code, missing.error.as_str()), (1, "1 replica(s) could not be elected"));
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn records_that_one_verifiable_client_sends_the_other_reads() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = node(&dir).await;
+    let sent = said(
+        at(
+            node.address,
+            "kafka-verifiable-producer",
+            "--topic t --max-messages 5 --value-prefix 9 --repeating-keys 2",
+        )
+        .await,
+    );
+    let events: Vec<Value> = sent.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let names: Vec<_> = events.iter().map(|event| event["name"].as_str().unwrap()).collect();
+    assert_eq!((names[0], names[6], names[7]), ("startup_complete", "shutdown_complete", "tool_data"));
+    assert!(names[1..6].iter().all(|name| *name == "producer_send_success"), "{sent}");
+    assert_eq!((&events[7]["sent"], &events[7]["acked"]), (&5.into(), &5.into()));
+
+    let read = said(
+        at(node.address, "kafka-verifiable-consumer", "--topic t --group-id g --max-messages 5 --verbose")
+            .await,
+    );
+    let events: Vec<Value> = read.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |name: &str| events.iter().filter(|event| event["name"] == name).collect::<Vec<_>>();
+    let mut values: Vec<_> =
+        of("record_data").iter().map(|event| event["value"].as_str().unwrap().to_owned()).collect();
+    values.sort();
+    assert_eq!(values, ["9.0", "9.1", "9.2", "9.3", "9.4"]);
+    assert_eq!(of("partitions_assigned")[0]["partitions"].as_array().unwrap().len(), 2);
+    assert!(of("offsets_committed").iter().all(|event| event["success"] == true), "{read}");
+    assert_eq!((of("partitions_revoked").len(), of("shutdown_complete").len()), (1, 1));
+
+    let groups = said(at(node.address, "kafka-groups", "--list --consumer").await);
+    let line = format!("{:<20} {:<20} {:<20} ", "g", "Classic", "consumer");
+    assert!(groups.lines().any(|found| found == line), "{groups}");
+    assert_eq!(said(at(node.address, "kafka-groups", "--list --share").await).lines().count(), 1);
+
+    let measured = said(
+        at(
+            node.address,
+            "kafka-e2e-latency",
+            "--topic new --num-records 3 --producer-acks all --record-size 9",
+        )
+        .await,
+    );
+    assert!(
+        measured.contains("Topic \"new\" does not exist. Will create topic with 1 partition(s)"),
+        "{measured}"
+    );
+    assert!(
+        measured.contains("\nAvg latency: ") && measured.contains("\nPercentiles: 50th = "),
+        "{measured}"
+    );
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn transactions_are_listed_and_those_that_hang_are_looked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = node(&dir).await;
+    let header = "TransactionalId\tCoordinator\tProducerId\tTransactionState\t\n";
+    assert_eq!(said(at(node.address, "kafka-transactions", "list").await), header);
+    let producers =
+        said(at(node.address, "kafka-transactions", "describe-producers --topic t --partition 0").await);
+    assert!(producers.starts_with("ProducerId\tProducerEpoch\t"), "{producers}");
+    let hanging = said(at(node.address, "kafka-transactions", "find-hanging --topic t").await);
+    assert_eq!(hanging.lines().count(), 1);
+    let refused =
+        at(node.address, "kafka-transactions", "abort --topic t --partition 0 --start-offset 3").await;
+    assert_eq!(refused.error, "Could not find any open transactions starting at offset 3 on partition t-0");
+    let terminated =
+        at(node.address, "kafka-transactions", "forceTerminateTransaction --transactionalId x").await;
+    assert_eq!((terminated.code, terminated.error.as_str()), (0, ""));
+    let described = said(at(node.address, "kafka-transactions", "describe --transactional-id x").await);
+    assert!(described.lines().nth(1).unwrap().contains("\tEmpty"), "{described}");
+    let unknown = at(node.address, "kafka-transactions", "describe --transactional-id y").await;
+    assert!(unknown.error.starts_with("Failed to describe transaction state of transactional-id `y`: "));
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn moves_are_generated_begun_verified_and_stopped() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = node(&dir).await;
+    let write = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let topics = write("topics.json", r#"{"version":1,"topics":[{"topic":"t"}]}"#);
+    let line = format!("--generate --broker-list 1 --topics-to-move-json-file {topics}");
+    let generated = said(at(node.address, "kafka-reassign-partitions", &line).await);
+    let lines: Vec<_> = generated.lines().collect();
+    assert_eq!(lines[0], "Current partition replica assignment");
+    assert_eq!(lines[3], "Proposed partition reassignment configuration");
+    let moves = write("moves.json", lines[4]);
+    let throttled = format!("--execute --throttle 5000 --reassignment-json-file {moves}");
+    let executed = said(at(node.address, "kafka-reassign-partitions", &throttled).await);
+    assert!(executed.contains("The inter-broker throttle limit was set to 5000 B/s\n"), "{executed}");
+    assert!(executed.contains("Successfully started partition reassignments for t-0,t-1\n"), "{executed}");
+    let verified = said(
+        at(node.address, "kafka-reassign-partitions", &format!("--verify --reassignment-json-file {moves}"))
+            .await,
+    );
+    assert!(verified.contains("Reassignment of partition t-1 is completed.\n"), "{verified}");
+    assert!(verified.contains("Clearing topic-level throttles on topic t\n"), "{verified}");
+    let listed = said(at(node.address, "kafka-reassign-partitions", "--list").await);
+    assert_eq!(listed, "No partition reassignments found.\n");
+    let stopped = said(
+        at(node.address, "kafka-reassign-partitions", &format!("--cancel --reassignment-json-file {moves}"))
+            .await,
+    );
+    assert!(stopped.starts_with("None of the specified partition reassignments are active.\n"), "{stopped}");
+    let elsewhere = write("far.json", &lines[4].replace("[1]", "[7]"));
+    let refused = at(
+        node.address,
+        "kafka-reassign-partitions",
+        &format!("--execute --reassignment-json-file {elsewhere}"),
+    )
+    .await;
+    assert_eq!((refused.code, refused.out.as_str()), (1, "Error: Unknown broker id 7\n"));
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn subscriptions_to_metrics_are_made_shown_and_deleted() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = node(&dir).await;
+    let tool = "kafka-client-metrics";
+    let made = said(at(node.address, tool, "--alter --name s --interval 1000 --metrics a,b").await);
+    assert_eq!(made, "Altered client metrics config for s.\n");
+    assert_eq!(said(at(node.address, tool, "--list").await), "s\n");
+    let shown = said(at(node.address, tool, "--describe --name s").await);
+    assert!(shown.starts_with("Client metrics configs for s are:\n"), "{shown}");
+    assert!(shown.contains("  interval.ms=1000\n") && shown.contains("  metrics=a,b\n"), "{shown}");
+    assert_eq!(
+        said(at(node.address, tool, "--delete --name s").await),
+        "Deleted client metrics config for s.\n"
+    );
+    let gone = said(at(node.address, tool, "--describe --name s").await);
+    assert_eq!(gone, "The client metric resource s doesn't exist and doesn't have dynamic config.\n");
+    node.stop().await;
+}

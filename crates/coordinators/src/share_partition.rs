@@ -13,6 +13,7 @@ mod acquire;
 mod fetched;
 mod in_flight;
 mod locks;
+mod merge;
 mod run;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ pub use acknowledge::{AcknowledgeError, AcknowledgementBatch, StateChange};
 pub use acquire::{AcquireMode, AcquireRequest, AcquiredRange};
 pub use fetched::{AbortedTransaction, FetchedBatch, FetchedRecords};
 use in_flight::{InFlight, InFlightBatch};
+pub use merge::merge;
 use run::Run;
 
 /// What a group's configuration says of its share partitions.

@@ -18,7 +18,9 @@ pub mod producer_ids;
 pub mod publisher;
 pub mod quotas;
 pub mod replica_manager;
+pub mod share_partition_manager;
 pub mod share_persister;
+pub mod share_sessions;
 pub mod start;
 pub mod topic_creation;
 pub mod transaction_admission;
@@ -46,7 +48,7 @@ use world::chance::Chance;
 use world::clock::Clock;
 
 use crate::metrics::Metrics;
-use crate::request::RequestContext;
+use crate::request::{ConnectionId, RequestContext};
 use crate::{listeners, throttle};
 
 use controller_channel::ControllerChannel;
@@ -57,7 +59,9 @@ use metadata_cache::MetadataCache;
 use producer_ids::{ProducerIdSupply, ProducerIds};
 use quotas::Quotas;
 use replica_manager::ReplicaManager;
+use share_partition_manager::SharePartitionManager;
 use share_persister::SharePersister;
+use share_sessions::ShareSessions;
 use topic_creation::TopicCreation;
 use transaction_markers::MarkerWriter;
 
@@ -96,6 +100,10 @@ pub struct Broker {
     pub share: ShareCoordinator,
     /// The state of share groups' partitions, wherever it is kept.
     pub share_persister: Arc<dyn Persister>,
+    /// The share partitions that this broker leads.
+    pub share_partitions: Arc<SharePartitionManager>,
+    /// Share groups' members' sessions.
+    pub share_sessions: ShareSessions,
     /// Ids for idempotent and transactional producers.
     pub producer_ids: ProducerIds,
     /// Topics that are created because somebody asked for them.
@@ -137,6 +145,8 @@ impl Broker {
             transactions: transactions(&config, clock.clone(), broker),
             share: share(&config, clock.clone()),
             share_persister: Arc::new(SharePersister::new(broker.clone())),
+            share_partitions: share_partitions(broker, clock.clone()),
+            share_sessions: ShareSessions::default(),
             producer_ids: ProducerIds::default(),
             topic_creation: TopicCreation::default(),
             controller,
@@ -217,6 +227,13 @@ impl Broker {
         response
     }
 
+    /// Ends what ends with a connection.
+    pub fn on_disconnect(&self, connection: ConnectionId) {
+        if let Some(ended) = self.share_sessions.on_disconnect(connection) {
+            self.share_partitions.on_session_lost(ended);
+        }
+    }
+
     /// Returns the epoch of this broker's registration; -1 before it registered.
     pub fn epoch(&self) -> i64 {
         self.epoch.load(Ordering::Acquire)
@@ -225,6 +242,10 @@ impl Broker {
     fn set_epoch(&self, epoch: i64) {
         self.epoch.store(epoch, Ordering::Release);
     }
+}
+
+fn share_partitions(broker: &Weak<Broker>, clock: Arc<dyn Clock>) -> Arc<SharePartitionManager> {
+    SharePartitionManager::start(broker.clone(), Arc::new(SharePersister::new(broker.clone())), clock)
 }
 
 fn groups(config: &BrokerConfig, clock: Arc<dyn Clock>, chance: Arc<dyn Chance>) -> GroupCoordinator {

@@ -89,6 +89,8 @@ const BROKER_APIS: &[ApiKey] = &[
     ApiKey::ConsumerGroupDescribe,
     ApiKey::ListConfigResources,
     ApiKey::DescribeTopicPartitions,
+    ApiKey::ShareFetch,
+    ApiKey::ShareAcknowledge,
     ApiKey::InitializeShareGroupState,
     ApiKey::ReadShareGroupState,
     ApiKey::WriteShareGroupState,
@@ -224,6 +226,10 @@ async fn on_broker(broker: &Arc<Broker>, context: &RequestContext, body: Request
             describe_transactions::handle(broker, *request).await.into()
         }
         RequestBody::ListTransactions(request) => list_transactions::handle(broker, *request).await.into(),
+        RequestBody::ShareFetch(request) => share_fetch::handle(broker, context, *request).await.into(),
+        RequestBody::ShareAcknowledge(request) => {
+            share_acknowledge::handle(broker, context, *request).await.into()
+        }
         RequestBody::InitializeShareGroupState(request) => {
             initialize_share_group_state::handle(broker, context, *request).await.into()
         }

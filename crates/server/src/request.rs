@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use config::SecurityProtocol;
@@ -30,6 +31,18 @@ pub enum ListenerRole {
     Controller,
 }
 
+/// Names a connection for as long as the node runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ConnectionId(pub u64);
+
+impl ConnectionId {
+    /// Names a new connection.
+    pub fn fresh() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self(LAST.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
 /// What is known of a request beside its body.
 #[derive(Clone, Debug)]
 pub struct RequestContext {
@@ -45,6 +58,8 @@ pub struct RequestContext {
     pub peer: SocketAddr,
     /// Where it came in.
     pub listener: Arc<ListenerContext>,
+    /// On which connection.
+    pub connection: ConnectionId,
     /// Who it is: `User:ANONYMOUS` unless it logged in.
     pub principal: Arc<str>,
     /// When the request was whole, on the node's monotonic clock.

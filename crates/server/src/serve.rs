@@ -23,7 +23,7 @@ use crate::dispatch::{Answer, Dispatcher, served_versions};
 use crate::handlers::api_versions;
 use crate::listener_security::ListenerSecurity;
 use crate::login::{Login, LoginStep};
-use crate::request::{ListenerContext, RequestContext};
+use crate::request::{ConnectionId, ListenerContext, RequestContext};
 use crate::throttle;
 
 /// Why a connection was ended from this side.
@@ -54,7 +54,8 @@ pub(crate) async fn serve(
 ) {
     let peer = connection.peer();
     let login = Login::new(security, &connection);
-    let mut serving = Serving { dispatcher, listener: listener.clone(), login };
+    let connection_id = ConnectionId::fresh();
+    let mut serving = Serving { dispatcher, listener: listener.clone(), connection: connection_id, login };
     let name = &listener.name;
     match serving.run(&mut connection).await {
         Ok(()) => {}
@@ -66,12 +67,14 @@ pub(crate) async fn serve(
         }
         Err(ending) => tracing::info!(%peer, listener = name, "connection closed: {ending}"),
     }
+    serving.dispatcher.broker.on_disconnect(connection_id);
     connection.close().await;
 }
 
 struct Serving {
     dispatcher: Dispatcher,
     listener: Arc<ListenerContext>,
+    connection: ConnectionId,
     login: Login,
 }
 
@@ -226,6 +229,7 @@ impl Serving {
             client_id: header.client_id,
             peer: connection.peer(),
             listener: self.listener.clone(),
+            connection: self.connection,
             principal: self.login.principal(),
             received_at: self.now(),
         }

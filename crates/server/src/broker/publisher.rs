@@ -43,6 +43,7 @@ pub async fn publish(broker: &Arc<Broker>, image: Arc<MetadataImage>) {
     apply_to_groups(broker, &image, &applied);
     apply_to_transactions(broker, &image, &applied);
     apply_to_share_groups(broker, &image, &applied);
+    apply_to_share_partitions(broker, &old, &image, &applied);
     forget_deleted_topics(broker, &delta);
 }
 
@@ -86,6 +87,20 @@ fn apply_to_share_groups(broker: &Broker, image: &Arc<MetadataImage>, applied: &
     }
     for (index, epoch, log) in led(&applied.elected, topic_name::SHARE_GROUP_STATE) {
         broker.share.on_partition_elected(index, epoch, log);
+    }
+}
+
+/// Share partitions go with the leadership of their partitions, or with share groups altogether. Kafka:
+/// `SharePartitionManager.SharePartitionListener`, `SharePartitionManager.onShareVersionToggle`.
+fn apply_to_share_partitions(broker: &Broker, old: &MetadataImage, image: &MetadataImage, applied: &Applied) {
+    for partition in applied.resigned.iter().chain(&applied.elected) {
+        let index = partition.topic_partition().partition;
+        broker.share_partitions.on_partition_changed(partition.topic_id(), index);
+    }
+    let are_on = |image: &MetadataImage| image.features().level(Feature::ShareVersion) > 0;
+    if are_on(old) && !are_on(image) {
+        broker.share_sessions.clear();
+        broker.share_partitions.clear();
     }
 }
 

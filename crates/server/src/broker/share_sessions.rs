@@ -1,0 +1,354 @@
+//! Share sessions (KIP-932): a member names its partitions once, and then only what changes.
+//!
+//! Invariants:
+//! - a member of a group has one session; its epoch grows by one with each request, and whoever comes with another epoch is
+//!   refused
+//! - there are at most `group.share.max.share.sessions`; none is evicted while its connection lives
+//! - a session ends with the connection that opened it
+//!
+//! Kafka: `ShareSessionCache`, `ShareSessionContext`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use model::Uuid;
+use protocol::share_fetch_response::PartitionData;
+use protocol::{ErrorCode, Records};
+
+use crate::request::ConnectionId;
+
+/// The epoch of a request that opens a session.
+pub const INITIAL_EPOCH: i32 = 0;
+/// The epoch of a request that closes it.
+pub const FINAL_EPOCH: i32 = -1;
+
+/// A partition as requests and responses name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ShareTarget {
+    /// The topic.
+    pub topic_id: Uuid,
+    /// The partition's index.
+    pub partition: i32,
+}
+
+/// Who a session is of.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ShareSessionKey {
+    /// The group.
+    pub group: Arc<str>,
+    /// Its member.
+    pub member: Arc<str>,
+}
+
+/// What a ShareFetch says of its session.
+#[derive(Clone, Debug)]
+pub struct ShareSessionRequest {
+    /// Who asks.
+    pub key: ShareSessionKey,
+    /// The session's epoch.
+    pub epoch: i32,
+    /// Partitions to add.
+    pub added: Vec<ShareTarget>,
+    /// Partitions to forget.
+    pub forgotten: Vec<ShareTarget>,
+    /// Whether something is acknowledged along with it.
+    pub acknowledges: bool,
+    /// Where it came in.
+    pub connection: ConnectionId,
+}
+
+/// A session whose connection is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndedSession {
+    /// Whose it was.
+    pub key: ShareSessionKey,
+    /// The partitions that it had; none if the member ended it itself.
+    pub targets: Vec<ShareTarget>,
+    /// Whether the group has no other session here.
+    pub was_last: bool,
+}
+
+/// All sessions.
+#[derive(Debug, Default)]
+pub struct ShareSessions {
+    state: Mutex<Cache>,
+}
+
+#[derive(Debug, Default)]
+struct Cache {
+    sessions: BTreeMap<ShareSessionKey, Session>,
+    /// The session that a connection opened last.
+    of_connection: HashMap<ConnectionId, ShareSessionKey>,
+}
+
+#[derive(Debug)]
+struct Session {
+    epoch: i32,
+    connection: ConnectionId,
+    targets: Vec<Target>,
+}
+
+#[derive(Debug)]
+struct Target {
+    target: ShareTarget,
+    /// Whether the member is told of it even if there is nothing new.
+    is_due: bool,
+}
+
+impl ShareSessions {
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.state.lock().expect("no holder panics")
+    }
+
+    /// Finds out what a ShareFetch is to read: nothing if it closes the session. Kafka: `SharePartitionManager.newContext`.
+    ///
+    /// # Errors
+    /// `SHARE_SESSION_NOT_FOUND`, `INVALID_SHARE_SESSION_EPOCH`, `SHARE_SESSION_LIMIT_REACHED` at `max` sessions, or
+    /// `INVALID_REQUEST` for acknowledgements along with the epoch that opens a session.
+    pub fn begin_fetch(
+        &self,
+        request: ShareSessionRequest,
+        max: usize,
+    ) -> Result<Vec<ShareTarget>, ErrorCode> {
+        let mut cache = self.cache();
+        match request.epoch {
+            FINAL_EPOCH if cache.sessions.contains_key(&request.key) => Ok(Vec::new()),
+            FINAL_EPOCH => Err(ErrorCode::SHARE_SESSION_NOT_FOUND),
+            INITIAL_EPOCH => cache.open(request, max),
+            _ => cache.resume(request),
+        }
+    }
+
+    /// Moves the session on by a ShareAcknowledge. Kafka: `SharePartitionManager.acknowledgeSessionUpdate`.
+    ///
+    /// # Errors
+    /// `SHARE_SESSION_NOT_FOUND` or `INVALID_SHARE_SESSION_EPOCH`.
+    pub fn begin_acknowledge(&self, key: &ShareSessionKey, epoch: i32) -> Result<(), ErrorCode> {
+        if epoch == INITIAL_EPOCH {
+            return Err(ErrorCode::INVALID_SHARE_SESSION_EPOCH);
+        }
+        let mut cache = self.cache();
+        let session = cache.sessions.get_mut(key).ok_or(ErrorCode::SHARE_SESSION_NOT_FOUND)?;
+        match epoch {
+            FINAL_EPOCH => Ok(()),
+            epoch if epoch == session.epoch => {
+                session.epoch = next_epoch(epoch);
+                Ok(())
+            }
+            _ => Err(ErrorCode::INVALID_SHARE_SESSION_EPOCH),
+        }
+    }
+
+    /// Leaves of `rows` what the member is to be told. Kafka: `ShareSessionContext.updateAndGenerateResponseData`.
+    ///
+    /// # Errors
+    /// `INVALID_SHARE_SESSION_EPOCH` if the session moved on meanwhile.
+    pub fn finish_fetch(
+        &self,
+        key: &ShareSessionKey,
+        epoch: i32,
+        rows: &mut Vec<(ShareTarget, PartitionData)>,
+    ) -> Result<(), ErrorCode> {
+        if epoch == INITIAL_EPOCH || epoch == FINAL_EPOCH {
+            return Ok(());
+        }
+        let mut cache = self.cache();
+        let Some(session) = cache.sessions.get_mut(key) else { return Ok(()) };
+        if session.epoch != next_epoch(epoch) {
+            return Err(ErrorCode::INVALID_SHARE_SESSION_EPOCH);
+        }
+        rows.retain(|(target, row)| session.tells(*target, row));
+        Ok(())
+    }
+
+    /// Ends a session; returns its partitions, or none if there was no such session.
+    pub fn remove(&self, key: &ShareSessionKey) -> Option<Vec<ShareTarget>> {
+        self.cache().sessions.remove(key).map(Session::into_targets)
+    }
+
+    /// Ends the session that a connection opened, if it has not ended yet. Kafka:
+    /// `ShareSessionCache.ClientConnectionDisconnectListener`.
+    pub fn on_disconnect(&self, connection: ConnectionId) -> Option<EndedSession> {
+        let mut cache = self.cache();
+        let key = cache.of_connection.remove(&connection)?;
+        let is_its = cache.sessions.get(&key).is_some_and(|session| session.connection == connection);
+        let ended = if is_its { cache.sessions.remove(&key) } else { None };
+        let targets = ended.map(Session::into_targets).unwrap_or_default();
+        Some(EndedSession { targets, was_last: !cache.has_group(&key.group), key })
+    }
+
+    /// Tells whether a group has a session here.
+    pub fn has_group(&self, group: &Arc<str>) -> bool {
+        self.cache().has_group(group)
+    }
+
+    /// Ends all sessions: share groups were switched off.
+    pub fn clear(&self) {
+        self.cache().sessions.clear();
+    }
+}
+
+impl Cache {
+    fn open(&mut self, request: ShareSessionRequest, max: usize) -> Result<Vec<ShareTarget>, ErrorCode> {
+        if request.acknowledges {
+            return Err(ErrorCode::INVALID_REQUEST);
+        }
+        self.sessions.remove(&request.key);
+        if self.sessions.len() >= max {
+            return Err(ErrorCode::SHARE_SESSION_LIMIT_REACHED);
+        }
+        let mut session =
+            Session { epoch: next_epoch(INITIAL_EPOCH), connection: request.connection, targets: Vec::new() };
+        session.add(&request.added, false);
+        let targets = session.targets();
+        self.of_connection.insert(request.connection, request.key.clone());
+        self.sessions.insert(request.key, session);
+        Ok(targets)
+    }
+
+    fn resume(&mut self, request: ShareSessionRequest) -> Result<Vec<ShareTarget>, ErrorCode> {
+        let session = self.sessions.get_mut(&request.key).ok_or(ErrorCode::SHARE_SESSION_NOT_FOUND)?;
+        if session.epoch != request.epoch {
+            return Err(ErrorCode::INVALID_SHARE_SESSION_EPOCH);
+        }
+        session.add(&request.added, true);
+        session.targets.retain(|row| !request.forgotten.contains(&row.target));
+        session.epoch = next_epoch(session.epoch);
+        Ok(session.targets())
+    }
+
+    fn has_group(&self, group: &Arc<str>) -> bool {
+        let first = ShareSessionKey { group: group.clone(), member: "".into() };
+        self.sessions.range(first..).next().is_some_and(|(key, _)| key.group == *group)
+    }
+}
+
+impl Session {
+    fn add(&mut self, added: &[ShareTarget], is_due: bool) {
+        for target in added {
+            if !self.targets.iter().any(|row| row.target == *target) {
+                self.targets.push(Target { target: *target, is_due });
+            }
+        }
+    }
+
+    fn targets(&self) -> Vec<ShareTarget> {
+        self.targets.iter().map(|row| row.target).collect()
+    }
+
+    fn into_targets(self) -> Vec<ShareTarget> {
+        self.targets()
+    }
+
+    /// Whether the member is told of a row: what has records or an error, and what it has not been told of yet. A partition
+    /// whose records went out moves behind the others. Kafka: `CachedSharePartition.maybeUpdateResponseData`.
+    fn tells(&mut self, target: ShareTarget, row: &PartitionData) -> bool {
+        let Some(index) = self.targets.iter().position(|row| row.target == target) else { return true };
+        let has_records = row.records.as_ref().map_or(0, Records::len) > 0;
+        let is_error = row.error_code.is_error();
+        let was_due = std::mem::replace(&mut self.targets[index].is_due, is_error);
+        if has_records {
+            let row = self.targets.remove(index);
+            self.targets.push(row);
+        }
+        has_records || was_due || is_error
+    }
+}
+
+/// Kafka: `ShareRequestMetadata.nextEpoch`.
+fn next_epoch(epoch: i32) -> i32 {
+    if epoch == i32::MAX { 1 } else { epoch + 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(member: &str) -> ShareSessionKey {
+        ShareSessionKey { group: "g".into(), member: member.into() }
+    }
+
+    fn target(partition: i32) -> ShareTarget {
+        ShareTarget { topic_id: Uuid::from_u128(7), partition }
+    }
+
+    fn request(member: &str, epoch: i32, added: &[i32]) -> ShareSessionRequest {
+        ShareSessionRequest {
+            key: key(member),
+            epoch,
+            added: added.iter().copied().map(target).collect(),
+            forgotten: Vec::new(),
+            acknowledges: false,
+            connection: ConnectionId(u64::from(member.as_bytes()[0])),
+        }
+    }
+
+    fn row(partition: i32, error_code: ErrorCode) -> (ShareTarget, PartitionData) {
+        (target(partition), PartitionData { error_code, ..Default::default() })
+    }
+
+    #[test]
+    fn a_session_goes_on_epoch_by_epoch() {
+        let sessions = ShareSessions::default();
+        assert_eq!(sessions.begin_fetch(request("a", 1, &[0]), 9), Err(ErrorCode::SHARE_SESSION_NOT_FOUND));
+        assert_eq!(sessions.begin_fetch(request("a", 0, &[0]), 9), Ok(vec![target(0)]));
+        assert_eq!(sessions.begin_fetch(request("a", 1, &[1, 0]), 9), Ok(vec![target(0), target(1)]));
+        let wrong = sessions.begin_fetch(request("a", 1, &[]), 9);
+        assert_eq!(wrong, Err(ErrorCode::INVALID_SHARE_SESSION_EPOCH));
+        assert_eq!(sessions.begin_acknowledge(&key("a"), 2), Ok(()));
+        let mut forgetting = request("a", 3, &[]);
+        forgetting.forgotten = vec![target(0)];
+        assert_eq!(sessions.begin_fetch(forgetting, 9), Ok(vec![target(1)]));
+        assert_eq!(sessions.begin_fetch(request("a", -1, &[]), 9), Ok(vec![]));
+        assert_eq!(sessions.remove(&key("a")), Some(vec![target(1)]));
+        assert_eq!(sessions.begin_fetch(request("a", -1, &[]), 9), Err(ErrorCode::SHARE_SESSION_NOT_FOUND));
+    }
+
+    #[test]
+    fn nothing_is_acknowledged_before_the_session_is_open() {
+        let sessions = ShareSessions::default();
+        let early = ShareSessionRequest { acknowledges: true, ..request("a", 0, &[0]) };
+        assert_eq!(sessions.begin_fetch(early, 9), Err(ErrorCode::INVALID_REQUEST));
+        let epoch = sessions.begin_acknowledge(&key("a"), 0);
+        assert_eq!(epoch, Err(ErrorCode::INVALID_SHARE_SESSION_EPOCH));
+        assert_eq!(sessions.begin_acknowledge(&key("a"), 1), Err(ErrorCode::SHARE_SESSION_NOT_FOUND));
+    }
+
+    #[test]
+    fn there_are_no_more_sessions_than_may_be() {
+        let sessions = ShareSessions::default();
+        assert!(sessions.begin_fetch(request("a", 0, &[]), 1).is_ok());
+        let second = sessions.begin_fetch(request("b", 0, &[]), 1);
+        assert_eq!(second, Err(ErrorCode::SHARE_SESSION_LIMIT_REACHED));
+        assert!(sessions.begin_fetch(request("a", 0, &[]), 1).is_ok());
+    }
+
+    #[test]
+    fn a_member_is_told_what_is_new() {
+        let sessions = ShareSessions::default();
+        assert!(sessions.begin_fetch(request("a", 0, &[0]), 9).is_ok());
+        assert!(sessions.begin_fetch(request("a", 1, &[1]), 9).is_ok());
+        let all = || vec![row(0, ErrorCode::NONE), row(1, ErrorCode::NONE)];
+        let told =
+            |epoch, mut rows: Vec<_>| sessions.finish_fetch(&key("a"), epoch, &mut rows).map(|()| rows.len());
+        assert_eq!(told(1, all()), Ok(1));
+        assert_eq!(told(1, all()), Ok(0));
+        assert_eq!(told(1, vec![row(0, ErrorCode::NOT_LEADER_OR_FOLLOWER)]), Ok(1));
+        assert_eq!(told(1, all()), Ok(1));
+        assert_eq!(told(0, all()), Ok(2));
+        assert_eq!(told(2, all()), Err(ErrorCode::INVALID_SHARE_SESSION_EPOCH));
+    }
+
+    #[test]
+    fn a_session_ends_with_its_connection() {
+        let sessions = ShareSessions::default();
+        assert!(sessions.begin_fetch(request("a", 0, &[0]), 9).is_ok());
+        assert!(sessions.begin_fetch(request("b", 0, &[1]), 9).is_ok());
+        let ended = sessions.on_disconnect(ConnectionId(u64::from(b'a')));
+        assert_eq!(ended, Some(EndedSession { key: key("a"), targets: vec![target(0)], was_last: false }));
+        assert_eq!(sessions.on_disconnect(ConnectionId(u64::from(b'a'))), None);
+        sessions.remove(&key("b"));
+        let ended = sessions.on_disconnect(ConnectionId(u64::from(b'b')));
+        assert_eq!(ended, Some(EndedSession { key: key("b"), targets: vec![], was_last: true }));
+    }
+}

@@ -1,0 +1,102 @@
+//! ShareAcknowledge (key 79): a member of a share group says what became of the records that it acquired.
+//!
+//! Versions: 1–2. 1 the first · 2 renewals of locks (KIP-1222).
+//! Kafka: `KafkaApis.handleShareAcknowledgeRequest`.
+
+use metadata::MetadataImage;
+use model::NodeId;
+use protocol::share_acknowledge_response::{
+    LeaderIdAndEpoch, NodeEndpoint, PartitionData, ShareAcknowledgeTopicResponse,
+};
+use protocol::{ErrorCode, ShareAcknowledgeRequest, ShareAcknowledgeResponse};
+
+use super::share_acknowledgements::{
+    AcknowledgedPartition, Acknowledgements, current_leader, is_moved, lock_timeout_ms, session_key,
+};
+use super::share_fetch::close;
+use crate::broker::Broker;
+use crate::broker::metadata_cache::node;
+use crate::broker::share_sessions::{FINAL_EPOCH, ShareTarget};
+use crate::request::RequestContext;
+
+/// Acknowledges.
+pub async fn handle(
+    broker: &Broker,
+    context: &RequestContext,
+    request: ShareAcknowledgeRequest,
+) -> ShareAcknowledgeResponse {
+    let answer = answer(broker, context, &request).await;
+    answer.unwrap_or_else(|error_code| ShareAcknowledgeResponse { error_code, ..Default::default() })
+}
+
+async fn answer(
+    broker: &Broker,
+    context: &RequestContext,
+    request: &ShareAcknowledgeRequest,
+) -> Result<ShareAcknowledgeResponse, ErrorCode> {
+    let image = broker.metadata.image();
+    let key = session_key(&image, request.group_id.as_deref(), request.member_id.as_deref())?;
+    broker.share_sessions.begin_acknowledge(&key, request.share_session_epoch)?;
+    let renews = context.version >= 2 && request.is_renew_ack;
+    let acknowledgements = Acknowledgements::check(&image, partitions(request), context.version >= 2, renews);
+    let rows = acknowledgements.apply(broker, &key).await;
+    let acquisition_lock_timeout_ms = lock_timeout_ms(broker, &key);
+    if request.share_session_epoch == FINAL_EPOCH {
+        close(broker, key);
+    }
+    let mut response = ShareAcknowledgeResponse { acquisition_lock_timeout_ms, ..Default::default() };
+    let image = broker.metadata.image();
+    for (target, error_code, error_message) in rows {
+        let mut row = PartitionData {
+            partition_index: target.partition,
+            error_code,
+            error_message,
+            ..Default::default()
+        };
+        if is_moved(error_code) {
+            let (leader_id, leader_epoch) = current_leader(&image, target);
+            row.current_leader = LeaderIdAndEpoch { leader_id, leader_epoch, ..Default::default() };
+            add_endpoint(&mut response.node_endpoints, &image, leader_id, context);
+        }
+        add_row(&mut response.responses, target, row);
+    }
+    Ok(response)
+}
+
+fn partitions(request: &ShareAcknowledgeRequest) -> impl Iterator<Item = AcknowledgedPartition> {
+    request.topics.iter().flat_map(|topic| {
+        topic.partitions.iter().map(|partition| {
+            let target = ShareTarget { topic_id: topic.topic_id, partition: partition.partition_index };
+            let batches = partition.acknowledgement_batches.iter();
+            let batches =
+                batches.map(|batch| (batch.first_offset, batch.last_offset, batch.acknowledge_types.clone()));
+            (target, batches.collect())
+        })
+    })
+}
+
+fn add_endpoint(
+    endpoints: &mut Vec<NodeEndpoint>,
+    image: &MetadataImage,
+    leader: i32,
+    context: &RequestContext,
+) {
+    if endpoints.iter().any(|endpoint| endpoint.node_id == leader) {
+        return;
+    }
+    if let Some(node) = node(image, NodeId(leader), &context.listener.name) {
+        let (host, port, rack) = (node.host, node.port, node.rack);
+        endpoints.push(NodeEndpoint { node_id: leader, host, port, rack, ..Default::default() });
+    }
+}
+
+fn add_row(topics: &mut Vec<ShareAcknowledgeTopicResponse>, target: ShareTarget, row: PartitionData) {
+    match topics.iter_mut().find(|topic| topic.topic_id == target.topic_id) {
+        Some(topic) => topic.partitions.push(row),
+        None => topics.push(ShareAcknowledgeTopicResponse {
+            topic_id: target.topic_id,
+            partitions: vec![row],
+            ..Default::default()
+        }),
+    }
+}

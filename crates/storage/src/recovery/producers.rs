@@ -27,7 +27,10 @@ pub(crate) fn rebuild_producers(
     end: Offset,
     recovered_from: Option<Offset>,
 ) -> io::Result<ProducerState> {
-    let expiration_ms = environment.producer_expiration_ms();
+    // After a kill a producer may still be about to retry what it was not answered, whatever timestamps its records have: it
+    // must be known, as it would be had the log been read whole. The next look for expired producers forgets it.
+    let expiration_ms =
+        if recovered_from.is_some() { i64::MAX } else { environment.producer_expiration_ms() };
     let loaded = snapshots.load(&**environment.files(), folder, environment.now(), expiration_ms)?;
     let mut producers = loaded.unwrap_or_else(|| ProducerState::empty(start));
     if producers.end() < start {

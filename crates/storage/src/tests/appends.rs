@@ -78,6 +78,24 @@ fn a_retry_is_answered_with_the_first_answer() {
 }
 
 #[test]
+fn a_retry_of_old_records_is_known_after_a_kill() {
+    let files = SimFiles::default();
+    let long_ago = START_MS - 2 * 86_400_000;
+    let node = Node::start(&files, &["/d"], &small());
+    let log = node.log(0, &small());
+    append(&log, build("a", 3, idempotent(1, 0, 0), long_ago)).expect("valid");
+    log.flush().expect("the disk is well");
+    // The recovery point is written, so that the next start reads the snapshot and not the log.
+    node.step();
+    drop((log, node));
+    let node = Node::start(&files, &["/d"], &small());
+    let log = node.log(0, &small());
+    let again = append(&log, build("a", 3, idempotent(1, 0, 0), long_ago)).expect("a duplicate is no error");
+    assert!(again.duplicate);
+    assert_eq!(log.log_end_offset(), Offset(3));
+}
+
+#[test]
 fn refusals_have_kafkas_codes() {
     let (_node, log) = log();
     append(&log, build("a", 3, idempotent(1, 2, 0), START_MS)).expect("valid");

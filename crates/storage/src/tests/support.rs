@@ -17,7 +17,7 @@ use crate::{
     StorageError, UnifiedLog,
 };
 
-pub(super) const START_MS: i64 = 1_000_000;
+pub(super) const START_MS: i64 = 1_000_000_000;
 
 /// One life of a node's logs.
 pub(super) struct Node {

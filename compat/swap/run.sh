@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# One data directory, served by Apache Kafka and by this node in turn: every topic, record, config, offset and group stays: run.sh
+# One data directory, served by Apache Kafka and by this node in turn: every topic, record, config, offset, group and transaction stays: run.sh
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$here/../..
@@ -17,7 +17,7 @@ verdict() { # CODE WHAT
 }
 turn() { # FOLDER PORT PRODUCT NUMBER: starts it, compares with what the one before left, adds more, stops it
   local folder=$1 port=$2 product=$3 number=$4 code=0
-  "$xtask" node start "$product" "$folder" "$port" log.segment.bytes=1048576 >/dev/null || code=1
+  "$xtask" node start "$product" "$folder" "$port" log.segment.bytes=1048576 transaction.state.log.num.partitions=8 >/dev/null || code=1
   verdict $code "$product starts in turn $number"
   ((code == 0)) || return 1
   if ((number > 1)); then

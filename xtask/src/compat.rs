@@ -35,6 +35,8 @@ enum Serves {
 
 const JAVA: &[&str] = &["java", "javac", "mvn"];
 
+const JAVA_AND_CURL: &[&str] = &["java", "mvn", "curl"];
+
 const SUITES: &[Suite] = &[
     Suite { name: "kafka-java", needs: JAVA, node: Serves::Fresh, quick: true, limit: 300 },
     Suite { name: "kafka-tools", needs: JAVA, node: Serves::Fresh, quick: true, limit: 300 },
@@ -44,7 +46,7 @@ const SUITES: &[Suite] = &[
     Suite { name: "kafkajs", needs: &["node", "npm"], node: Serves::Fresh, quick: true, limit: 300 },
     Suite { name: "rdkafka", needs: &["cargo", "cc", "make"], node: Serves::Fresh, quick: true, limit: 600 },
     Suite { name: "protocol", needs: JAVA, node: Serves::Own, quick: true, limit: 600 },
-    Suite { name: "swap", needs: JAVA, node: Serves::Own, quick: true, limit: 400 },
+    Suite { name: "swap", needs: JAVA, node: Serves::Own, quick: true, limit: 600 },
     Suite { name: "text", needs: JAVA, node: Serves::Own, quick: true, limit: 600 },
     Suite {
         name: "power-cut",
@@ -53,6 +55,8 @@ const SUITES: &[Suite] = &[
         quick: false,
         limit: 900,
     },
+    Suite { name: "connect", needs: JAVA_AND_CURL, node: Serves::Own, quick: false, limit: 590 },
+    Suite { name: "mirror-maker", needs: JAVA, node: Serves::Own, quick: false, limit: 590 },
     Suite { name: "franz-go-suite", needs: &["go"], node: Serves::Fresh, quick: false, limit: 1500 },
     Suite { name: "kafka-go-suite", needs: &["go"], node: Serves::Port(9092), quick: false, limit: 900 },
 ];

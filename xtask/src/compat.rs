@@ -48,6 +48,7 @@ const SUITES: &[Suite] = &[
     Suite { name: "protocol", needs: JAVA, node: Serves::Own, quick: true, limit: 600 },
     Suite { name: "swap", needs: JAVA, node: Serves::Own, quick: true, limit: 600 },
     Suite { name: "text", needs: JAVA, node: Serves::Own, quick: true, limit: 600 },
+    Suite { name: "transactions", needs: &["cargo", "cc"], node: Serves::Own, quick: false, limit: 3600 },
     Suite {
         name: "power-cut",
         needs: &["java", "mkfs.ext4", "python3"],

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 pub use ::config::{ConfigMap, Key, Values, parse_properties};
 pub use admin::{ADMIN_KEYS, AdminConfig};
 pub use common::{COMMON_KEYS, SECURITY_KEYS};
-pub use consumer::{AutoOffsetReset, CONSUMER_KEYS, ConsumerConfig, IsolationLevel};
+pub use consumer::{AutoOffsetReset, CONSUMER_KEYS, ConsumerConfig, GroupProtocol, IsolationLevel};
 pub use producer::{Acks, PRODUCER_KEYS, PartitionerClass, ProducerConfig};
 
 use crate::error::{Error, Result};

@@ -2,7 +2,7 @@
 //!
 //! Everything happens within [`Consumer::poll`] and the other calls, but for heartbeats and requests under way.
 //!
-//! Not yet: the consumer group protocol of KIP-848, share groups, interceptors, metrics, assignment by racks.
+//! Not yet: share groups, interceptors, metrics, assignment by racks.
 
 pub mod assignors;
 mod commits;
@@ -12,9 +12,11 @@ mod fetcher;
 mod heartbeat;
 mod join;
 mod listener;
+mod member;
 mod membership;
 mod poll;
 mod positions;
+mod reconciliation;
 mod record;
 mod subscription;
 mod waker;
@@ -31,7 +33,7 @@ use tokio::time::Instant;
 
 use crate::admin::Committed;
 use crate::cluster::{Cluster, CoordinatorClient, CoordinatorKind, Interest, LeaderAndEpoch, View};
-use crate::config::{AutoOffsetReset, ConfigMap, ConsumerConfig, IsolationLevel};
+use crate::config::{AutoOffsetReset, ConfigMap, ConsumerConfig, GroupProtocol, IsolationLevel};
 use crate::error::{Error, Result};
 use crate::offsets::OffsetAndMetadata;
 
@@ -44,6 +46,7 @@ use fetcher::{Fetched, Fetcher};
 use join::{JoinFailed, Joined};
 use membership::Membership;
 use positions::Resets;
+use reconciliation::Reconciler;
 use subscription::{Position, Subscriptions, Wanted};
 
 /// A consumer. Dropping it without [`Consumer::close`] leaves the group to find out by the session's timeout.
@@ -54,7 +57,10 @@ pub struct Consumer {
     seen_updates: u64,
     subscriptions: Subscriptions,
     group_client: Option<Arc<CoordinatorClient>>,
+    /// Our part in a classic group.
     group: Option<Membership>,
+    /// Our part in a group of the consumer protocol.
+    reconciler: Option<Reconciler>,
     listener: Option<Box<dyn RebalanceListener>>,
     fetcher: Fetcher,
     tasks: JoinSet<Event>,
@@ -81,7 +87,7 @@ enum Event {
 pub struct GroupMetadata {
     /// The group.
     pub group_id: String,
-    /// The generation; -1 while not a member.
+    /// The generation, or the member's epoch; -1 while not a member.
     pub generation: i32,
     /// The member; empty while not a member.
     pub member_id: String,
@@ -103,6 +109,7 @@ impl Consumer {
             subscriptions: Subscriptions::new(config.auto_offset_reset),
             group_client,
             group: None,
+            reconciler: None,
             listener: None,
             fetcher: Fetcher::default(),
             tasks: JoinSet::new(),
@@ -146,8 +153,30 @@ impl Consumer {
         Ok(())
     }
 
+    /// Joins the group for all topics, now and later, that the coordinator finds `pattern` to match, in the syntax of RE2/J.
+    /// For `group.protocol=consumer`. Kafka: `subscribe(SubscriptionPattern)`.
+    pub fn subscribe_remote_pattern(&mut self, pattern: &str) -> Result<()> {
+        if self.config.group_protocol == GroupProtocol::Classic {
+            return Err(Error::UnsupportedVersion("Subscribe to RE2/J pattern is not supported when using the CLASSIC protocol defined in config group.protocol".into()));
+        }
+        if pattern.is_empty() {
+            let text = "Topic pattern to subscribe to cannot be empty";
+            return Err(Error::IllegalArgument(text.into()));
+        }
+        self.enter_group(Wanted::RemotePattern(pattern.to_owned()))?;
+        // Topics are given by id, and have to be known by name.
+        self.cluster.interest(|interest| std::mem::replace(interest, Interest::All) != Interest::All);
+        Ok(())
+    }
+
     fn enter_group(&mut self, wanted: Wanted) -> Result<()> {
         let client = self.group_client.clone().ok_or_else(membership::no_group)?;
+        if self.config.group_protocol == GroupProtocol::Consumer {
+            self.subscriptions.want(wanted)?;
+            let config = &self.config;
+            self.reconciler.get_or_insert_with(|| Reconciler::new(client, config));
+            return Ok(());
+        }
         if self.config.assignors.is_empty() {
             return Err(Error::IllegalState(
                 "Must configure at least one partition assigner class name to partition.assignment.strategy configuration property".into(),
@@ -312,16 +341,25 @@ impl Consumer {
     /// Who we are in the group.
     pub fn group_metadata(&self) -> Result<GroupMetadata> {
         let group_id = self.config.group_id.clone().ok_or_else(membership::no_group)?;
-        Ok(GroupMetadata {
-            group_id,
-            generation: self.group.as_ref().map_or(-1, |group| group.generation),
-            member_id: self.group.as_ref().map_or(String::new(), |group| group.member_id.clone()),
-            group_instance_id: self.config.group_instance_id.clone(),
-        })
+        let group_instance_id = self.config.group_instance_id.clone();
+        let (member_id, generation) = match (&self.reconciler, &self.group) {
+            (Some(reconciler), _) => {
+                let (id, epoch) = reconciler.identity();
+                (if epoch.is_some() { id } else { String::new() }, epoch.unwrap_or(-1))
+            }
+            (None, Some(group)) => (group.member_id.clone(), group.generation),
+            (None, None) => (String::new(), -1),
+        };
+        Ok(GroupMetadata { group_id, generation, member_id, group_instance_id })
     }
 
-    /// Has the group rebalance at the next poll. Kafka: `enforceRebalance`.
+    /// Has the group rebalance at the next poll; in a group of the consumer protocol nothing, since the coordinator
+    /// decides. Kafka: `enforceRebalance`.
     pub fn enforce_rebalance(&mut self, reason: &str) -> Result<()> {
+        if self.config.group_protocol == GroupProtocol::Consumer {
+            tracing::warn!("Operation not supported in new consumer group protocol");
+            return Ok(());
+        }
         self.group()?.request_rejoin(reason);
         Ok(())
     }

@@ -12,6 +12,7 @@ use client::{
     Admin, ConfigMap, Consumer, ConsumerRecord, Error, OffsetAndMetadata, Producer, ProducerRecord,
 };
 use model::{Offset, Timestamp, TopicPartition};
+use protocol::ErrorCode;
 
 use broker::{bootstrap_or_skip, unique};
 
@@ -150,7 +151,7 @@ async fn without_a_policy_a_missing_offset_is_an_error() {
     };
     assert!(matches!(error, Error::NoOffsetForPartition(_)), "{error}");
     let none = consumer.subscribe(&["x"]).await.expect_err("there is no group");
-    assert!(none.is(protocol::ErrorCode::INVALID_GROUP_ID));
+    assert!(none.is(ErrorCode::INVALID_GROUP_ID));
 }
 
 #[tokio::test]
@@ -215,16 +216,12 @@ async fn until_shared(consumers: &mut [Consumer], shares: &[usize]) -> Vec<Consu
     panic!("the group did not come to rest");
 }
 
-async fn members_share_and_take_over(config: &ConfigMap, assignor: &str) {
+async fn members_share_and_take_over(config: &ConfigMap, how: &[(&str, &str)], cooperative: bool) {
     let topic = topic(config, 4).await;
     fill(config, &topic, 4, 400).await;
     let group = unique("group");
-    let pairs = [
-        ("group.id", group.as_str()),
-        ("partition.assignment.strategy", assignor),
-        ("enable.auto.commit", "false"),
-        ("heartbeat.interval.ms", "200"),
-    ];
+    let mut pairs = vec![("group.id", group.as_str()), ("enable.auto.commit", "false")];
+    pairs.extend(how);
     let counter = Counter::default();
     let mut first = consumer(config, &pairs);
     first.set_rebalance_listener(counter.clone());
@@ -236,13 +233,12 @@ async fn members_share_and_take_over(config: &ConfigMap, assignor: &str) {
     let mut both = vec![first, second];
     records.extend(until_shared(&mut both, &[2, 2]).await);
     let told = *counter.told.lock().expect("no holder panics");
-    let cooperative = assignor.contains("cooperative");
-    assert_eq!(told, if cooperative { (4, 2) } else { (6, 4) }, "{assignor}");
+    assert_eq!(told, if cooperative { (4, 2) } else { (6, 4) }, "{how:?}");
     let second = both.pop().expect("there are two");
     second.close(Duration::from_secs(10)).await.expect("it leaves");
     records.extend(until_shared(&mut both, &[4]).await);
     // What the first had committed when it gave it up is not read again.
-    assert_eq!(records.len(), 400, "{assignor}");
+    assert_eq!(records.len(), 400, "{how:?}");
     assert_eq!(keys(&records).len(), 400);
     both.pop().expect("there is one").close(Duration::from_secs(10)).await.expect("it leaves");
 }
@@ -251,8 +247,104 @@ async fn members_share_and_take_over(config: &ConfigMap, assignor: &str) {
 async fn members_of_every_assignor_share_and_take_over() {
     let Some(config) = bootstrap_or_skip() else { return };
     for assignor in ["range", "roundrobin", "sticky", "cooperative-sticky"] {
-        members_share_and_take_over(&config, assignor).await;
+        let how = [("partition.assignment.strategy", assignor), ("heartbeat.interval.ms", "200")];
+        members_share_and_take_over(&config, &how, assignor.contains("cooperative")).await;
     }
+}
+
+#[tokio::test]
+async fn members_of_the_consumer_protocol_share_and_take_over() {
+    let Some(config) = bootstrap_or_skip() else { return };
+    for assignor in ["uniform", "range"] {
+        let how = [("group.protocol", "consumer"), ("group.remote.assignor", assignor)];
+        members_share_and_take_over(&config, &how, true).await;
+    }
+}
+
+#[tokio::test]
+async fn the_coordinator_matches_a_pattern() {
+    let Some(config) = bootstrap_or_skip() else { return };
+    let topic = topic(&config, 2).await;
+    let group = unique("group");
+    let mut consumer = consumer(&config, &[("group.id", &group), ("group.protocol", "consumer")]);
+    consumer.subscribe_remote_pattern(&format!("{topic}.*")).expect("a subscription");
+    let mut consumer = vec![consumer];
+    until_shared(&mut consumer, &[2]).await;
+    let mut consumer = consumer.pop().expect("there is one");
+    consumer.unsubscribe().await;
+    consumer.subscribe_remote_pattern("(").expect("it is the coordinator that finds it wrong");
+    let refused = loop {
+        if let Err(error) = consumer.poll(Duration::from_millis(200)).await {
+            break error;
+        }
+    };
+    assert!(refused.is(ErrorCode::INVALID_REGULAR_EXPRESSION), "{refused:?}");
+}
+
+#[tokio::test]
+async fn an_assignor_that_the_coordinator_does_not_know_is_refused() {
+    let Some(config) = bootstrap_or_skip() else { return };
+    let topic = topic(&config, 1).await;
+    let group = unique("group");
+    let how = [("group.id", group.as_str()), ("group.protocol", "consumer"), ("group.remote.assignor", "no")];
+    let mut consumer = consumer(&config, &how);
+    consumer.subscribe(&[topic.as_str()]).await.expect("a subscription");
+    let refused = loop {
+        if let Err(error) = consumer.poll(Duration::from_millis(200)).await {
+            break error;
+        }
+    };
+    assert!(refused.is(ErrorCode::UNSUPPORTED_ASSIGNOR), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_member_commits_with_its_epoch_and_leaves_when_it_closes() {
+    let Some(config) = bootstrap_or_skip() else { return };
+    let topic = topic(&config, 1).await;
+    fill(&config, &topic, 1, 50).await;
+    let group = unique("group");
+    let how = [("group.id", group.as_str()), ("group.protocol", "consumer")];
+    let mut first = consumer(&config, &how);
+    first.subscribe(&[topic.as_str()]).await.expect("a subscription");
+    read(&mut first, 50).await;
+    let metadata = first.group_metadata().expect("a member");
+    assert!(metadata.generation > 0 && !metadata.member_id.is_empty(), "{metadata:?}");
+    first.commit_sync().await.expect("it is a member");
+    first.close(Duration::from_secs(10)).await.expect("it leaves");
+    let mut second = consumer(&config, &how);
+    second.subscribe(&[topic.as_str()]).await.expect("a subscription");
+    let mut second = vec![second];
+    // Where the first had not left, this would take until its session ends.
+    let since = std::time::Instant::now();
+    assert_eq!(until_shared(&mut second, &[1]).await.len(), 0);
+    assert!(since.elapsed() < Duration::from_secs(20));
+    let partition = TopicPartition::new(topic.as_str(), 0);
+    assert_eq!(second[0].position(&partition).await.expect("a position"), Offset(50));
+}
+
+#[tokio::test]
+async fn a_static_member_of_the_consumer_protocol_comes_back_to_what_it_had() {
+    let Some(config) = bootstrap_or_skip() else { return };
+    let topic = topic(&config, 2).await;
+    let group = unique("group");
+    let member = |instance: &str| {
+        let how =
+            [("group.id", group.as_str()), ("group.protocol", "consumer"), ("group.instance.id", instance)];
+        consumer(&config, &how)
+    };
+    let mut both = vec![member("a"), member("b")];
+    for consumer in &mut both {
+        consumer.subscribe(&[topic.as_str()]).await.expect("a subscription");
+    }
+    until_shared(&mut both, &[1, 1]).await;
+    let second = both.pop().expect("there are two");
+    let had = second.assignment();
+    second.close(Duration::from_secs(10)).await.expect("it closes");
+    let mut again = member("b");
+    again.subscribe(&[topic.as_str()]).await.expect("a subscription");
+    both.push(again);
+    until_shared(&mut both, &[1, 1]).await;
+    assert_eq!(both[1].assignment(), had);
 }
 
 #[tokio::test]

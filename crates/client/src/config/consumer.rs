@@ -53,6 +53,16 @@ pub enum IsolationLevel {
     ReadCommitted = 1,
 }
 
+/// Who assigns a group's partitions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GroupProtocol {
+    /// A member that leads.
+    #[default]
+    Classic,
+    /// The coordinator (KIP-848).
+    Consumer,
+}
+
 /// Where to begin without a valid position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AutoOffsetReset {
@@ -142,6 +152,10 @@ pub struct ConsumerConfig {
     pub group_id: Option<String>,
     /// `group.instance.id`.
     pub group_instance_id: Option<String>,
+    /// `group.protocol`.
+    pub group_protocol: GroupProtocol,
+    /// `group.remote.assignor`.
+    pub remote_assignor: Option<String>,
     /// `heartbeat.interval.ms`.
     pub heartbeat_interval: Duration,
     /// `isolation.level`.
@@ -163,9 +177,7 @@ impl ConsumerConfig {
     pub fn from_map(map: &ConfigMap) -> Result<Self> {
         let parsed = Parsed::new(&[COMMON_KEYS, SECURITY_KEYS, CONSUMER_KEYS], map)?;
         let values = &parsed.values;
-        if values.text("group.protocol").eq_ignore_ascii_case("consumer") {
-            return Err(Error::Config("group.protocol=consumer is not supported by this client yet".into()));
-        }
+        let group_protocol = group_protocol(&parsed)?;
         let bootstrap =
             Bootstrap::Servers(parse_bootstrap("bootstrap.servers", &values.list("bootstrap.servers"))?);
         let group_id = values.string("group.id").filter(|id| !id.is_empty());
@@ -188,6 +200,8 @@ impl ConsumerConfig {
             fetch_min_bytes: values.int("fetch.min.bytes"),
             group_id,
             group_instance_id: instance,
+            group_protocol,
+            remote_assignor: values.string("group.remote.assignor").filter(|name| !name.trim().is_empty()),
             heartbeat_interval: parsed.millis("heartbeat.interval.ms"),
             isolation_level: match values.text("isolation.level").as_str() {
                 "read_committed" => IsolationLevel::ReadCommitted,
@@ -223,6 +237,23 @@ fn client_id(parsed: &Parsed, group: Option<&str>, instance: Option<&str>) -> St
         (true, Some(group), None) => format!("consumer-{group}-1"),
         (true, None, _) => "consumer-null-1".into(),
     }
+}
+
+/// The protocol, unless something is set that it has no use for. Kafka: `ConsumerConfig.checkUnsupportedConfigsPostProcess`.
+fn group_protocol(parsed: &Parsed) -> Result<GroupProtocol> {
+    let of_shares = ["share.acknowledgement.mode", "share.acquire.mode"];
+    let (protocol, name, unused) = if parsed.values.text("group.protocol").eq_ignore_ascii_case("consumer") {
+        let unused = &["partition.assignment.strategy", "heartbeat.interval.ms", "session.timeout.ms"][..];
+        (GroupProtocol::Consumer, "CONSUMER", unused)
+    } else {
+        (GroupProtocol::Classic, "CLASSIC", &["group.remote.assignor"][..])
+    };
+    let set: Vec<&str> = unused.iter().copied().chain(of_shares).filter(|key| parsed.is_set(key)).collect();
+    if set.is_empty() {
+        return Ok(protocol);
+    }
+    let keys = set.join(", ");
+    Err(Error::Config(format!("{keys} cannot be set when group.protocol={name}")))
 }
 
 fn wrong_reset(text: &str) -> Error {

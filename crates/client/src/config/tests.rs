@@ -54,6 +54,23 @@ fn wrong_values_are_refused_in_kafkas_words() {
     assert_eq!(missing, "Missing required configuration \"bootstrap.servers\" which has no default value.");
     let url = refused(ProducerConfig::from_map(&config_map([("bootstrap.servers", "localhost")])));
     assert_eq!(url, "Invalid url in bootstrap.servers: localhost");
+    let consumer = |pairs: &[(&str, &str)]| refused(ConsumerConfig::from_map(&with(pairs)));
+    assert_eq!(
+        consumer(&[
+            ("group.protocol", "consumer"),
+            ("session.timeout.ms", "9000"),
+            ("partition.assignment.strategy", "range")
+        ]),
+        "partition.assignment.strategy, session.timeout.ms cannot be set when group.protocol=CONSUMER"
+    );
+    assert_eq!(
+        consumer(&[("group.remote.assignor", "uniform")]),
+        "group.remote.assignor cannot be set when group.protocol=CLASSIC"
+    );
+    assert_eq!(
+        producer(&[("transactional.id", "t"), ("enable.idempotence", "false")]),
+        "Cannot set a transactional.id without also enabling idempotence."
+    );
     let commit = refused(ConsumerConfig::from_map(&with(&[("enable.auto.commit", "true")])));
     assert_eq!(commit, "enable.auto.commit cannot be set to true when default group id (null) is used.");
 }

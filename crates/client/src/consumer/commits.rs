@@ -137,6 +137,12 @@ impl Consumer {
             let instance = self.config.group_instance_id.clone();
             return Ok(Identity { member_id: String::new(), generation: -1, instance });
         }
+        if let Some(reconciler) = &self.reconciler {
+            let (member_id, epoch) = reconciler.identity();
+            let instance = self.config.group_instance_id.clone();
+            let identity = |generation| Identity { member_id, generation, instance };
+            return epoch.map(identity).ok_or_else(not_a_member);
+        }
         match self.group.as_ref().filter(|group| group.generation >= 0) {
             Some(group) => Ok(group.identity(&self.config)),
             None => Err(not_a_member()),
@@ -207,6 +213,10 @@ async fn commit_once(client: Arc<CoordinatorClient>, identity: Identity, offsets
             ErrorCode::NONE => {}
             ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::ILLEGAL_GENERATION => {
                 return Err(Error::CommitFailed("Offset commit cannot be completed since the group has already rebalanced and assigned the partitions to another member. This means that the time between subsequent calls to poll() was longer than the configured max.poll.interval.ms, which typically implies that the poll loop is spending too much time message processing.".into()));
+            }
+            code @ ErrorCode::STALE_MEMBER_EPOCH => {
+                let text = format!("OffsetCommit failed with stale member epoch.{}", code.message());
+                return Err(Error::CommitFailed(text));
             }
             ErrorCode::REBALANCE_IN_PROGRESS => {
                 return Err(Error::RebalanceInProgress("Offset commit cannot be completed since the consumer is undergoing a rebalance for auto partition assignment. You can try completing the rebalance by calling poll() and then retry the operation.".into()));

@@ -117,6 +117,9 @@ impl Consumer {
         if !self.subscriptions.is_subscribed() {
             return Ok(());
         }
+        if self.reconciler.is_some() {
+            return self.step_member().await;
+        }
         if let Some(verdict) = self.group()?.signals.take() {
             self.take_verdict(verdict)?;
         }
@@ -319,6 +322,7 @@ impl Consumer {
 
     /// Leaves the group, unless as a static member that may come back.
     pub(super) async fn leave_group(&mut self, reason: &str) {
+        self.leave_as_member().await;
         let Some(mut group) = self.group.take() else { return };
         group.stop_heartbeat();
         if group.member_id.is_empty() || self.config.group_instance_id.is_some() {

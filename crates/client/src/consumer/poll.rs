@@ -50,6 +50,9 @@ impl Consumer {
         if let Some(group) = &self.group {
             group.signals.polled();
         }
+        if let Some(reconciler) = &self.reconciler {
+            reconciler.shared.polled();
+        }
         while let Some(done) = self.tasks.try_join_next() {
             self.events.extend(done.ok());
         }
@@ -119,10 +122,12 @@ impl Consumer {
         let rejoin = self.group.as_ref().and_then(|group| group.not_before).filter(|at| *at > now);
         let until = [Some(deadline), again, rejoin, Some(now + LOOK_AGAIN)].into_iter().flatten().min();
         let signals = self.group.as_ref().map(|group| Arc::clone(&group.signals));
+        let member = self.reconciler.as_ref().map(|reconciler| Arc::clone(&reconciler.shared));
         let changed = async {
-            match &signals {
-                Some(signals) => signals.changed.notified().await,
-                None => std::future::pending().await,
+            match (&signals, &member) {
+                (_, Some(member)) => member.changed.notified().await,
+                (Some(signals), None) => signals.changed.notified().await,
+                (None, None) => std::future::pending().await,
             }
         };
         tokio::select! {

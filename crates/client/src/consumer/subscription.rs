@@ -22,6 +22,8 @@ pub(super) enum Wanted {
     Nothing,
     Topics(BTreeSet<Arc<str>>),
     Pattern(Regex),
+    /// A regular expression that the coordinator matches.
+    RemotePattern(String),
     Chosen,
 }
 
@@ -102,7 +104,7 @@ impl Subscriptions {
 
     /// Whether a group assigns partitions.
     pub(super) fn is_subscribed(&self) -> bool {
-        matches!(self.wanted, Wanted::Topics(_) | Wanted::Pattern(_))
+        matches!(self.wanted, Wanted::Topics(_) | Wanted::Pattern(_) | Wanted::RemotePattern(_))
     }
 
     /// Takes what the user wants; fails where that would mix ways.
@@ -113,6 +115,7 @@ impl Subscriptions {
             Wanted::Chosen => !chosen,
             Wanted::Topics(_) => !matches!(wanted, Wanted::Topics(_)),
             Wanted::Pattern(_) => !matches!(wanted, Wanted::Pattern(_)),
+            Wanted::RemotePattern(_) => !matches!(wanted, Wanted::RemotePattern(_)),
         };
         if mixed {
             return Err(Error::IllegalState(

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# The transactional checker: run.sh. RUNS (20) of MILLIS (2500) each, from SEED on.
+#
+# It first proves on itself that it finds what is planted, then runs. Histories and verdicts stay in $WORK/kept.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+root=$here/../..
+export XTASK=${XTASK:-$root/target/debug/xtask} PRODUCT=${PRODUCT:-monedula}
+work=${WORK:-$root/target/compat/transactions}
+fresh=${FRESH:-$work/fresh}
+seed=${SEED:-$((RANDOM * 1000))}
+kept=$work/kept/$seed
+mkdir -p "$kept" "$fresh"
+passed=0 failed=0
+count() { # FILE
+  local p f
+  read -r p _ f _ < <(tail -n 1 "$1" | grep -E '^[0-9]+ passed, [0-9]+ failed$' || echo 0 x 1)
+  passed=$((passed + p)) failed=$((failed + f))
+}
+cargo test --quiet --manifest-path "$here/Cargo.toml" --target-dir "$work/target" >"$fresh/tests" 2>&1 || { cat "$fresh/tests"; failed=1; }
+cargo build --quiet --manifest-path "$here/Cargo.toml" --target-dir "$work/target"
+checker=$work/target/debug/compat-transactions
+for plant in read-uncommitted offsets-first no-transaction; do
+  echo "planted: $plant"
+  "$checker" "$kept/$plant" --runs 1 --seed "$seed" --plant "$plant" | tee "$fresh/out" || true
+  count "$fresh/out"
+done
+"$checker" "$kept" --runs "${RUNS:-20}" --seed "$seed" --millis "${MILLIS:-2500}" | tee "$fresh/out" || true
+count "$fresh/out"
+rm -rf "$kept"/node-* "$kept"/*/node-*
+echo "$passed passed, $failed failed"
+((failed == 0))

@@ -10,6 +10,7 @@ mod alter_configs;
 mod alter_group_offsets;
 mod alter_replica_log_dirs;
 mod call;
+mod client_quotas;
 mod configs;
 mod create_partitions;
 mod create_topics;
@@ -41,6 +42,7 @@ mod reassignments;
 mod remove_members;
 mod share_group_offsets;
 mod unregister_broker;
+mod user_scram_credentials;
 
 use std::time::Duration;
 
@@ -54,6 +56,7 @@ use crate::error::Result;
 pub use abort_transaction::AbortTransactionSpec;
 pub use acls::{AclBinding, AclBindingFilter, AclOperation, AclPatternType, AclPermission, AclResourceType};
 pub use alter_configs::AlterConfigs;
+pub use client_quotas::{ClientQuotaEntity, QuotaMatch};
 pub use configs::{
     AlterConfigOp, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym, ConfigType, OpType, ResourceType,
 };
@@ -80,6 +83,7 @@ pub use list_transactions::{ListTransactionsOptions, TransactionListing};
 pub use reassignments::PartitionReassignment;
 pub use remove_members::MemberToRemove;
 pub use share_group_offsets::SharePartitionOffset;
+pub use user_scram_credentials::ScramAlteration;
 
 pub(crate) use alter_group_offsets::{NAMED_VERSION as COMMIT_NAMED_VERSION, topics as commit_topics};
 pub(crate) use list_group_offsets::{

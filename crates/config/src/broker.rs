@@ -36,7 +36,7 @@ pub use endpoint::{EndPoint, SecurityProtocol, SecurityProtocolMap};
 pub use groups::GroupCoordinatorConfig;
 pub use listeners::Listeners;
 pub use log::ServerLogConfig;
-pub use metrics::MetricsConfig;
+pub use metrics::{MetricsConfig, TelemetrySinkAddress};
 pub use network::NetworkConfig;
 pub use quorum::{QuorumConfig, Voter};
 pub use quotas::QuotaConfig;

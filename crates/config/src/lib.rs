@@ -20,7 +20,8 @@ mod values;
 pub use broker::{
     BrokerConfig, EndPoint, GroupCoordinatorConfig, Listeners, MetricsConfig, NetworkConfig, QuorumConfig,
     QuotaConfig, ReplicationConfig, SecurityConfig, SecurityProtocol, SecurityProtocolMap, ServerLogConfig,
-    ShareGroupConfig, StreamsGroupConfig, TransactionConfig, Voter, broker_key, broker_keys,
+    ShareGroupConfig, StreamsGroupConfig, TelemetrySinkAddress, TransactionConfig, Voter, broker_key,
+    broker_keys,
 };
 pub use client_metrics::{
     CLIENT_METRICS_KEYS, describe_client_metrics, parse_client_match, validate_client_metrics,

@@ -7,7 +7,7 @@
 //! - a decision reads the image and returns records; it never changes the image
 //! - what a request asks of several things fails or succeeds for each of them alone, as in Kafka
 //!
-//! Not yet: CreateAcls, DeleteAcls, delegation tokens (their records are kept in the image), create and alter policies,
+//! Not yet: access control entries, delegation tokens (their records are kept in the image), create and alter policies,
 //! AddRaftVoter and its kin.
 //!
 //! Kafka: `QuorumController`.

@@ -221,7 +221,7 @@ pub fn increment_sequence(sequence: i32, increment: i32) -> i32 {
 }
 
 /// The checksum of batches. Kafka: `Crc32C`.
-pub(crate) fn crc32c(bytes: &[u8]) -> u32 {
+pub fn crc32c(bytes: &[u8]) -> u32 {
     crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, bytes) as u32
 }
 

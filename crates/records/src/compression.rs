@@ -73,7 +73,7 @@ impl Compression {
 /// Returns `body` without compression; a plain body is returned as it is.
 ///
 /// Fails with [`RecordsError::DecompressedTooLarge`] past `max_bytes`, and with bytes that the codec did not write.
-pub(crate) fn decompress(codec: Codec, body: Bytes, max_bytes: usize) -> Result<Bytes, RecordsError> {
+pub fn decompress(codec: Codec, body: Bytes, max_bytes: usize) -> Result<Bytes, RecordsError> {
     if codec == Codec::None {
         return Ok(body);
     }

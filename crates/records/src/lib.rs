@@ -20,11 +20,12 @@ mod varint;
 pub use attributes::{Attributes, Codec, TimestampType};
 pub use batch::{DecodedBatch, RecordBatch};
 pub use batch_header::{
-    BATCH_HEADER_LEN, BatchHeader, EntryPrefix, LOG_OVERHEAD, MAGIC_V2, NO_SEQUENCE, increment_sequence,
+    BATCH_HEADER_LEN, BatchHeader, EntryPrefix, LOG_OVERHEAD, MAGIC_V2, NO_SEQUENCE, crc32c,
+    increment_sequence,
 };
 pub use batches::{Batches, batches};
 pub use builder::{BatchBuilder, BatchOptions};
-pub use compression::Compression;
+pub use compression::{Compression, decompress};
 pub use control::{ControlRecord, ControlType, EndTxnMarker};
 pub use error::RecordsError;
 pub use record::{Header, Headers, OwnedHeader, OwnedRecord, Record, RecordIter};

@@ -1,11 +1,13 @@
 //! Who may do what.
 //!
-//! Not yet: ACLs. As with Kafka without an `authorizer.class.name`, whoever got in may do everything that clients do;
+//! Not yet: ACLs; a node with an `authorizer.class.name` refuses to start. As with Kafka without an `authorizer.class.name`, whoever got in may do everything that clients do;
 //! what only brokers do is refused on listeners where only clients come in.
 //!
 //! Kafka: `AuthHelper`.
 
 use protocol::ErrorCode;
+
+use config::SecurityProtocol;
 
 use crate::request::RequestContext;
 
@@ -55,6 +57,16 @@ pub fn operations(_context: &RequestContext, kind: ResourceKind) -> i32 {
 /// Checks that the asker may do what only brokers do. Kafka: `AuthHelper.authorizeClusterOperation`.
 pub fn check_cluster_action(context: &RequestContext) -> Result<(), ErrorCode> {
     if may_act_for_the_cluster(context) { Ok(()) } else { Err(ErrorCode::CLUSTER_AUTHORIZATION_FAILED) }
+}
+
+/// Tells whether the asker may ask for delegation tokens at all: who is anybody, or got in by a token, may not.
+/// Kafka: `KafkaApis.allowTokenRequests`.
+pub fn may_ask_for_tokens(context: &RequestContext) -> bool {
+    match context.listener.security_protocol {
+        SecurityProtocol::Plaintext => false,
+        SecurityProtocol::Ssl => &*context.principal != "User:ANONYMOUS",
+        SecurityProtocol::SaslPlaintext | SecurityProtocol::SaslSsl => true,
+    }
 }
 
 /// Tells whether the asker may do what only brokers do, such as fetching as a replica.

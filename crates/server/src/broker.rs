@@ -3,6 +3,7 @@
 //! Kafka: `BrokerServer`.
 
 mod cleaners;
+pub mod client_metrics;
 pub mod controller_channel;
 pub mod directory_assignments;
 pub mod dynamic_config;
@@ -22,6 +23,7 @@ pub mod share_partition_manager;
 pub mod share_persister;
 pub mod share_sessions;
 pub mod start;
+pub mod telemetry_sink;
 pub mod topic_creation;
 pub mod transaction_admission;
 pub mod transaction_markers;
@@ -31,7 +33,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
-use config::{BrokerConfig, ShareGroupSettings};
+use config::{BrokerConfig, ShareGroupSettings, TelemetrySinkAddress};
 use controller::ControllerRequest;
 use coordinator::{GroupCoordinator, Persister, RuntimeConfig, ShareCoordinator, TransactionCoordinator};
 use coordinators::group::{Assignor, MigrationPolicy};
@@ -51,6 +53,7 @@ use crate::metrics::Metrics;
 use crate::request::{ConnectionId, RequestContext};
 use crate::{listeners, throttle};
 
+use client_metrics::ClientMetrics;
 use controller_channel::ControllerChannel;
 use dynamic_config::DynamicConfig;
 use fetch_session::FetchSessions;
@@ -62,6 +65,7 @@ use replica_manager::ReplicaManager;
 use share_partition_manager::SharePartitionManager;
 use share_persister::SharePersister;
 use share_sessions::ShareSessions;
+use telemetry_sink::TelemetrySink;
 use topic_creation::TopicCreation;
 use transaction_markers::MarkerWriter;
 
@@ -86,6 +90,8 @@ pub struct Broker {
     pub dynamic_config: DynamicConfig,
     /// The partitions here.
     pub replicas: ReplicaManager,
+    /// Metrics that clients push.
+    pub client_metrics: ClientMetrics,
     /// The levels of loggers.
     pub loggers: Loggers,
     /// What clients may use, and did.
@@ -132,12 +138,14 @@ impl Broker {
         chance: Arc<dyn Chance>,
     ) -> Arc<Self> {
         let metrics = Metrics::default();
+        let client_metrics = client_metrics(&config, &logs);
         Arc::new_cyclic(|broker| Self {
             node_id: config.node_id,
             cluster_id,
             metadata: MetadataCache::default(),
             replicas: ReplicaManager::new(config.node_id, logs, metrics.topics.clone()),
             metrics,
+            client_metrics,
             loggers: Loggers::default(),
             quotas: Quotas::new(&config.quotas),
             fetch_sessions: FetchSessions::default(),
@@ -229,6 +237,7 @@ impl Broker {
 
     /// Ends what ends with a connection.
     pub fn on_disconnect(&self, connection: ConnectionId) {
+        self.client_metrics.disconnected(connection);
         if let Some(ended) = self.share_sessions.on_disconnect(connection) {
             self.share_partitions.on_session_lost(ended);
         }
@@ -246,6 +255,12 @@ impl Broker {
 
 fn share_partitions(broker: &Weak<Broker>, clock: Arc<dyn Clock>) -> Arc<SharePartitionManager> {
     SharePartitionManager::start(broker.clone(), Arc::new(SharePersister::new(broker.clone())), clock)
+}
+
+fn client_metrics(config: &BrokerConfig, logs: &LogManager) -> ClientMetrics {
+    let address = TelemetrySinkAddress::parse(config.metrics.monedula_telemetry_sink.trim());
+    let address = address.expect("the configuration was checked when it was read");
+    ClientMetrics::new(TelemetrySink::start(&address, logs.environment().files().clone()))
 }
 
 fn groups(config: &BrokerConfig, clock: Arc<dyn Clock>, chance: Arc<dyn Chance>) -> GroupCoordinator {

@@ -58,6 +58,9 @@ const BROKER_APIS: &[ApiKey] = &[
     ApiKey::TxnOffsetCommit,
     ApiKey::SaslHandshake,
     ApiKey::ApiVersions,
+    ApiKey::DescribeAcls,
+    ApiKey::CreateAcls,
+    ApiKey::DeleteAcls,
     ApiKey::DescribeConfigs,
     ApiKey::AlterConfigs,
     ApiKey::AlterReplicaLogDirs,
@@ -68,6 +71,10 @@ const BROKER_APIS: &[ApiKey] = &[
     ApiKey::DeleteRecords,
     ApiKey::InitProducerId,
     ApiKey::CreatePartitions,
+    ApiKey::CreateDelegationToken,
+    ApiKey::RenewDelegationToken,
+    ApiKey::ExpireDelegationToken,
+    ApiKey::DescribeDelegationToken,
     ApiKey::DeleteGroups,
     ApiKey::ElectLeaders,
     ApiKey::IncrementalAlterConfigs,
@@ -87,6 +94,8 @@ const BROKER_APIS: &[ApiKey] = &[
     ApiKey::ListTransactions,
     ApiKey::ConsumerGroupHeartbeat,
     ApiKey::ConsumerGroupDescribe,
+    ApiKey::GetTelemetrySubscriptions,
+    ApiKey::PushTelemetry,
     ApiKey::ListConfigResources,
     ApiKey::DescribeTopicPartitions,
     ApiKey::ShareFetch,
@@ -162,9 +171,7 @@ async fn on_broker(broker: &Arc<Broker>, context: &RequestContext, body: Request
             streams_group_describe::handle(broker, context, *request).await.into()
         }
         RequestBody::ListGroups(request) => list_groups::handle(broker, *request).await.into(),
-        RequestBody::ApiVersions(request) => {
-            api_versions::handle(&broker.metadata.image(), context, &request).into()
-        }
+        RequestBody::ApiVersions(request) => api_versions::handle(broker, context, &request).into(),
         RequestBody::CreateTopics(request) => create_topics::handle(broker, context, *request).await.into(),
         RequestBody::DeleteTopics(request) => delete_topics::handle(broker, context, *request).await.into(),
         RequestBody::DeleteRecords(request) => delete_records::handle(broker, &request).into(),
@@ -211,6 +218,19 @@ async fn on_broker(broker: &Arc<Broker>, context: &RequestContext, body: Request
         RequestBody::ListPartitionReassignments(request) => {
             list_partition_reassignments::handle(broker, *request).await.into()
         }
+        RequestBody::DescribeAcls(_) => describe_acls::handle().into(),
+        RequestBody::CreateAcls(request) => create_acls::handle(&request).into(),
+        RequestBody::DeleteAcls(request) => delete_acls::handle(&request).into(),
+        RequestBody::CreateDelegationToken(request) => {
+            create_delegation_token::handle(context, &request).into()
+        }
+        RequestBody::RenewDelegationToken(_) => renew_delegation_token::handle(context).into(),
+        RequestBody::ExpireDelegationToken(_) => expire_delegation_token::handle(context).into(),
+        RequestBody::DescribeDelegationToken(_) => describe_delegation_token::handle(context).into(),
+        RequestBody::GetTelemetrySubscriptions(request) => {
+            get_telemetry_subscriptions::handle(broker, context, &request).into()
+        }
+        RequestBody::PushTelemetry(request) => push_telemetry::handle(broker, context, *request).into(),
         RequestBody::AlterUserScramCredentials(request) => {
             alter_user_scram_credentials::handle(broker, *request).await.into()
         }

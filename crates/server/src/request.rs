@@ -43,6 +43,15 @@ impl ConnectionId {
     }
 }
 
+/// What a client is made with, as it says in ApiVersions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientSoftware {
+    /// E.g. `apache-kafka-java`.
+    pub name: String,
+    /// E.g. `4.3.1`.
+    pub version: String,
+}
+
 /// What is known of a request beside its body.
 #[derive(Clone, Debug)]
 pub struct RequestContext {
@@ -62,6 +71,8 @@ pub struct RequestContext {
     pub connection: ConnectionId,
     /// Who it is: `User:ANONYMOUS` unless it logged in.
     pub principal: Arc<str>,
+    /// What the client says that it is made with, if it has said.
+    pub software: Option<Arc<ClientSoftware>>,
     /// When the request was whole, on the node's monotonic clock.
     pub received_at: Duration,
 }

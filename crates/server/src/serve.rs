@@ -13,7 +13,8 @@ use bytes::Bytes;
 use network::{Connection, ConnectionError, Frame};
 use protocol::header::{decode_request_header, encode_response_header};
 use protocol::{
-    ApiKey, DecodeError, EncodeError, Piece, Reader, RequestBody, RequestHeader, ResponseBody, Writer,
+    ApiKey, ApiVersionsRequest, DecodeError, EncodeError, Piece, Reader, RequestBody, RequestHeader,
+    ResponseBody, Writer,
 };
 use quota::QuotaKind;
 use telemetry::{Stages, timed};
@@ -23,7 +24,7 @@ use crate::dispatch::{Answer, Dispatcher, served_versions};
 use crate::handlers::api_versions;
 use crate::listener_security::ListenerSecurity;
 use crate::login::{Login, LoginStep};
-use crate::request::{ConnectionId, ListenerContext, RequestContext};
+use crate::request::{ClientSoftware, ConnectionId, ListenerContext, RequestContext};
 use crate::throttle;
 
 /// Why a connection was ended from this side.
@@ -55,7 +56,8 @@ pub(crate) async fn serve(
     let peer = connection.peer();
     let login = Login::new(security, &connection);
     let connection_id = ConnectionId::fresh();
-    let mut serving = Serving { dispatcher, listener: listener.clone(), connection: connection_id, login };
+    let mut serving =
+        Serving { dispatcher, listener: listener.clone(), connection: connection_id, login, software: None };
     let name = &listener.name;
     match serving.run(&mut connection).await {
         Ok(()) => {}
@@ -76,6 +78,7 @@ struct Serving {
     listener: Arc<ListenerContext>,
     connection: ConnectionId,
     login: Login,
+    software: Option<Arc<ClientSoftware>>,
 }
 
 /// What a request gets.
@@ -154,7 +157,8 @@ impl Serving {
         })?;
         // What was read out of the frame shares its memory; the reader itself need not hold on to it.
         drop(input);
-        if api == ApiKey::ApiVersions {
+        if let RequestBody::ApiVersions(request) = &body {
+            self.note_software(version, request);
             self.login.api_versions(true).map_err(Ending::Login)?;
         } else if self.login.takes(api) {
             let step = self.login.request(version, &body, &image, &*self.dispatcher.broker.chance);
@@ -215,6 +219,14 @@ impl Serving {
         self.dispatcher.broker.clock.monotonic()
     }
 
+    fn note_software(&mut self, version: i16, request: &ApiVersionsRequest) {
+        if version >= 3 {
+            let name = request.client_software_name.clone();
+            let version = request.client_software_version.clone();
+            self.software = Some(Arc::new(ClientSoftware { name, version }));
+        }
+    }
+
     /// ApiVersions from the future is answered in version 0, so that the client can come again with a lower one.
     fn answer_future_version(&self, context: &RequestContext) -> Result<Vec<Piece>, Ending> {
         let response = ResponseBody::from(api_versions::unsupported_version(self.listener.role));
@@ -231,6 +243,7 @@ impl Serving {
             listener: self.listener.clone(),
             connection: self.connection,
             principal: self.login.principal(),
+            software: self.software.clone(),
             received_at: self.now(),
         }
     }

@@ -60,7 +60,8 @@ macro_rules! empty {
 }
 
 async fn start(dir: &std::path::Path) -> (TestNode, Every) {
-    let node = TestNode::start(dir, &[]).await;
+    let sink = format!("monedula.telemetry.sink=file:{}", dir.join("telemetry").display());
+    let node = TestNode::start(dir, &[&sink]).await;
     let mut client = node.client().await;
     let versions = advertised(&mut client).await;
     (node, Every { client, versions })
@@ -82,7 +83,8 @@ async fn an_empty_request_is_answered_at_every_version() {
         DescribeClientQuotasRequest AlterClientQuotasRequest DescribeUserScramCredentialsRequest
         AlterUserScramCredentialsRequest DescribeQuorumRequest UpdateFeaturesRequest DescribeClusterRequest
         DescribeProducersRequest UnregisterBrokerRequest DescribeTransactionsRequest ListTransactionsRequest
-        ListConfigResourcesRequest DescribeTopicPartitionsRequest SaslHandshakeRequest SaslAuthenticateRequest);
+        ListConfigResourcesRequest DescribeTopicPartitionsRequest SaslHandshakeRequest SaslAuthenticateRequest
+        GetTelemetrySubscriptionsRequest PushTelemetryRequest);
     node.stop().await;
 }
 

@@ -25,6 +25,7 @@ impl BrokerConfig {
         self.validate_roles()?;
         self.validate_advertised()?;
         self.validate_sasl()?;
+        super::TelemetrySinkAddress::parse(self.metrics.monedula_telemetry_sink.trim())?;
         self.validate_network()
     }
 

@@ -47,7 +47,7 @@ fn batch(codec: Codec) -> Bytes {
 fn patched(bytes: &Bytes, at: usize, patch: &[u8]) -> Bytes {
     let mut bytes = bytes.to_vec();
     bytes[at..at + patch.len()].copy_from_slice(patch);
-    let crc = batch_header::crc32c(&bytes[21..]);
+    let crc = crc32c(&bytes[21..]);
     bytes[17..21].copy_from_slice(&crc.to_be_bytes());
     bytes.into()
 }

@@ -227,8 +227,8 @@ mod tests {
 
     fn directive(recorder: &Recorder, module: &str) -> String {
         let directives = recorder.0.lock().unwrap().clone();
-        let of_module = directives.split(',').filter_map(|directive| directive.split_once('='));
-        of_module.filter(|(known, _)| *known == module).last().expect("it is told").1.to_owned()
+        let mut of_module = directives.split(',').filter_map(|directive| directive.split_once('='));
+        of_module.rfind(|(known, _)| *known == module).expect("it is told").1.to_owned()
     }
 
     #[test]

@@ -34,6 +34,9 @@ pub async fn publish(broker: &Arc<Broker>, image: Arc<MetadataImage>) {
         let topics = delta.configs.iter().filter(|resource| resource.resource_type == ResourceType::TOPIC);
         apply_configs(broker, &image, topics.map(|resource| &*resource.name));
     }
+    if delta.configs.iter().any(|resource| resource.resource_type == ResourceType::CLIENT_METRICS) {
+        broker.client_metrics.update(&image);
+    }
     if delta.client_quotas_changed {
         broker.on_client_quotas_changed(image.client_quotas());
     }

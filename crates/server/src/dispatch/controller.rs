@@ -21,9 +21,15 @@ pub(super) const CONTROLLER_APIS: &[ApiKey] = &[
     ApiKey::SaslAuthenticate,
     ApiKey::CreateTopics,
     ApiKey::DeleteTopics,
+    ApiKey::DescribeAcls,
+    ApiKey::CreateAcls,
+    ApiKey::DeleteAcls,
     ApiKey::DescribeConfigs,
     ApiKey::AlterConfigs,
     ApiKey::CreatePartitions,
+    ApiKey::CreateDelegationToken,
+    ApiKey::RenewDelegationToken,
+    ApiKey::ExpireDelegationToken,
     ApiKey::ElectLeaders,
     ApiKey::IncrementalAlterConfigs,
     ApiKey::AlterPartitionReassignments,
@@ -55,9 +61,7 @@ pub(super) async fn on_controller(
     body: RequestBody,
 ) -> Answer {
     match body {
-        RequestBody::ApiVersions(request) => {
-            api_versions::handle(&broker.metadata.image(), context, &request).into()
-        }
+        RequestBody::ApiVersions(request) => api_versions::handle(broker, context, &request).into(),
         RequestBody::Fetch(request) => controller.fetch(&request).await.into(),
         RequestBody::FetchSnapshot(request) => controller.fetch_snapshot(&request).into(),
         RequestBody::Vote(request) => controller.vote(&request).into(),
@@ -71,6 +75,14 @@ pub(super) async fn on_controller(
         RequestBody::DescribeUserScramCredentials(request) => {
             describe_user_scram_credentials::handle(broker, &request).into()
         }
+        RequestBody::DescribeAcls(_) => describe_acls::handle().into(),
+        RequestBody::CreateAcls(request) => create_acls::handle(&request).into(),
+        RequestBody::DeleteAcls(request) => delete_acls::handle(&request).into(),
+        RequestBody::CreateDelegationToken(request) => {
+            create_delegation_token::handle(context, &request).into()
+        }
+        RequestBody::RenewDelegationToken(_) => renew_delegation_token::handle(context).into(),
+        RequestBody::ExpireDelegationToken(_) => expire_delegation_token::handle(context).into(),
         RequestBody::AlterConfigs(request) => alter_configs::handle(broker, *request).await.into(),
         RequestBody::IncrementalAlterConfigs(request) => {
             incremental_alter_configs::handle(broker, *request).await.into()

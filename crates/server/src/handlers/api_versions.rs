@@ -9,25 +9,27 @@ use metadata::{Feature, MetadataImage, MetadataVersion};
 use protocol::api_versions_response::{ApiVersion, FinalizedFeatureKey, SupportedFeatureKey};
 use protocol::{ApiKey, ApiVersionsRequest, ApiVersionsResponse, ErrorCode};
 
+use crate::broker::Broker;
 use crate::dispatch::served_versions;
 use crate::request::{ListenerRole, RequestContext};
 
 /// Lists what this listener serves.
 pub fn handle(
-    image: &MetadataImage,
+    broker: &Broker,
     context: &RequestContext,
     request: &ApiVersionsRequest,
 ) -> ApiVersionsResponse {
+    let image = broker.metadata.image();
     let named =
         is_software_name(&request.client_software_name) && is_software_name(&request.client_software_version);
     if context.version >= 3 && !named {
         return ApiVersionsResponse { error_code: ErrorCode::INVALID_REQUEST, ..Default::default() };
     }
     ApiVersionsResponse {
-        api_keys: api_keys(context.listener.role),
+        api_keys: told(api_keys(context.listener.role), broker.client_metrics.has_sink()),
         supported_features: supported_features(context.version),
         finalized_features_epoch: image.provenance().last_contained_offset.0,
-        finalized_features: finalized_features(image),
+        finalized_features: finalized_features(&image),
         ..Default::default()
     }
 }
@@ -41,6 +43,14 @@ pub fn unsupported_version(role: ListenerRole) -> ApiVersionsResponse {
         api_keys: own.collect(),
         ..Default::default()
     }
+}
+
+/// Clients are not told of telemetry that goes nowhere, so that they do not begin with it.
+/// Kafka: `ApiVersionsResponse.filterApis`.
+fn told(mut keys: Vec<ApiVersion>, has_sink: bool) -> Vec<ApiVersion> {
+    let telemetry = [ApiKey::GetTelemetrySubscriptions.id(), ApiKey::PushTelemetry.id()];
+    keys.retain(|key| has_sink || !telemetry.contains(&key.api_key));
+    keys
 }
 
 fn api_keys(role: ListenerRole) -> Vec<ApiVersion> {

@@ -1,10 +1,10 @@
-//! `kafka-configs`: shows and changes the configuration of topics, brokers, groups and metrics subscriptions.
-//!
-//! Not yet: users, clients and ips, whose quotas and SCRAM credentials need requests that the client does not send.
+//! `kafka-configs`: shows and changes the configuration of topics, brokers, loggers, groups and metrics subscriptions, and
+//! the quotas and credentials of users, clients and addresses.
 //!
 //! Kafka: `ConfigCommand`.
 
 mod entities;
+mod quotas;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -64,13 +64,16 @@ pub fn run(args: &[String], out: &mut dyn Write) -> Result<(), Failure> {
     if options.is_empty() {
         return Err(options.usage(INTRO));
     }
-    let entity = check(&options)?;
+    let entity = check(&options, args)?;
     let mut config = client_config(options.value("command-config")?, options.value("bootstrap-server")?)?;
     if let Some(controllers) = options.value("bootstrap-controller")? {
         config.insert("bootstrap.controllers".into(), controllers.into());
     }
     block_on(async {
         let admin = admin(&config)?;
+        if options.has("describe") && entity.has_quotas() {
+            return quotas::describe(&admin, &entity, out).await;
+        }
         if options.has("describe") {
             return describe(&admin, &entity, options.has("all"), out).await;
         }
@@ -86,12 +89,12 @@ pub fn run(args: &[String], out: &mut dyn Write) -> Result<(), Failure> {
 }
 
 /// Kafka: `ConfigCommandOptions.checkArgs`.
-fn check(options: &Options) -> Result<Entity, Failure> {
+fn check(options: &Options, args: &[String]) -> Result<Entity, Failure> {
     if options.has("alter") == options.has("describe") {
         return Err(options.usage("Command must include exactly one action: --describe, --alter"));
     }
     options.exclude("describe", &["add-config", "delete-config"])?;
-    let entity = entity(options)?;
+    let entity = entity(options, args)?;
     match (options.has("bootstrap-server"), options.has("bootstrap-controller")) {
         (false, false) => {
             return Err(Failure::message(
@@ -180,20 +183,57 @@ async fn alter(
     let set = parse_set(options)?;
     let unset: Vec<_> =
         options.values("delete-config").into_iter().flat_map(|text| text.split(',')).collect();
-    let mut ops: Vec<AlterConfigOp> =
-        set.into_iter().map(|(name, value)| AlterConfigOp::set(name, value)).collect();
-    ops.extend(unset.into_iter().map(|name| AlterConfigOp::delete(name.trim())));
     let name = entity.name.clone().unwrap_or_default();
     let is_default = name.is_empty();
-    let resource = ConfigResource::new(entity.resource(), name.clone());
-    let changes = BTreeMap::from([(resource, ops)]);
-    for result in admin.incremental_alter_configs(&changes, false).await.map_err(&told)?.into_values() {
-        result.map_err(&told)?;
+    if entity.has_quotas() {
+        let unset: Vec<_> = unset.iter().map(|key| key.trim()).collect();
+        quotas::alter(admin, entity, &set, &unset, &told).await?;
+    } else {
+        alter_resource(admin, entity, set, &unset, &told).await?;
     }
     if is_default {
         return Ok(writeln!(out, "Completed updating default config for {} in the cluster.", entity.kind)?);
     }
     Ok(writeln!(out, "Completed updating config for {} {name}.", entity.singular())?)
+}
+
+async fn alter_resource(
+    admin: &Admin,
+    entity: &Entity,
+    set: ConfigMap,
+    unset: &[&str],
+    told: impl Fn(client::Error) -> Failure,
+) -> Result<(), Failure> {
+    let resource = ConfigResource::new(entity.resource(), entity.name.clone().unwrap_or_default());
+    if entity.kind == "broker-loggers" {
+        check_loggers(admin, &resource, &set, unset).await?;
+    }
+    let mut ops: Vec<AlterConfigOp> =
+        set.into_iter().map(|(name, value)| AlterConfigOp::set(name, value)).collect();
+    ops.extend(unset.iter().map(|name| AlterConfigOp::delete(name.trim())));
+    let changes = BTreeMap::from([(resource, ops)]);
+    for result in admin.incremental_alter_configs(&changes, false).await.map_err(&told)?.into_values() {
+        result.map_err(&told)?;
+    }
+    Ok(())
+}
+
+/// The tool itself refuses loggers that the broker does not have.
+async fn check_loggers(
+    admin: &Admin,
+    resource: &ConfigResource,
+    set: &ConfigMap,
+    unset: &[&str],
+) -> Result<(), Failure> {
+    let described =
+        admin.describe_configs(std::slice::from_ref(resource), false, false).await.map_err(failed)?;
+    let known = described.into_values().next().unwrap_or_else(|| Ok(Vec::new())).map_err(failed)?;
+    let asked = unset.iter().map(|name| name.trim()).chain(set.keys().map(String::as_str));
+    let unknown: Vec<_> = asked.filter(|name| !known.iter().any(|entry| entry.name == *name)).collect();
+    match unknown.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::message(format!("Invalid broker logger(s): {}", unknown.join(",")))),
+    }
 }
 
 /// Parses `k1=v1,k2=[v1,v2]` and the file. Kafka: `ConfigCommand.parseConfigsToBeAdded`.

@@ -35,16 +35,15 @@ pub(super) struct Entity {
     pub(super) kind: String,
     /// Its name; empty for the default of all; none if none was said.
     pub(super) name: Option<String>,
+    /// Kind and name, and another where users and clients are meant together.
+    pub(super) parts: Vec<(String, Option<String>)>,
 }
 
 /// Reads the entity from the options.
-pub(super) fn entity(options: &Options) -> Result<Entity, Failure> {
+pub(super) fn entity(options: &Options, args: &[String]) -> Result<Entity, Failure> {
     let mut kinds: Vec<String> = options.values("entity-type").into_iter().map(str::to_owned).collect();
-    let mut names: Vec<String> = options.values("entity-name").into_iter().map(str::to_owned).collect();
+    let mut names = general_names(args);
     let is_general = !kinds.is_empty() || !names.is_empty() || options.has("entity-default");
-    if options.has("entity-default") {
-        names.push(String::new());
-    }
     let mut is_special = false;
     for (option, kind) in NAMED {
         for name in options.values(option) {
@@ -76,6 +75,8 @@ pub(super) fn entity(options: &Options) -> Result<Entity, Failure> {
             "--entity-{type,name,default} should not be used in conjunction with specific entity flags";
         return Err(Failure::message(text));
     }
+    let mut named = names.iter().cloned();
+    let parts = kinds.iter().map(|kind| (kind.clone(), named.next())).collect();
     let mut kinds = kinds.into_iter();
     let kind = kinds.next().ok_or_else(|| Failure::message("At least one entity type must be specified"))?;
     if let Some(second) = kinds.next() {
@@ -86,7 +87,26 @@ pub(super) fn entity(options: &Options) -> Result<Entity, Failure> {
             ));
         }
     }
-    Ok(Entity { kind, name: names.into_iter().next() })
+    if named.next().is_some() {
+        return Err(Failure::message("More entity names specified than entity types"));
+    }
+    let name = names.into_iter().next();
+    Ok(Entity { kind, name, parts })
+}
+
+/// The names of the general options in the order in which they were said, since kinds are matched with them.
+fn general_names(args: &[String]) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        match arg.split_once('=').unwrap_or((arg, "")) {
+            ("--entity-default", _) => names.push(String::new()),
+            ("--entity-name", name) if arg.contains('=') => names.push(name.to_owned()),
+            ("--entity-name", _) => names.extend(args.next().cloned()),
+            _ => {}
+        }
+    }
+    names
 }
 
 impl Entity {
@@ -121,10 +141,12 @@ impl Entity {
         if alters && !can_default && self.name.as_deref().is_none_or(str::is_empty) {
             return Err(Failure::message(format!("An entity name must be specified with --alter of {kind}")));
         }
-        if matches!(kind.as_str(), "users" | "clients" | "ips") {
-            return Err(Failure::message(format!("The configuration of {kind} is not supported yet.")));
-        }
         Ok(())
+    }
+
+    /// Tells whether quotas are meant, rather than configurations.
+    pub(super) fn has_quotas(&self) -> bool {
+        matches!(self.kind.as_str(), "users" | "clients" | "ips")
     }
 
     pub(super) fn singular(&self) -> &str {

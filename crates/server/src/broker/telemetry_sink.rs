@@ -1,0 +1,139 @@
+//! Where the metrics go that clients push: a file, or a collector that speaks OTLP over HTTP.
+//!
+//! A file gets a line of JSON for each push, with what the client told of itself, and the OTLP `MetricsData` in base64.
+//! A collector gets each push as an OTLP `ExportMetricsServiceRequest`, with what the client told of itself among the
+//! attributes of its resource.
+//!
+//! Invariants:
+//! - whoever pushes never waits for the sink: what it cannot take is refused, and counted in the log
+//!
+//! Kafka: `ClientTelemetryExporterPlugin`.
+
+mod otlp;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{self, IoSlice};
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use config::TelemetrySinkAddress;
+use tokio::sync::mpsc;
+use world::files::{File, Files, Open};
+
+/// How many pushes wait for the sink at most.
+const WAITING_MAX: usize = 1024;
+
+/// One client's push.
+#[derive(Clone, Debug)]
+pub struct Export {
+    /// When it came: milliseconds since 1970.
+    pub wall_ms: i64,
+    /// What the client told of itself.
+    pub attributes: BTreeMap<&'static str, String>,
+    /// Whether it is the client's last.
+    pub terminating: bool,
+    /// OTLP `MetricsData`, decompressed.
+    pub metrics: Bytes,
+}
+
+/// The sink takes no more now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the telemetry sink takes no more now")]
+pub struct SinkFull;
+
+/// The way to the sink.
+#[derive(Clone, Debug)]
+pub struct TelemetrySink {
+    exports: mpsc::Sender<Export>,
+}
+
+impl TelemetrySink {
+    /// Starts the task that writes to `address`; none if metrics go nowhere. Must be called within a tokio runtime.
+    pub fn start(address: &TelemetrySinkAddress, files: Arc<dyn Files>) -> Option<Self> {
+        let (exports, waiting) = mpsc::channel(WAITING_MAX);
+        match address.clone() {
+            TelemetrySinkAddress::None => return None,
+            TelemetrySinkAddress::File(path) => drop(tokio::spawn(write_lines(files, path, waiting))),
+            TelemetrySinkAddress::Http { host, port, path } => {
+                tokio::spawn(otlp::post_all(host, port, path, waiting));
+            }
+        }
+        Some(Self { exports })
+    }
+
+    /// Hands a push to the sink.
+    ///
+    /// # Errors
+    /// Too many pushes wait already.
+    pub fn export(&self, export: Export) -> Result<(), SinkFull> {
+        self.exports.try_send(export).map_err(|_| SinkFull)
+    }
+}
+
+async fn write_lines(files: Arc<dyn Files>, path: String, mut waiting: mpsc::Receiver<Export>) {
+    while let Some(export) = waiting.recv().await {
+        let (files, path) = (files.clone(), path.clone());
+        let line = line(&export);
+        let written = tokio::task::spawn_blocking(move || append(&*files, Path::new(&path), &line)).await;
+        match written {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!("pushed metrics cannot be written: {error}"),
+            Err(error) => tracing::error!("pushed metrics could not be written: {error}"),
+        }
+    }
+}
+
+/// The file is opened each time, so that it can be moved away.
+fn append(files: &dyn Files, path: &Path, line: &str) -> io::Result<()> {
+    let file: Arc<dyn File> = files.open(path, Open::Create)?;
+    file.write_at(&[IoSlice::new(line.as_bytes())], file.len()?)
+}
+
+fn line(export: &Export) -> String {
+    let mut line = format!("{{\"timestamp_ms\":{}", export.wall_ms);
+    for (name, value) in &export.attributes {
+        write!(line, ",\"{name}\":{}", quoted(value)).expect("a string takes all");
+    }
+    let metrics = base64(&export.metrics);
+    writeln!(line, ",\"terminating\":{},\"metrics\":\"{metrics}\"}}", export.terminating)
+        .expect("a string takes all");
+    line
+}
+
+/// A JSON string.
+fn quoted(text: &str) -> String {
+    let mut out = String::from('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if u32::from(c) < 0x20 => write!(out, "\\u{:04x}", u32::from(c)).expect("a string takes all"),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+fn base64(bytes: &[u8]) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_push_is_a_line_of_json() {
+        let export = Export {
+            wall_ms: 7,
+            attributes: BTreeMap::from([("client_id", "a \"b\"\n".to_owned())]),
+            terminating: false,
+            metrics: Bytes::from_static(b"abc"),
+        };
+        let expected = "{\"timestamp_ms\":7,\"client_id\":\"a \\\"b\\\"\\u000a\",\"terminating\":false,\"metrics\":\"YWJj\"}\n";
+        assert_eq!(line(&export), expected);
+    }
+}

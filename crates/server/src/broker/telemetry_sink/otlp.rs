@@ -1,0 +1,157 @@
+//! OTLP over HTTP: one POST for each push.
+//!
+//! `MetricsData`, which clients push, and `ExportMetricsServiceRequest`, which collectors take, are the same on the wire:
+//! field 1, repeated, is a `ResourceMetrics`, whose field 1 is the `Resource`, whose field 1 are its attributes. A message
+//! that comes twice is merged with itself, so attributes are added by a second `Resource` behind the first.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{Request, header};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::{Duration, timeout};
+
+use super::Export;
+
+/// How long a collector may take for one push.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+#[derive(Debug, thiserror::Error)]
+enum PostError {
+    #[error("cannot connect: {0}")]
+    Connect(#[from] std::io::Error),
+    #[error(transparent)]
+    Http(#[from] hyper::Error),
+    #[error("the request cannot be made: {0}")]
+    Request(#[from] hyper::http::Error),
+    #[error("it answers {0}")]
+    Status(hyper::StatusCode),
+    #[error("it does not answer")]
+    Timeout,
+    #[error("the metrics are no OTLP")]
+    Malformed,
+}
+
+/// Posts what comes to a collector; what it does not take is logged and gone.
+pub(super) async fn post_all(host: String, port: u16, path: String, mut waiting: mpsc::Receiver<Export>) {
+    while let Some(export) = waiting.recv().await {
+        let posted = match with_attributes(&export.metrics, &export.attributes) {
+            Some(body) => timeout(TIMEOUT, post(&host, port, &path, body)).await,
+            None => Ok(Err(PostError::Malformed)),
+        };
+        if let Err(error) = posted.unwrap_or(Err(PostError::Timeout)) {
+            tracing::warn!(host, port, "pushed metrics did not reach the collector: {error}");
+        }
+    }
+}
+
+async fn post(host: &str, port: u16, path: &str, body: Vec<u8>) -> Result<(), PostError> {
+    let socket = TcpStream::connect((host, port)).await?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await?;
+    let request = Request::post(path)
+        .header(header::HOST, format!("{host}:{port}"))
+        .header(header::CONTENT_TYPE, "application/x-protobuf")
+        .body(Full::new(Bytes::from(body)))?;
+    let response = tokio::select! {
+        response = sender.send_request(request) => response?,
+        ended = connection => match ended {
+            Ok(()) => return Err(PostError::Timeout),
+            Err(error) => return Err(error.into()),
+        },
+    };
+    if response.status().is_success() { Ok(()) } else { Err(PostError::Status(response.status())) }
+}
+
+/// Adds attributes to each resource; none if the bytes are not of the form.
+fn with_attributes(metrics: &[u8], attributes: &BTreeMap<&'static str, String>) -> Option<Vec<u8>> {
+    let mut resource = Vec::new();
+    for (name, value) in attributes {
+        let (mut any_value, mut key_value) = (Vec::new(), Vec::new());
+        put_field(&mut any_value, 1, value.as_bytes());
+        put_field(&mut key_value, 1, name.as_bytes());
+        put_field(&mut key_value, 2, &any_value);
+        put_field(&mut resource, 1, &key_value);
+    }
+    let (mut rest, mut out) = (metrics, Vec::with_capacity(metrics.len() + resource.len() + 16));
+    while !rest.is_empty() {
+        let resource_metrics = take_field(&mut rest, 1)?;
+        let mut with = resource_metrics.to_vec();
+        put_field(&mut with, 1, &resource);
+        put_field(&mut out, 1, &with);
+    }
+    Some(out)
+}
+
+/// Writes a field whose value is bytes.
+fn put_field(out: &mut Vec<u8>, number: u8, value: &[u8]) {
+    out.push(number << 3 | 2);
+    let mut length = value.len();
+    while length >= 0x80 {
+        out.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    out.push(length as u8);
+    out.extend_from_slice(value);
+}
+
+/// Reads a field of this number whose value is bytes.
+fn take_field<'a>(input: &mut &'a [u8], number: u8) -> Option<&'a [u8]> {
+    let (tag, mut rest) = input.split_first()?;
+    if *tag != number << 3 | 2 {
+        return None;
+    }
+    let (mut length, mut shift) = (0u64, 0);
+    loop {
+        let (byte, after) = rest.split_first()?;
+        rest = after;
+        length |= u64::from(byte & 0x7f) << shift;
+        shift += 7;
+        if byte & 0x80 == 0 {
+            break;
+        }
+        if shift > 28 {
+            return None;
+        }
+    }
+    let (value, rest) = rest.split_at_checked(usize::try_from(length).ok()?)?;
+    *input = rest;
+    Some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attributes_are_added_to_each_resource() {
+        let attributes = BTreeMap::from([("client_id", "c".to_owned())]);
+        // Two ResourceMetrics, the first with an unknown field of 200 bytes.
+        let mut metrics = Vec::new();
+        let mut first = Vec::new();
+        put_field(&mut first, 2, &[7; 200]);
+        put_field(&mut metrics, 1, &first);
+        put_field(&mut metrics, 1, &[]);
+        let with = with_attributes(&metrics, &attributes).unwrap();
+        let mut rest = with.as_slice();
+        for before in [first.as_slice(), &[]] {
+            let resource_metrics = take_field(&mut rest, 1).unwrap();
+            let mut added = resource_metrics.strip_prefix(before).unwrap();
+            let mut resource = take_field(&mut added, 1).unwrap();
+            let mut key_value = take_field(&mut resource, 1).unwrap();
+            assert_eq!(take_field(&mut key_value, 1), Some(&b"client_id"[..]));
+            let mut value = take_field(&mut key_value, 2).unwrap();
+            assert_eq!(take_field(&mut value, 1), Some(&b"c"[..]));
+        }
+        assert!(rest.is_empty());
+    }
+
+    #[test]
+    fn what_is_no_otlp_is_told_from_it() {
+        for bytes in [&b"\x0a\x05abc"[..], b"hello", b"\x0a\xff\xff\xff\xff\xff\xff", b"\x0a"] {
+            assert_eq!(with_attributes(bytes, &BTreeMap::new()), None);
+        }
+    }
+}

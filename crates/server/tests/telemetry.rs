@@ -1,0 +1,158 @@
+//! Metrics that clients push (KIP-714): asked for, taken, and handed on.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
+#[path = "harness/harness.rs"]
+mod harness;
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use harness::{Client, TestNode};
+use model::Uuid;
+use protocol::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
+use protocol::{
+    ApiKey, ApiVersionsRequest, ErrorCode, GetTelemetrySubscriptionsRequest,
+    GetTelemetrySubscriptionsResponse, IncrementalAlterConfigsRequest, PushTelemetryRequest,
+};
+use records::{Codec, Compression};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// OTLP `MetricsData` of one resource that has nothing but a schema's address.
+const METRICS: &[u8] = b"\x0a\x05\x1a\x03abc";
+
+async fn subscribe(client: &mut Client, configs: &[(&str, &str)]) -> (ErrorCode, Option<String>) {
+    let config = |(name, value): &(&str, &str)| AlterableConfig {
+        name: (*name).to_owned(),
+        value: Some((*value).to_owned()),
+        ..Default::default()
+    };
+    let resource = AlterConfigsResource {
+        resource_type: 16,
+        resource_name: "s".to_owned(),
+        configs: configs.iter().map(config).collect(),
+        ..Default::default()
+    };
+    let request = IncrementalAlterConfigsRequest { resources: vec![resource], ..Default::default() };
+    let answer = client.ask(request, 1).await.responses.remove(0);
+    (answer.error_code, answer.error_message)
+}
+
+async fn introduce(client: &mut Client) -> Vec<i16> {
+    let request = ApiVersionsRequest {
+        client_software_name: "rocket".to_owned(),
+        client_software_version: "1.2".to_owned(),
+        ..Default::default()
+    };
+    client.ask(request, 4).await.api_keys.iter().map(|key| key.api_key).collect()
+}
+
+async fn get(client: &mut Client, id: Uuid) -> GetTelemetrySubscriptionsResponse {
+    let request = GetTelemetrySubscriptionsRequest { client_instance_id: id, ..Default::default() };
+    client.ask(request, 0).await
+}
+
+fn push(subscription: &GetTelemetrySubscriptionsResponse, codec: Codec) -> PushTelemetryRequest {
+    let mut metrics = Vec::new();
+    Compression::new(codec).compress(METRICS, &mut metrics).unwrap();
+    PushTelemetryRequest {
+        client_instance_id: subscription.client_instance_id,
+        subscription_id: subscription.subscription_id,
+        compression_type: codec as i8,
+        metrics: Bytes::from(metrics),
+        ..Default::default()
+    }
+}
+
+#[tokio::test]
+async fn what_is_pushed_comes_into_the_file_with_who_pushed_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("metrics.jsonl");
+    let sink = format!("monedula.telemetry.sink=file:{}", path.display());
+    let node = TestNode::start(dir.path(), &[&sink]).await;
+    let mut client = node.client().await;
+    let apis = introduce(&mut client).await;
+    assert!(apis.contains(&ApiKey::PushTelemetry.id()));
+    let matching = [("metrics", "a.b,c"), ("interval.ms", "100"), ("match", "client_software_name=rock.*")];
+    assert_eq!(subscribe(&mut client, &matching).await, (ErrorCode::NONE, None));
+    let subscription = get(&mut client, Uuid::ZERO).await;
+    assert_eq!(subscription.error_code, ErrorCode::NONE);
+    assert_eq!(subscription.requested_metrics, ["a.b", "c"]);
+    assert_eq!((subscription.push_interval_ms, subscription.telemetry_max_bytes), (100, 1 << 20));
+    assert_eq!(subscription.accepted_compression_types, [4, 3, 1, 2]);
+    assert!(subscription.delta_temporality);
+    let pushed = client.ask(push(&subscription, Codec::Zstd), 0).await;
+    assert_eq!(pushed.error_code, ErrorCode::NONE);
+    let early = client.ask(push(&subscription, Codec::Gzip), 0).await;
+    assert_eq!(early.error_code, ErrorCode::THROTTLING_QUOTA_EXCEEDED);
+    let begun = Instant::now();
+    let line = loop {
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        if let Some((line, "")) = text.split_once('\n') {
+            break line.to_owned();
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "nothing was written");
+        tokio::task::yield_now().await;
+    };
+    let id = format!("\"client_instance_id\":\"{}\"", subscription.client_instance_id);
+    let software = "\"client_software_name\":\"rocket\"";
+    for part in [id.as_str(), software, "\"client_id\":\"test\"", "\"metrics\":\"CgUaA2FiYw==\""] {
+        assert!(line.contains(part), "{part} is missing in {line}");
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_collector_gets_otlp() {
+    let collector = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let sink = format!("monedula.telemetry.sink=http://{}/v1/metrics", collector.local_addr().unwrap());
+    let node = TestNode::start(dir.path(), &[&sink]).await;
+    let mut client = node.client().await;
+    introduce(&mut client).await;
+    subscribe(&mut client, &[("metrics", "*")]).await;
+    let subscription = get(&mut client, Uuid::ZERO).await;
+    assert_eq!(client.ask(push(&subscription, Codec::Lz4), 0).await.error_code, ErrorCode::NONE);
+    let (mut socket, _) = collector.accept().await.unwrap();
+    let mut request = Vec::new();
+    while !request.windows(6).any(|window| window == b"rocket") {
+        assert!(socket.read_buf(&mut request).await.unwrap() > 0, "the request ends too soon");
+    }
+    let text = String::from_utf8_lossy(&request).into_owned();
+    assert!(text.starts_with("POST /v1/metrics HTTP/1.1\r\n"), "{text}");
+    assert!(text.contains("application/x-protobuf"), "{text}");
+    assert!(text.contains("abc"), "the metrics themselves are missing");
+    socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn without_a_sink_clients_are_not_told_of_telemetry() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = TestNode::start(dir.path(), &[]).await;
+    let mut client = node.client().await;
+    let apis = introduce(&mut client).await;
+    assert!(!apis.contains(&ApiKey::GetTelemetrySubscriptions.id()));
+    assert!(!apis.contains(&ApiKey::PushTelemetry.id()));
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_subscription_that_makes_no_sense_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = TestNode::start(dir.path(), &[]).await;
+    let mut client = node.client().await;
+    for (key, value, error, text) in [
+        ("nope", "1", ErrorCode::INVALID_REQUEST, "Unknown client metrics configuration: nope"),
+        (
+            "interval.ms",
+            "5",
+            ErrorCode::INVALID_REQUEST,
+            "Invalid value 5 for interval.ms, interval must be between 100 and 3600000 (1 hour)",
+        ),
+        ("match", "who=a", ErrorCode::INVALID_CONFIG, "Illegal client matching pattern: who=a"),
+    ] {
+        assert_eq!(subscribe(&mut client, &[(key, value)]).await, (error, Some(text.to_owned())));
+    }
+    node.stop().await;
+}

@@ -7,6 +7,7 @@ mod admin;
 mod common;
 mod consumer;
 mod producer;
+mod share_consumer;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ pub use admin::{ADMIN_KEYS, AdminConfig};
 pub use common::{COMMON_KEYS, SECURITY_KEYS};
 pub use consumer::{AutoOffsetReset, CONSUMER_KEYS, ConsumerConfig, GroupProtocol, IsolationLevel};
 pub use producer::{Acks, PRODUCER_KEYS, PartitionerClass, ProducerConfig};
+pub use share_consumer::ShareConsumerConfig;
 
 use crate::error::{Error, Result};
 

@@ -4,7 +4,7 @@
 //! (accumulator, assignors, subscription state, fetch sessions, metadata) is plain code that is given the time;
 //! connections and the tasks around them only move bytes.
 //!
-//! Not yet: share groups, client metrics.
+//! Not yet: client metrics.
 
 pub mod admin;
 mod chance;
@@ -17,13 +17,17 @@ mod error;
 pub mod offsets;
 pub mod producer;
 pub mod settings;
+pub mod share_consumer;
 pub mod tls;
 
 pub use admin::Admin;
 pub use cluster::Cluster;
-pub use config::{AdminConfig, ConfigMap, ConsumerConfig, ProducerConfig, config_map, parse_properties};
+pub use config::{
+    AdminConfig, ConfigMap, ConsumerConfig, ProducerConfig, ShareConsumerConfig, config_map, parse_properties,
+};
 pub use consumer::{Consumer, ConsumerRecord, ConsumerRecords};
 pub use error::{Error, Result};
 pub use offsets::{OffsetAndMetadata, OffsetAndTimestamp};
 pub use producer::{Producer, ProducerRecord, RecordMetadata};
 pub use settings::{Address, Bootstrap, ClientSettings};
+pub use share_consumer::{AcknowledgeType, ShareConsumer, ShareRecord};

@@ -25,12 +25,12 @@ impl Waker {
     }
 
     /// Whether the consumer was woken up since it was last asked.
-    pub(super) fn take(&self) -> bool {
+    pub(crate) fn take(&self) -> bool {
         self.inner.woken.swap(false, Ordering::SeqCst)
     }
 
     /// Something changed; look with [`Waker::take`].
-    pub(super) async fn notified(&self) {
+    pub(crate) async fn notified(&self) {
         self.inner.changed.notified().await;
     }
 

@@ -5,9 +5,11 @@
 
 mod consumer;
 mod context;
+mod machine_runner;
 mod offset_fetch;
 mod record;
 mod refuse;
+mod share;
 mod streams;
 
 pub use context::ClientContext;
@@ -15,7 +17,7 @@ pub use offset_fetch::{offset_fetch_groups, offset_fetch_response};
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use coordinators::group::{
     DeletedTopic, GroupCoordinatorConfig, GroupCounts, GroupMachine, GroupOutcome, GroupRequest,
@@ -35,11 +37,14 @@ use protocol::{
     OffsetDeleteRequest, OffsetDeleteResponse, SyncGroupRequest, SyncGroupResponse, TxnOffsetCommitRequest,
     TxnOffsetCommitResponse,
 };
+use tokio::sync::mpsc::UnboundedReceiver;
 use world::chance::Chance;
 use world::clock::Clock;
 
+use crate::partition::Told;
 use crate::partition_log::PartitionLog;
 use crate::runtime::{PartitionMachine, Runtime, RuntimeConfig};
+use crate::share::Persister;
 pub(crate) use refuse::client_error;
 use refuse::fetch_error;
 
@@ -64,6 +69,10 @@ pub struct GroupCoordinator {
     runtime: Arc<Runtime<GroupMachine>>,
     config: Arc<GroupCoordinatorConfig>,
     chance: Arc<dyn Chance>,
+    /// Where the states of share groups' partitions are kept.
+    persister: Arc<dyn Persister>,
+    /// What the machines ask for, until somebody begins to do it.
+    work: Mutex<Option<UnboundedReceiver<Told<GroupResponse>>>>,
     partition_count: AtomicI32,
     active: AtomicBool,
     /// The newest metadata, for machines that are still to begin.
@@ -90,11 +99,15 @@ impl GroupCoordinator {
         partition_count: i32,
         clock: Arc<dyn Clock>,
         chance: Arc<dyn Chance>,
+        persister: Arc<dyn Persister>,
     ) -> Self {
+        let (runtime, work) = Runtime::with_shell(runtime, clock);
         Self {
-            runtime: Arc::new(Runtime::new(runtime, clock)),
+            runtime: Arc::new(runtime),
             config: Arc::new(config),
             chance,
+            persister,
+            work: Mutex::new(Some(work)),
             partition_count: AtomicI32::new(partition_count),
             active: AtomicBool::new(false),
             metadata: Arc::default(),
@@ -104,6 +117,10 @@ impl GroupCoordinator {
     /// Begins to answer. Must be called within a tokio runtime.
     pub fn startup(&self) {
         self.runtime.start_timers();
+        if let Some(work) = self.work.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let runtime = Arc::downgrade(&self.runtime);
+            tokio::spawn(machine_runner::run(runtime, work, self.persister.clone()));
+        }
         self.active.store(true, Ordering::Release);
     }
 
@@ -269,7 +286,17 @@ impl GroupCoordinator {
     pub async fn delete_groups(&self, groups: Vec<String>) -> Vec<DeletableGroupResult> {
         let order = order_of(&groups);
         let mut results = Vec::with_capacity(groups.len());
-        for (partition, groups) in self.by_partition(groups) {
+        for (partition, mut groups) in self.by_partition(groups) {
+            match self.forget_share_groups(partition, &groups).await {
+                Ok(refused) => {
+                    groups.retain(|group| refused.iter().all(|refused| refused.group_id != *group));
+                    results.extend(refused);
+                }
+                Err(error) => {
+                    results.extend(refuse::delete(groups, error));
+                    continue;
+                }
+            }
             let answer = self.ask_partition(partition, GroupRequest::Delete(groups.clone())).await;
             let deleted = expect_response!(Delete, answer);
             results.extend(deleted.unwrap_or_else(|error| refuse::delete(groups, error)));

@@ -5,3 +5,4 @@ mod consumers;
 mod groups;
 mod memory_log;
 mod power_cut;
+mod share;

@@ -1,17 +1,14 @@
-//! The group coordinator: classic, consumer and streams groups, and committed offsets, of one partition of
+//! The group coordinator: classic, consumer, share and streams groups, and committed offsets, of one partition of
 //! `__consumer_offsets`.
 //!
 //! A classic group's rebalance (who joins, who waits) is soft state; the log keeps the group's last generation that was
-//! agreed on. Of a consumer group (KIP-848) and a streams group (KIP-1071) the log keeps all. It keeps the offsets too, and
-//! the pending offsets of open transactions.
-//!
-//! Not yet: share groups. Their records are kept and replayed, [`foreign`] says how.
+//! agreed on. Of a consumer group (KIP-848), a share group (KIP-932) and a streams group (KIP-1071) the log keeps all. It
+//! keeps the offsets too, and the pending offsets of open transactions.
 
 pub mod classic;
 mod config;
 mod consumer;
 mod counts;
-mod foreign;
 mod groups;
 mod java_order;
 mod machine;
@@ -19,17 +16,21 @@ mod metadata;
 mod offsets;
 mod record;
 mod request;
+mod share;
 mod streams;
 mod timers;
 
 pub use config::{GroupCoordinatorConfig, MigrationPolicy};
 pub use consumer::{Assignor, ConsumerEntry};
 pub use counts::GroupCounts;
-pub use foreign::ForeignKind;
 pub use machine::GroupMachine;
 pub use metadata::MetadataChange;
 pub use record::{GroupRecord, KeyValue, Producer, RecordError};
 pub use request::{DeletedTopic, GroupRequest, GroupResponse, RequestContext};
+pub use share::{
+    Bounded, ShareAlteration, ShareDeletion, ShareEntry, ShareGroupRequest, ShareGroupResponse,
+    ShareGroupsConfig, SharePartitions,
+};
 pub use streams::{StreamsEntry, StreamsHeartbeat};
 
 #[cfg(test)]

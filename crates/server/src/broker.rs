@@ -36,7 +36,7 @@ use std::time::Duration;
 use config::{BrokerConfig, ShareGroupSettings, TelemetrySinkAddress};
 use controller::ControllerRequest;
 use coordinator::{GroupCoordinator, Persister, RuntimeConfig, ShareCoordinator, TransactionCoordinator};
-use coordinators::group::{Assignor, MigrationPolicy};
+use coordinators::group::{Assignor, Bounded, MigrationPolicy, ShareGroupsConfig};
 use coordinators::share::ShareCoordinatorConfig;
 use coordinators::transaction::TransactionVersion;
 use metadata::{ClientQuotasImage, ConfigResource, ResourceType};
@@ -149,10 +149,10 @@ impl Broker {
             loggers: Loggers::default(),
             quotas: Quotas::new(&config.quotas),
             fetch_sessions: FetchSessions::default(),
-            groups: groups(&config, clock.clone(), chance.clone()),
+            groups: groups(&config, clock.clone(), chance.clone(), share_persister(broker)),
             transactions: transactions(&config, clock.clone(), broker),
             share: share(&config, clock.clone()),
-            share_persister: Arc::new(SharePersister::new(broker.clone())),
+            share_persister: share_persister(broker),
             share_partitions: share_partitions(broker, clock.clone()),
             share_sessions: ShareSessions::default(),
             producer_ids: ProducerIds::default(),
@@ -254,7 +254,7 @@ impl Broker {
 }
 
 fn share_partitions(broker: &Weak<Broker>, clock: Arc<dyn Clock>) -> Arc<SharePartitionManager> {
-    SharePartitionManager::start(broker.clone(), Arc::new(SharePersister::new(broker.clone())), clock)
+    SharePartitionManager::start(broker.clone(), share_persister(broker), clock)
 }
 
 fn client_metrics(config: &BrokerConfig, logs: &LogManager) -> ClientMetrics {
@@ -263,7 +263,16 @@ fn client_metrics(config: &BrokerConfig, logs: &LogManager) -> ClientMetrics {
     ClientMetrics::new(TelemetrySink::start(&address, logs.environment().files().clone()))
 }
 
-fn groups(config: &BrokerConfig, clock: Arc<dyn Clock>, chance: Arc<dyn Chance>) -> GroupCoordinator {
+fn share_persister(broker: &Weak<Broker>) -> Arc<dyn Persister> {
+    Arc::new(SharePersister::new(broker.clone()))
+}
+
+fn groups(
+    config: &BrokerConfig,
+    clock: Arc<dyn Clock>,
+    chance: Arc<dyn Chance>,
+    persister: Arc<dyn Persister>,
+) -> GroupCoordinator {
     let keys = &config.groups;
     let streams = &config.streams_groups;
     let ms = |value: i64| Duration::from_millis(value.max(0) as u64);
@@ -283,6 +292,7 @@ fn groups(config: &BrokerConfig, clock: Arc<dyn Clock>, chance: Arc<dyn Chance>)
         consumer_assignors: assignors(&keys.group_consumer_assignors),
         consumer_migration_policy: MigrationPolicy::by_name(&keys.group_consumer_migration_policy),
         consumer_regex_refresh_interval: ms(keys.group_consumer_regex_refresh_interval_ms.into()),
+        share: share_groups(config),
         streams_session_timeout: ms(streams.group_streams_session_timeout_ms.into()),
         streams_heartbeat_interval: ms(streams.group_streams_heartbeat_interval_ms.into()),
         streams_assignment_interval: ms(streams.group_streams_assignment_interval_ms.into()),
@@ -295,7 +305,7 @@ fn groups(config: &BrokerConfig, clock: Arc<dyn Clock>, chance: Arc<dyn Chance>)
         load_buffer_size: keys.offsets_load_buffer_size.max(1) as usize,
         commit_timeout: ms(keys.offsets_commit_timeout_ms.into()),
     };
-    GroupCoordinator::new(machine, runtime, keys.offsets_topic_num_partitions, clock, chance)
+    GroupCoordinator::new(machine, runtime, keys.offsets_topic_num_partitions, clock, chance, persister)
 }
 
 fn transactions(
@@ -323,6 +333,33 @@ fn transactions(
     let level = TransactionVersion::default();
     let partitions = keys.transaction_state_log_num_partitions;
     TransactionCoordinator::start(machine, runtime, partitions, level, clock, producer_ids, writer)
+}
+
+fn share_groups(config: &BrokerConfig) -> ShareGroupsConfig {
+    let keys = &config.share_groups;
+    let ms = |value: i32| Duration::from_millis(value.max(0) as u64);
+    let bounded = |default, min, max| Bounded { default: ms(default), min: ms(min), max: ms(max) };
+    // Kafka: `shareGroupInitializeRetryIntervalMs`, which is never below what an answer may wait.
+    let retry = keys.group_share_initialize_retry_interval_ms.max(config.groups.offsets_commit_timeout_ms);
+    ShareGroupsConfig {
+        session_timeout: bounded(
+            keys.group_share_session_timeout_ms,
+            keys.group_share_min_session_timeout_ms,
+            keys.group_share_max_session_timeout_ms,
+        ),
+        heartbeat_interval: bounded(
+            keys.group_share_heartbeat_interval_ms,
+            keys.group_share_min_heartbeat_interval_ms,
+            keys.group_share_max_heartbeat_interval_ms,
+        ),
+        assignment_interval: bounded(
+            keys.group_share_assignment_interval_ms,
+            keys.group_share_min_assignment_interval_ms,
+            keys.group_share_max_assignment_interval_ms,
+        ),
+        max_size: keys.group_share_max_size.max(1) as usize,
+        initialize_retry_interval: ms(retry),
+    }
 }
 
 fn share(config: &BrokerConfig, clock: Arc<dyn Clock>) -> ShareCoordinator {

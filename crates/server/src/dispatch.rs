@@ -100,6 +100,11 @@ const BROKER_APIS: &[ApiKey] = &[
     ApiKey::DescribeTopicPartitions,
     ApiKey::ShareFetch,
     ApiKey::ShareAcknowledge,
+    ApiKey::ShareGroupHeartbeat,
+    ApiKey::ShareGroupDescribe,
+    ApiKey::DescribeShareGroupOffsets,
+    ApiKey::AlterShareGroupOffsets,
+    ApiKey::DeleteShareGroupOffsets,
     ApiKey::InitializeShareGroupState,
     ApiKey::ReadShareGroupState,
     ApiKey::WriteShareGroupState,
@@ -264,6 +269,21 @@ async fn on_broker(broker: &Arc<Broker>, context: &RequestContext, body: Request
         }
         RequestBody::ReadShareGroupStateSummary(request) => {
             read_share_group_state_summary::handle(broker, context, *request).await.into()
+        }
+        RequestBody::ShareGroupHeartbeat(request) => {
+            share_group_heartbeat::handle(broker, context, *request).await.into()
+        }
+        RequestBody::ShareGroupDescribe(request) => {
+            share_group_describe::handle(broker, context, *request).await.into()
+        }
+        RequestBody::DescribeShareGroupOffsets(request) => {
+            describe_share_group_offsets::handle(broker, *request).await.into()
+        }
+        RequestBody::AlterShareGroupOffsets(request) => {
+            alter_share_group_offsets::handle(broker, *request).await.into()
+        }
+        RequestBody::DeleteShareGroupOffsets(request) => {
+            delete_share_group_offsets::handle(broker, *request).await.into()
         }
         body => not_served(&body),
     }

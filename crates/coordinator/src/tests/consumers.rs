@@ -15,7 +15,7 @@ use super::groups::{Node, context};
 use super::memory_log::MemoryLog;
 
 /// Metadata with a topic `t` of so many partitions.
-fn image(partitions: i32) -> Arc<MetadataImage> {
+pub(super) fn image(partitions: i32) -> Arc<MetadataImage> {
     let mut image = MetadataImage::default();
     let topic_id = Uuid::from_u128(1000);
     let mut replay = |record| image.replay(&record).expect("the record fits");

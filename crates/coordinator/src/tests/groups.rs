@@ -19,15 +19,18 @@ use world::chance::SeededChance;
 use world::clock::FakeClock;
 
 use super::memory_log::MemoryLog;
+use super::share::Local;
 use crate::{
-    ClientContext, GroupCoordinator, RuntimeConfig, offset_fetch_groups, offset_fetch_response,
-    partition_for_key,
+    ClientContext, GroupCoordinator, RuntimeConfig, ShareCoordinator, offset_fetch_groups,
+    offset_fetch_response, partition_for_key,
 };
 
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) struct Node {
     pub(super) coordinator: Arc<GroupCoordinator>,
+    /// Where the states of share groups are kept.
+    pub(super) shares: Arc<ShareCoordinator>,
     pub(super) clock: Arc<FakeClock>,
     pub(super) log: Arc<MemoryLog>,
 }
@@ -50,9 +53,12 @@ impl Node {
             commit_timeout: COMMIT_TIMEOUT,
         };
         let chance = Arc::new(SeededChance::new(7));
-        let coordinator = Arc::new(GroupCoordinator::new(config, runtime, 1, clock.clone(), chance));
+        let shares = Arc::new(ShareCoordinator::start(Default::default(), runtime, 1, clock.clone()));
+        shares.on_partition_elected(0, LeaderEpoch(0), Arc::new(MemoryLog::new()));
+        let persister = Arc::new(Local(shares.clone()));
+        let coordinator = GroupCoordinator::new(config, runtime, 1, clock.clone(), chance, persister);
         coordinator.startup();
-        Self { coordinator, clock, log }
+        Self { coordinator: Arc::new(coordinator), shares, clock, log }
     }
 
     pub(super) async fn loaded(&self) {

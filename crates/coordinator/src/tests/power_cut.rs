@@ -20,11 +20,12 @@ use world::clock::FakeClock;
 use world::files::SimFiles;
 
 use super::groups::context;
+use super::share::Local;
 use crate::partition_log::{Committed, PartitionLog};
-use crate::{GroupCoordinator, RuntimeConfig};
+use crate::{GroupCoordinator, RuntimeConfig, ShareCoordinator};
 
 /// A log whose records are committed once they are synced, as with `monedula.ack.durability=synced` and one replica.
-struct SyncedLog(Arc<UnifiedLog>);
+pub(super) struct SyncedLog(Arc<UnifiedLog>);
 
 impl PartitionLog for SyncedLog {
     fn append(&self, batch: Bytes) -> Result<Offset, ErrorCode> {
@@ -62,6 +63,25 @@ impl PartitionLog for SyncedLog {
     }
 }
 
+/// Opens the log of a partition on a disk that may lose its power.
+pub(super) fn open_log(
+    files: &SimFiles,
+    clock: Arc<FakeClock>,
+    topic: &str,
+) -> (SyncedLog, Arc<LogEnvironment>) {
+    let chance = Arc::new(SeededChance::new(1));
+    let shared: Arc<dyn world::files::Files> = Arc::new(files.clone());
+    let environment = LogEnvironment::new(shared, clock, chance, 50, 86_400_000);
+    let options =
+        LogManagerOptions { log_dirs: vec![Path::new("/data").to_owned()], ..LogManagerOptions::default() };
+    let manager = LogManager::open(environment.clone(), options).expect("the dir is usable");
+    let config = Arc::new(LogConfig::new(&ConfigMap::new(), &ConfigMap::new()).expect("valid"));
+    manager.load(&|_, _| Some(config.clone())).expect("the dir is usable");
+    let partition = TopicPartition::new(topic, 0);
+    let log = manager.get_or_create_log(&partition, None, None, config).expect("the disk is well");
+    (SyncedLog(log), environment)
+}
+
 /// One life of a node with one partition of `__consumer_offsets`.
 struct Life {
     coordinator: Arc<GroupCoordinator>,
@@ -72,25 +92,17 @@ impl Life {
     async fn start(files: &SimFiles) -> Self {
         let clock = Arc::new(FakeClock::at(1_000_000));
         let chance = Arc::new(SeededChance::new(1));
-        let shared: Arc<dyn world::files::Files> = Arc::new(files.clone());
-        let environment = LogEnvironment::new(shared, clock.clone(), chance.clone(), 50, 86_400_000);
-        let options = LogManagerOptions {
-            log_dirs: vec![Path::new("/data").to_owned()],
-            ..LogManagerOptions::default()
-        };
-        let manager = LogManager::open(environment.clone(), options).expect("the dir is usable");
-        let config = Arc::new(LogConfig::new(&ConfigMap::new(), &ConfigMap::new()).expect("valid"));
-        manager.load(&|_, _| Some(config.clone())).expect("the dir is usable");
-        let partition = TopicPartition::new("__consumer_offsets", 0);
-        let log = manager.get_or_create_log(&partition, None, None, config).expect("the disk is well");
+        let (log, environment) = open_log(files, clock.clone(), "__consumer_offsets");
         let runtime = RuntimeConfig {
             compression: Compression::default(),
             load_buffer_size: 100,
             commit_timeout: Duration::from_secs(5),
         };
-        let coordinator = GroupCoordinator::new(GroupCoordinatorConfig::default(), runtime, 1, clock, chance);
+        let shares = Arc::new(ShareCoordinator::start(Default::default(), runtime, 1, clock.clone()));
+        let (config, persister) = (GroupCoordinatorConfig::default(), Arc::new(Local(shares)));
+        let coordinator = GroupCoordinator::new(config, runtime, 1, clock, chance, persister);
         coordinator.startup();
-        coordinator.on_partition_elected(0, LeaderEpoch(0), Arc::new(SyncedLog(log)));
+        coordinator.on_partition_elected(0, LeaderEpoch(0), Arc::new(log));
         while coordinator.list_groups(ListGroupsRequest::default()).await.error_code != ErrorCode::NONE {
             tokio::task::yield_now().await;
         }
@@ -161,7 +173,7 @@ async fn acknowledged_offsets_survive_a_power_cut() {
     assert!(acknowledged_at_all > 100, "only {acknowledged_at_all} offsets were acknowledged");
 }
 
-async fn sync_for_ever(environment: &LogEnvironment) {
+pub(super) async fn sync_for_ever(environment: &LogEnvironment) {
     loop {
         environment.group_commit.step();
         tokio::task::yield_now().await;

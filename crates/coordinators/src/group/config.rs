@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::consumer::Assignor;
+use super::share::ShareGroupsConfig;
 
 /// `group.consumer.migration.policy`: which way groups change between the classic and the consumer protocol while they
 /// have members.
@@ -73,6 +74,8 @@ pub struct GroupCoordinatorConfig {
     pub consumer_migration_policy: MigrationPolicy,
     /// `group.consumer.regex.refresh.interval.ms`: how often regular expressions are looked up again.
     pub consumer_regex_refresh_interval: Duration,
+    /// Share groups.
+    pub share: ShareGroupsConfig,
     /// `group.streams.session.timeout.ms`: how long a member of a streams group may be silent, unless its group says.
     pub streams_session_timeout: Duration,
     /// `group.streams.heartbeat.interval.ms`: how often members of streams groups are to send heartbeats.
@@ -114,6 +117,7 @@ impl Default for GroupCoordinatorConfig {
             consumer_assignors: vec![Assignor::Uniform, Assignor::Range],
             consumer_migration_policy: MigrationPolicy::default(),
             consumer_regex_refresh_interval: Duration::from_secs(10 * 60),
+            share: ShareGroupsConfig::default(),
             streams_session_timeout: Duration::from_secs(45),
             streams_heartbeat_interval: Duration::from_secs(5),
             streams_assignment_interval: Duration::from_secs(1),

@@ -8,8 +8,8 @@ use protocol::{ErrorCode, ListGroupsRequest};
 use super::GroupOutcome;
 use super::classic::ClassicGroup;
 use super::consumer::ConsumerGroup;
-use super::foreign::ForeignGroup;
 use super::machine::GroupMachine;
+use super::share::ShareGroup;
 use super::streams::StreamsGroup;
 
 /// A group of any kind.
@@ -19,10 +19,10 @@ pub(super) enum Group {
     Classic(ClassicGroup),
     /// One of KIP-848.
     Consumer(ConsumerGroup),
+    /// One of KIP-932.
+    Share(ShareGroup),
     /// One of KIP-1071.
     Streams(StreamsGroup),
-    /// One whose records are only kept.
-    Foreign(ForeignGroup),
 }
 
 impl Group {
@@ -30,8 +30,8 @@ impl Group {
         match self {
             Self::Classic(group) => group.state().name(),
             Self::Consumer(group) => group.state().name(),
+            Self::Share(group) => group.state(),
             Self::Streams(group) => group.state().name(),
-            Self::Foreign(group) => group.state(),
         }
     }
 
@@ -39,8 +39,8 @@ impl Group {
         match self {
             Self::Classic(_) => "classic",
             Self::Consumer(_) => "consumer",
+            Self::Share(_) => "share",
             Self::Streams(_) => "streams",
-            Self::Foreign(group) => group.kind.name(),
         }
     }
 
@@ -49,33 +49,22 @@ impl Group {
         match self {
             Self::Classic(group) => group.is_empty(),
             Self::Consumer(group) => group.is_empty(),
+            Self::Share(group) => group.is_empty(),
             Self::Streams(group) => group.is_empty(),
-            Self::Foreign(group) => group.is_empty(),
         }
     }
 
-    fn list(&self, id: &str) -> ListedGroup {
+    fn list(&self) -> ListedGroup {
         match self {
             Self::Classic(group) => group.list(),
             Self::Consumer(group) => group.list(),
+            Self::Share(group) => group.list(),
             Self::Streams(group) => group.list(),
-            Self::Foreign(group) => ListedGroup {
-                group_id: id.into(),
-                protocol_type: group.kind.name().into(),
-                group_state: group.state().into(),
-                group_type: group.kind.name().into(),
-                ..Default::default()
-            },
         }
     }
 
     fn validate_delete(&self) -> Result<(), ErrorCode> {
-        match self {
-            _ if !self.is_empty() => Err(ErrorCode::NON_EMPTY_GROUP),
-            // The state of a share group's partitions lies in another topic and would stay behind.
-            Self::Foreign(_) => Err(ErrorCode::UNSUPPORTED_VERSION),
-            _ => Ok(()),
-        }
+        if self.is_empty() { Ok(()) } else { Err(ErrorCode::NON_EMPTY_GROUP) }
     }
 }
 
@@ -84,7 +73,7 @@ impl GroupMachine {
     pub(super) fn describe(&self, version: i16, ids: Vec<String>) -> Vec<DescribedGroup> {
         let describe = |id: String| match self.groups.get(id.as_str()) {
             Some(Group::Classic(group)) => group.describe(),
-            Some(Group::Foreign(_) | Group::Consumer(_) | Group::Streams(_)) => {
+            Some(Group::Consumer(_) | Group::Share(_) | Group::Streams(_)) => {
                 dead(version, format!("Group {id} is not a classic group."), id)
             }
             None => dead(version, format!("Group {id} not found."), id),
@@ -100,7 +89,7 @@ impl GroupMachine {
         let wanted = |group: &Group| {
             passes(&request.states_filter, group.state()) && passes(&request.types_filter, group.type_name())
         };
-        self.groups.iter().filter(|(_, group)| wanted(group)).map(|(id, group)| group.list(id)).collect()
+        self.groups.values().filter(|group| wanted(group)).map(Group::list).collect()
     }
 
     /// Deletes groups without members, with their offsets.
@@ -116,17 +105,17 @@ impl GroupMachine {
         let group = self.groups.get(id).ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
         group.validate_delete()?;
         self.offsets.tombstone_all(id, out);
-        self.tombstone_group(id, group, out);
+        self.tombstone_group(group, out);
         Ok(())
     }
 
     /// Writes what removes the group itself.
-    pub(super) fn tombstone_group(&self, id: &str, group: &Group, out: &mut GroupOutcome) {
+    pub(super) fn tombstone_group(&self, group: &Group, out: &mut GroupOutcome) {
         match group {
             Group::Classic(group) => out.records.push(group.tombstone()),
             Group::Consumer(group) => out.records.extend(group.tombstones()),
+            Group::Share(group) => out.records.extend(group.tombstones()),
             Group::Streams(group) => out.records.extend(group.tombstones()),
-            Group::Foreign(group) => out.records.extend(group.tombstones(id)),
         }
     }
 }

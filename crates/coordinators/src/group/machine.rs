@@ -15,12 +15,12 @@ use protocol::{ErrorCode, HeartbeatResponse, JoinGroupResponse, LeaveGroupRespon
 pub use machine::Outcome;
 
 use super::classic::{ClassicGroup, Joining, Turn};
-use super::foreign::ForeignGroup;
 use super::groups::Group;
 use super::metadata::Metadata;
 use super::offsets::Offsets;
 use super::record::GroupRecord;
 use super::request::{GroupRequest, GroupResponse, RequestContext};
+use super::share::AskedStates;
 use super::timers::{TimerKey, Timers};
 use super::{GroupCoordinatorConfig, GroupOutcome};
 
@@ -32,6 +32,7 @@ pub struct GroupMachine {
     pub(super) offsets: Offsets,
     pub(super) timers: Timers,
     pub(super) metadata: Metadata,
+    pub(super) asked_states: AskedStates,
     /// Whether the log is replayed, so that what comes now was decided here.
     live: bool,
 }
@@ -45,6 +46,7 @@ impl GroupMachine {
             offsets: Offsets::default(),
             timers: Timers::default(),
             metadata: Metadata::new(metadata),
+            asked_states: AskedStates::new(),
             live: false,
         }
     }
@@ -61,6 +63,7 @@ impl GroupMachine {
         for id in self.groups.keys().cloned().collect::<Vec<_>>() {
             self.with_classic(now, &id, &mut out, ClassicGroup::loaded);
             self.with_consumer(now, &id, &mut out, |group, turn| group.loaded(turn));
+            self.with_share(now, &id, &mut out, |group, turn| group.loaded(turn));
             self.with_streams(now, &id, &mut out, |group, turn| group.loaded(turn));
         }
         self.timers.set(TimerKey::Expiration, now.monotonic, self.config.offsets_retention_check_interval);
@@ -118,7 +121,7 @@ impl GroupMachine {
     ) -> Result<bool, ErrorCode> {
         match self.groups.get(request.group_id.as_str()) {
             Some(Group::Classic(_)) => return Ok(false),
-            Some(Group::Foreign(_)) => return Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL),
+            Some(Group::Share(_)) => return Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL),
             Some(Group::Streams(group)) if !group.is_empty() => {
                 return Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
             }
@@ -217,6 +220,7 @@ impl GroupMachine {
             }
             GroupRequest::TopicsDeleted(topics) => {
                 self.delete_offsets_of_topics(&topics, out);
+                self.forget_share_states_of_topics(&topics, out);
                 GroupResponse::Done
             }
             GroupRequest::EndTransaction { producer, coordinator_epoch, commit } => {
@@ -229,6 +233,7 @@ impl GroupMachine {
             GroupRequest::ConsumerDescribe(ids) => {
                 GroupResponse::ConsumerDescribe(self.describe_consumer_groups(ids))
             }
+            GroupRequest::Share(request) => GroupResponse::Share(self.answer_share(now, request, out)),
             GroupRequest::StreamsHeartbeat(context, request) => {
                 GroupResponse::StreamsHeartbeat(self.streams_heartbeat(now, &context, &request, out))
             }
@@ -255,29 +260,6 @@ impl GroupMachine {
             (Some(value), _) => {
                 self.groups.insert(id.clone(), Group::Classic(ClassicGroup::from_record(id, value)));
             }
-        }
-    }
-
-    fn replay_foreign(&mut self, record: GroupRecord) {
-        let GroupRecord::Foreign { id, kind, key, value } = record else { return };
-        let id: Arc<str> = id.into();
-        let group = match self.groups.get_mut(&id) {
-            Some(Group::Foreign(group)) => group,
-            // The tombstones of a group that has become a classic one.
-            _ if value.is_none() => return,
-            _ => match self
-                .groups
-                .entry(id.clone())
-                .insert_entry(Group::Foreign(ForeignGroup::new(kind)))
-                .into_mut()
-            {
-                Group::Foreign(group) => group,
-                Group::Classic(_) | Group::Consumer(_) | Group::Streams(_) => return,
-            },
-        };
-        group.replay(key, value);
-        if group.is_gone() {
-            self.groups.remove(&id);
         }
     }
 }
@@ -317,8 +299,8 @@ impl Machine for GroupMachine {
             GroupRecord::Offset { key, value, producer } => self.replay_offset(key, value, producer),
             GroupRecord::Group { id, value } => self.replay_group(id, value),
             GroupRecord::Consumer { id, entry } => self.replay_consumer(id, entry),
+            GroupRecord::Share { id, entry } => self.replay_share(id, entry),
             GroupRecord::Streams { id, entry } => self.replay_streams(id, entry),
-            record @ GroupRecord::Foreign { .. } => self.replay_foreign(record),
             GroupRecord::EndTransaction { producer, commit, .. } => {
                 self.offsets.end_transaction(producer.id, commit);
             }
@@ -356,6 +338,9 @@ impl Machine for GroupMachine {
             }
             Some(TimerKey::Expressions(id)) => {
                 self.with_consumer(now, &id, &mut out, |group, turn| group.look_up_expressions(turn));
+            }
+            Some(TimerKey::ShareSession(id, member)) => {
+                self.with_share(now, &id, &mut out, |group, turn| group.session_timed_out(&member, turn));
             }
             Some(TimerKey::Downgraded(id, rebalance)) => {
                 self.with_classic(now, &id, &mut out, |group, turn| group.downgraded(rebalance, turn));

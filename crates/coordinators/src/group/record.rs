@@ -2,7 +2,7 @@
 //! bytes for the version and the value's fields.
 //!
 //! Written: OffsetCommitValue v4 (v1 where the client named a retention time), GroupMetadataValue v3, and the records of
-//! consumer and streams groups in version 0, as 4.3 does.
+//! consumer, share and streams groups in version 0, as 4.3 does.
 //! Read: all versions, and the keys of type 0 that old brokers wrote. Kafka: `GroupCoordinatorRecordSerde`,
 //! `GroupCoordinatorRecordHelpers`.
 
@@ -14,7 +14,7 @@ use protocol::{
 };
 
 use super::consumer::ConsumerEntry;
-use super::foreign::ForeignKind;
+use super::share::ShareEntry;
 use super::streams::StreamsEntry;
 
 const LEGACY_OFFSET: i16 = 0;
@@ -59,23 +59,19 @@ pub enum GroupRecord {
         /// What it says.
         entry: ConsumerEntry,
     },
+    /// A record of a share group.
+    Share {
+        /// The group's id.
+        id: String,
+        /// What it says.
+        entry: ShareEntry,
+    },
     /// A record of a streams group.
     Streams {
         /// The group's id.
         id: String,
         /// What it says.
         entry: StreamsEntry,
-    },
-    /// A record of a share group, as bytes.
-    Foreign {
-        /// The group's id.
-        id: String,
-        /// Which kind of group it is of.
-        kind: ForeignKind,
-        /// The whole key.
-        key: Bytes,
-        /// The whole value; none for a tombstone.
-        value: Option<Bytes>,
     },
     /// The end of a producer's transaction: a control record.
     EndTransaction {
@@ -132,8 +128,8 @@ impl GroupRecord {
                 Ok(KeyValue { key: prefixed(GROUP, 0, &key)?, value: value.transpose()? })
             }
             Self::Consumer { id, entry } => entry.encode(id),
+            Self::Share { id, entry } => entry.encode(id),
             Self::Streams { id, entry } => entry.encode(id),
-            Self::Foreign { key, value, .. } => Ok(KeyValue { key: key.clone(), value: value.clone() }),
             Self::EndTransaction { .. } => Err(RecordError::Control),
         }
     }
@@ -145,8 +141,7 @@ impl GroupRecord {
         value: Option<Bytes>,
         producer: Option<Producer>,
     ) -> Result<Option<Self>, RecordError> {
-        let whole_key = key.ok_or(RecordError::NoKey)?;
-        let mut key = whole_key.clone();
+        let mut key = key.ok_or(RecordError::NoKey)?;
         let kind = take_i16(&mut key, -1)?;
         let record = match kind {
             LEGACY_OFFSET => {
@@ -171,19 +166,15 @@ impl GroupRecord {
                 let (id, entry) = ConsumerEntry::decode(kind, key, value)?;
                 Self::Consumer { id, entry }
             }
+            kind if ShareEntry::is_record_type(kind) => {
+                let (id, entry) = ShareEntry::decode(kind, key, value)?;
+                Self::Share { id, entry }
+            }
             kind if StreamsEntry::is_record_type(kind) => {
                 let (id, entry) = StreamsEntry::decode(kind, key, value)?;
                 Self::Streams { id, entry }
             }
-            _ => match ForeignKind::of_record_type(kind) {
-                Some(group_kind) => Self::Foreign {
-                    id: take_string(kind, &mut key)?,
-                    kind: group_kind,
-                    key: whole_key,
-                    value,
-                },
-                None => return Ok(None),
-            },
+            _ => return Ok(None),
         };
         Ok(Some(record))
     }
@@ -246,12 +237,4 @@ fn take_i16(bytes: &mut Bytes, kind: i16) -> Result<i16, RecordError> {
         return Err(RecordError::Truncated(kind));
     }
     Ok(bytes.get_i16())
-}
-
-fn take_string(kind: i16, bytes: &mut Bytes) -> Result<String, RecordError> {
-    let length = usize::try_from(take_i16(bytes, kind)?).map_err(|_| RecordError::Truncated(kind))?;
-    if bytes.len() < length {
-        return Err(RecordError::Truncated(kind));
-    }
-    String::from_utf8(bytes.split_to(length).to_vec()).map_err(|_| RecordError::Truncated(kind))
 }

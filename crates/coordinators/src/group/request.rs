@@ -21,6 +21,7 @@ use protocol::{
 
 use super::metadata::MetadataChange;
 use super::record::Producer;
+use super::share::{ShareGroupRequest, ShareGroupResponse};
 use super::streams::StreamsHeartbeat;
 
 /// Who asks, and how.
@@ -81,6 +82,8 @@ pub enum GroupRequest {
     ConsumerHeartbeat(RequestContext, ConsumerGroupHeartbeatRequest),
     /// ConsumerGroupDescribe; answered with [`GroupResponse::ConsumerDescribe`].
     ConsumerDescribe(Vec<String>),
+    /// A request about share groups; answered with [`GroupResponse::Share`].
+    Share(ShareGroupRequest),
     /// StreamsGroupHeartbeat; answered with [`GroupResponse::StreamsHeartbeat`].
     StreamsHeartbeat(RequestContext, StreamsGroupHeartbeatRequest),
     /// StreamsGroupDescribe; answered with [`GroupResponse::StreamsDescribe`].
@@ -129,6 +132,8 @@ pub enum GroupResponse {
     ConsumerHeartbeat(ConsumerGroupHeartbeatResponse),
     /// To ConsumerGroupDescribe, one entry for each group, in the request's order.
     ConsumerDescribe(Vec<consumer_group_describe_response::DescribedGroup>),
+    /// About share groups.
+    Share(ShareGroupResponse),
     /// To StreamsGroupHeartbeat.
     StreamsHeartbeat(StreamsHeartbeat),
     /// To StreamsGroupDescribe, one entry for each group, in the request's order.

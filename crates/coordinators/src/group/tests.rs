@@ -61,7 +61,6 @@ transcripts! {
     transactions_keep_offsets_pending: "transactions.txt";
     groups_are_listed_described_and_deleted: "admin.txt";
     groups_survive_a_restart: "restart.txt";
-    newer_groups_are_kept: "foreign.txt";
     consumers_join_reconcile_and_leave: "consumer.txt";
     consumers_that_do_not_fit_are_refused: "consumer_errors.txt";
     consumers_that_stay_away_are_out: "consumer_timeouts.txt";
@@ -69,6 +68,11 @@ transcripts! {
     consumers_subscribe_by_regular_expression: "consumer_regex.txt";
     consumers_commit_at_their_epochs: "consumer_offsets.txt";
     classic_groups_become_consumer_groups_and_back: "migration.txt";
+    share_consumers_join_have_partitions_and_leave: "share.txt";
+    share_consumers_that_do_not_fit_are_refused: "share_errors.txt";
+    share_consumers_that_are_silent_are_out: "share_timeouts.txt";
+    states_of_share_groups_begin_and_are_forgotten: "share_offsets.txt";
+    share_groups_survive_a_restart: "share_restart.txt";
     streams_members_join_reconcile_and_leave: "streams.txt";
     streams_topologies_are_set_beside_the_topics: "streams_topology.txt";
     streams_members_that_do_not_fit_are_refused: "streams_errors.txt";
@@ -106,8 +110,8 @@ fn hard_state(machine: &GroupMachine) -> String {
     let mut groups = BTreeMap::new();
     for (id, group) in &machine.groups {
         let shown = match group {
-            Group::Foreign(group) => format!("{group:?}"),
             Group::Consumer(group) => format!("{:?}", group.hard_state()),
+            Group::Share(group) => format!("{:?}", group.hard_state()),
             Group::Streams(group) => format!("{:?}", group.hard_state()),
             // A rebalance is soft state; the log still has the generation before it.
             Group::Classic(_) => "classic".into(),
@@ -171,7 +175,8 @@ fn records_that_make_no_sense_are_errors_and_unknown_ones_are_nothing() {
     assert!(matches!(decode(b"\0"), Err(RecordError::Truncated(_))));
     assert!(matches!(decode(b"\0\x01\0\x09g"), Err(RecordError::Decode(1, _))));
     assert!(matches!(decode(b"\0\x03\0\x09g"), Err(RecordError::Decode(3, _))));
-    assert!(matches!(decode(b"\0\x09\0\x09g"), Err(RecordError::Truncated(9))));
+    assert!(matches!(decode(b"\0\x0a\0\x09g"), Err(RecordError::Decode(10, _))));
+    assert!(matches!(decode(b"\0\x11\0\x09g"), Err(RecordError::Decode(17, _))));
     assert!(matches!(decode(b"\0\x63\0\x01g"), Ok(None)));
 }
 

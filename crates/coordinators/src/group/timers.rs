@@ -26,6 +26,8 @@ pub(super) enum TimerKey {
     ConsumerJoin(Arc<str>, Arc<str>),
     /// The end of its time to fetch its assignment, for one that uses the classic protocol.
     ConsumerSync(Arc<str>, Arc<str>),
+    /// The end of the session of a member of a share group: group, member.
+    ShareSession(Arc<str>, Arc<str>),
     /// The regular expressions of a consumer group are to be looked up.
     Expressions(Arc<str>),
     /// A consumer group has become a classic one: its sessions are to begin, and where so said a rebalance.

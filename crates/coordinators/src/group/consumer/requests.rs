@@ -170,8 +170,9 @@ impl GroupMachine {
         for group in self.groups.values_mut() {
             match group {
                 Group::Consumer(group) => group.topics_changed(&change.topics),
+                Group::Share(group) => group.topics_changed(&change.topics),
                 Group::Streams(group) => group.topics_changed(&change.topics),
-                Group::Classic(_) | Group::Foreign(_) => {}
+                Group::Classic(_) => {}
             }
         }
     }

@@ -236,7 +236,7 @@ impl GroupMachine {
                 )?;
                 Ok(check.map(CommitCheck::Streams))
             }
-            Some(Group::Foreign(_)) => Err(ErrorCode::GROUP_ID_NOT_FOUND),
+            Some(Group::Share(_)) => Err(ErrorCode::GROUP_ID_NOT_FOUND),
         }
     }
 

@@ -28,7 +28,7 @@ impl GroupMachine {
                 Group::Classic(group) => group.is_subscribed_to(&topic.name),
                 Group::Consumer(group) => group.is_subscribed_to(&topic.name),
                 Group::Streams(group) => group.is_subscribed_to(&topic.name),
-                Group::Foreign(_) => false,
+                Group::Share(_) => false,
             };
             let error_code = if subscribed { ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC } else { ErrorCode::NONE };
             let mut partitions = Vec::with_capacity(topic.partitions.len());
@@ -60,7 +60,7 @@ impl GroupMachine {
         match group {
             Group::Classic(classic) => classic.validate_offset_delete()?,
             Group::Consumer(_) | Group::Streams(_) => {}
-            Group::Foreign(_) => return Err(ErrorCode::GROUP_ID_NOT_FOUND),
+            Group::Share(_) => return Err(ErrorCode::GROUP_ID_NOT_FOUND),
         }
         Ok(group)
     }

@@ -2,7 +2,7 @@
 //!
 //! A group without members keeps its offsets for that long after the last one left; a stable group of consumers keeps those
 //! of the topics it reads for ever and others for that long after their commit; so do consumer and streams
-//! groups, and a group that only stores offsets.
+//! groups, and a group that only stores offsets. Share groups have none, and stay until they are deleted.
 
 use machine::Now;
 
@@ -38,10 +38,10 @@ impl GroupMachine {
                     let reads = |topic: &str| streams.is_subscribed_to(topic);
                     self.expire_offsets_of(now, id, Some(RetentionBase::Commit), reads, out)
                 }
-                Group::Foreign(_) => continue,
+                Group::Share(_) => continue,
             };
             if all_gone && group.is_empty() {
-                self.tombstone_group(id, group, out);
+                self.tombstone_group(group, out);
             }
         }
     }

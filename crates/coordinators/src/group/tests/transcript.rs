@@ -9,6 +9,7 @@
 //! The group is `g` unless group=NAME is given. A line that begins with `#` is a remark.
 
 pub(super) mod consumer;
+mod share;
 mod streams;
 
 use std::collections::BTreeMap;
@@ -140,12 +141,6 @@ fn act(scene: &mut Scene, line: &str) -> String {
             scene.config.max_size = command.word(1).parse().expect("a number");
             return String::new();
         }
-        "raw" => {
-            let record = raw(&command);
-            scene.log.push(record.clone());
-            machine::Machine::replay(&mut scene.machine, record);
-            return String::new();
-        }
         name => {
             let request = request(scene, name, group, &command);
             scene.ask(command.word(1), request)
@@ -160,6 +155,7 @@ fn configure(config: &mut GroupCoordinatorConfig, command: &Command<'_>) {
             "group.initial.rebalance.delay" => config.initial_rebalance_delay = duration(value),
             "group.max.size" => config.max_size = value.parse().expect("a number"),
             "group.consumer.max.size" => config.consumer_max_size = value.parse().expect("a number"),
+            "group.share.max.size" => config.share.max_size = value.parse().expect("a number"),
             "group.streams.max.size" => config.streams_max_size = value.parse().expect("a number"),
             "group.streams.assignment.interval" => config.streams_assignment_interval = duration(value),
             "group.streams.initial.rebalance.delay" => {
@@ -178,18 +174,6 @@ fn configure(config: &mut GroupCoordinatorConfig, command: &Command<'_>) {
             name => panic!("no setting {name}"),
         }
     }
-}
-
-/// A record of a group of another kind: `raw type=11 group=g rest=...`, or a tombstone with `tombstone`.
-fn raw(command: &Command<'_>) -> GroupRecord {
-    let group = command.text("group", "g");
-    let mut key = BytesMut::new();
-    key.put_i16(command.number("type", 11));
-    key.put_i16(i16::try_from(group.len()).expect("a short name"));
-    key.extend_from_slice(group.as_bytes());
-    key.extend_from_slice(command.text("rest", "").as_bytes());
-    let value = (command.word(1) != "tombstone").then(|| Bytes::from_static(b"\0\0value"));
-    GroupRecord::decode(Some(key.freeze()), value, None).expect("it is read").expect("its type is known")
 }
 
 fn request(scene: &mut Scene, name: &str, group: String, command: &Command<'_>) -> GroupRequest {
@@ -242,7 +226,10 @@ fn request(scene: &mut Scene, name: &str, group: String, command: &Command<'_>) 
                 .map(|name| DeletedTopic { name: (*name).into(), id: topic_id(command) })
                 .collect(),
         ),
-        name => panic!("no command {name}"),
+        name => match share::request(name, group, command) {
+            Some(request) => GroupRequest::Share(request),
+            None => panic!("no command {name}"),
+        },
     }
 }
 
@@ -578,6 +565,7 @@ fn show_response(response: &GroupResponse) -> String {
         }
         GroupResponse::ConsumerHeartbeat(beat) => consumer::show_heartbeat(beat),
         GroupResponse::ConsumerDescribe(groups) => consumer::show_groups(groups),
+        GroupResponse::Share(response) => share::show_response(response),
         GroupResponse::StreamsHeartbeat(beat) => streams::show_heartbeat(beat),
         GroupResponse::StreamsDescribe(groups) => streams::show_groups(groups),
         GroupResponse::Done => "done".into(),
@@ -604,11 +592,8 @@ fn show_record(record: &GroupRecord) -> String {
             format!("group {id}, generation {}, {members}", value.generation)
         }
         GroupRecord::Consumer { id, entry } => consumer::show_entry(id, entry),
+        GroupRecord::Share { id, entry } => share::show_entry(id, entry),
         GroupRecord::Streams { id, entry } => streams::show_entry(id, entry),
-        GroupRecord::Foreign { id, kind, key, value } => {
-            let what = if value.is_some() { "record" } else { "tombstone" };
-            format!("{kind:?} group {id}: {what} of type {}", i16::from_be_bytes([key[0], key[1]]))
-        }
         GroupRecord::EndTransaction { producer, commit, .. } => {
             format!("transaction of {} {}", producer.id, if *commit { "committed" } else { "aborted" })
         }

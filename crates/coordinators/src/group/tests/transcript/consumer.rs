@@ -51,7 +51,7 @@ pub(in crate::group::tests) fn image(topics: &[(&str, i32)], version: i64) -> Ar
     Arc::new(image)
 }
 
-fn id_of(name: &str) -> Uuid {
+pub(super) fn id_of(name: &str) -> Uuid {
     let number = name.bytes().fold(1000, |number: u128, byte| number * 256 + u128::from(byte));
     Uuid::from_u128(number)
 }
@@ -117,7 +117,7 @@ fn name_of(id: Uuid) -> String {
     letters.map(|byte| char::from(*byte)).collect()
 }
 
-fn partitions<'a>(topics: impl IntoIterator<Item = (Uuid, &'a Vec<i32>)>) -> String {
+pub(super) fn partitions<'a>(topics: impl IntoIterator<Item = (Uuid, &'a Vec<i32>)>) -> String {
     let mut shown: Vec<String> = topics
         .into_iter()
         .flat_map(|(topic, partitions)| {

@@ -1,0 +1,34 @@
+//! ShareGroupHeartbeat (key 76): a member of a share group (KIP-932) joins, stays and leaves, and learns its partitions.
+//!
+//! Versions: 1–1. Served where `share.version` is 1. Kafka: `KafkaApis.handleShareGroupHeartbeat`.
+
+use metadata::Feature;
+use protocol::{ErrorCode, ShareGroupHeartbeatRequest, ShareGroupHeartbeatResponse};
+
+use crate::broker::Broker;
+use crate::request::RequestContext;
+
+/// The longest member id, in UTF-16 units.
+const MEMBER_ID_MAX: usize = 36;
+
+/// Takes in a heartbeat.
+pub async fn handle(
+    broker: &Broker,
+    context: &RequestContext,
+    request: ShareGroupHeartbeatRequest,
+) -> ShareGroupHeartbeatResponse {
+    let refuse = |error_code| ShareGroupHeartbeatResponse { error_code, ..Default::default() };
+    if !is_enabled(broker) {
+        return refuse(ErrorCode::UNSUPPORTED_VERSION);
+    }
+    let length = request.member_id.encode_utf16().count();
+    if length == 0 || length > MEMBER_ID_MAX {
+        return refuse(ErrorCode::INVALID_REQUEST);
+    }
+    broker.groups.share_group_heartbeat(&context.client(), request).await
+}
+
+/// Tells whether share groups are served. Kafka: `KafkaApis.isShareGroupProtocolEnabled`.
+pub fn is_enabled(broker: &Broker) -> bool {
+    broker.metadata.image().features().level(Feature::ShareVersion) >= 1
+}

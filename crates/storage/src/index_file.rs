@@ -9,8 +9,8 @@
 
 use std::io::{self, IoSlice};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crate::open_files::{CachedFile, OpenFiles};
 
@@ -23,12 +23,14 @@ const BLOCK_ENTRIES: u64 = 340;
 pub(crate) struct IndexFile<const N: usize> {
     file: CachedFile,
     entries: AtomicU64,
+    /// The last entry, while it is known.
+    last: Mutex<Option<[u8; N]>>,
 }
 
 impl<const N: usize> IndexFile<N> {
     /// Names the file, which is not touched before it is needed.
     pub(crate) fn new(cache: Arc<OpenFiles>, path: PathBuf) -> Self {
-        Self { file: CachedFile::new(cache, path), entries: AtomicU64::new(UNKNOWN) }
+        Self { file: CachedFile::new(cache, path), entries: AtomicU64::new(UNKNOWN), last: Mutex::new(None) }
     }
 
     /// Makes the file, empty.
@@ -38,6 +40,7 @@ impl<const N: usize> IndexFile<N> {
             file.set_len(0)?;
         }
         self.entries.store(0, Ordering::Release);
+        self.remember(None);
         Ok(())
     }
 
@@ -79,10 +82,16 @@ impl<const N: usize> IndexFile<N> {
     }
 
     pub(crate) fn last(&self) -> io::Result<Option<[u8; N]>> {
-        match self.entries()? {
-            0 => Ok(None),
-            entries => self.entry(entries - 1).map(Some),
+        let known = *self.last.lock().expect("no holder panics");
+        match (known, self.entries()?) {
+            (Some(known), _) => Ok(Some(known)),
+            (None, 0) => Ok(None),
+            (None, entries) => self.entry(entries - 1).map(Some),
         }
+    }
+
+    fn remember(&self, last: Option<[u8; N]>) {
+        *self.last.lock().expect("no holder panics") = last;
     }
 
     /// Reads all entries from `first` on.
@@ -103,6 +112,7 @@ impl<const N: usize> IndexFile<N> {
         self.file.get_or_create()?;
         self.file.write(&[IoSlice::new(&entry)], entries * N as u64)?;
         self.entries.store(entries + 1, Ordering::Release);
+        self.remember(Some(entry));
         Ok(())
     }
 
@@ -111,12 +121,14 @@ impl<const N: usize> IndexFile<N> {
         self.create()?;
         self.file.write(&[IoSlice::new(entries.as_flattened())], 0)?;
         self.entries.store(entries.len() as u64, Ordering::Release);
+        self.remember(entries.last().copied());
         Ok(())
     }
 
     /// Cuts off all but the first `entries`.
     pub(crate) fn truncate(&self, entries: u64) -> io::Result<()> {
         self.entries.store(entries, Ordering::Release);
+        self.remember(None);
         self.file.get_or_create()?;
         self.file.set_len(entries * N as u64)
     }

@@ -14,7 +14,7 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
 
@@ -97,6 +97,8 @@ pub struct UnifiedLog {
     names_dirty: AtomicBool,
     queued_dirty: AtomicBool,
     last_flush_ms: AtomicI64,
+    /// Bytes appended since the last sync began.
+    unsynced: AtomicU64,
     commit: CommitState,
     waiters: Waiters,
 }
@@ -160,6 +162,7 @@ impl UnifiedLog {
             names_dirty: AtomicBool::new(active_is_empty || loaded.recovery_point < loaded.log_end),
             queued_dirty: AtomicBool::new(false),
             last_flush_ms: AtomicI64::new(now_ms),
+            unsynced: AtomicU64::new(0),
             commit: CommitState::default(),
             waiters: Waiters::default(),
         })

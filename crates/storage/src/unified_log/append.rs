@@ -164,6 +164,8 @@ impl UnifiedLog {
         if info.bytes > 0 {
             self.mark_dirty();
             self.waiters.wake(Interest::LOG_END);
+            self.environment.note_appended(info.bytes);
+            self.write_back_if_much_is_unsynced(info.bytes);
             self.flush_if_many_are_unflushed()?;
         }
         Ok(info)

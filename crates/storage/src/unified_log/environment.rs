@@ -1,6 +1,6 @@
 //! What all logs of a node share: files, clocks, chance, and who works for them beside requests.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use model::Timestamp;
@@ -30,6 +30,8 @@ pub struct LogEnvironment {
     pub producer_id_expiration_ms: AtomicI64,
     /// Logs that have changed since their recovery point.
     pub(crate) dirty: Mutex<Vec<Arc<UnifiedLog>>>,
+    /// Bytes appended since the last checkpoint.
+    appended: AtomicU64,
 }
 
 impl LogEnvironment {
@@ -49,12 +51,27 @@ impl LogEnvironment {
             group_commit: Arc::default(),
             producer_id_expiration_ms: AtomicI64::new(producer_id_expiration_ms),
             dirty: Mutex::default(),
+            appended: AtomicU64::new(0),
         })
     }
 
     /// Returns the files below.
     pub fn files(&self) -> &Arc<dyn Files> {
         self.open_files.files()
+    }
+
+    pub(crate) fn note_appended(&self, bytes: u64) {
+        self.appended.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Returns the bytes that were appended since the last checkpoint.
+    pub(crate) fn appended(&self) -> u64 {
+        self.appended.load(Ordering::Relaxed)
+    }
+
+    /// Takes note that a checkpoint begins.
+    pub(crate) fn begin_checkpoint(&self) {
+        self.appended.store(0, Ordering::Relaxed);
     }
 
     pub(crate) fn producer_expiration_ms(&self) -> i64 {

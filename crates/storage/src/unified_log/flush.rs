@@ -16,6 +16,10 @@ use super::UnifiedLog;
 use crate::waiters::Interest;
 use crate::{StorageError, checkpoint, partition_metadata};
 
+/// So many unsynced bytes of a log are synced though nobody waits for it: the disk then works all the time rather than
+/// all at once, and little is left for a clean stop to write or for the start after a kill to look at.
+const WRITE_BACK_BYTES: u64 = 16 << 20;
+
 /// The file of leader epochs in a partition's folder.
 pub(crate) const LEADER_EPOCH_FILE: &str = "leader-epoch-checkpoint";
 
@@ -83,6 +87,7 @@ impl UnifiedLog {
     }
 
     fn sync_from(&self, synced: Offset) -> Result<(), StorageError> {
+        self.unsynced.store(0, Ordering::Relaxed);
         if self.names_dirty.swap(false, Ordering::AcqRel) {
             self.guard("Error while flushing names", self.sync_names())?;
         }
@@ -170,6 +175,12 @@ impl UnifiedLog {
         let bases = self.segments().iter().map(|segment| segment.base_offset()).collect();
         let removed = state.snapshots.remove_strays(self.files(), &folder, &bases);
         self.guard("Error while removing producer snapshots", removed)
+    }
+
+    pub(super) fn write_back_if_much_is_unsynced(self: &Arc<Self>, appended: u64) {
+        if self.unsynced.fetch_add(appended, Ordering::Relaxed) + appended >= WRITE_BACK_BYTES {
+            self.environment.group_commit.ask(self);
+        }
     }
 
     pub(super) fn flush_if_many_are_unflushed(&self) -> Result<(), StorageError> {

@@ -78,7 +78,7 @@ impl Connection {
         Ok(Self { stream, reader, options, frame_size_max, peer, _permit: permit })
     }
 
-    /// Waits for the next request; none when the peer has closed.
+    /// Waits for the next request; none when the peer has closed. Dropping the future loses nothing that has come.
     ///
     /// # Errors
     /// Anything after which the connection cannot go on; the error's text says why.

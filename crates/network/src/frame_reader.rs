@@ -4,6 +4,7 @@
 //! - the buffer's capacity is at most twice what has come (or what this peer's last frame needed), never what was announced
 //! - what lies in the buffer beyond the free allowance is charged to the budget before it is allocated
 //! - bytes of the next frames that came along stay in the buffer: small pipelined requests cost one read together
+//! - a frame that has begun outlives the future that reads it: whoever stops waiting for it may go on later
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,15 @@ pub(crate) struct FrameReader {
     buffer: BytesMut,
     budget: Arc<MemoryBudget>,
     last_size: usize,
+    begun: Option<Begun>,
+}
+
+/// A frame of which some bytes have come.
+#[derive(Debug)]
+struct Begun {
+    /// As announced; none while the length itself is not whole.
+    size: Option<usize>,
+    charge: Charge,
 }
 
 /// Limits of one read.
@@ -42,7 +52,7 @@ pub(crate) struct ReadLimits {
 
 impl FrameReader {
     pub(crate) fn new(budget: Arc<MemoryBudget>) -> Self {
-        Self { buffer: BytesMut::new(), budget, last_size: 0 }
+        Self { buffer: BytesMut::new(), budget, last_size: 0, begun: None }
     }
 
     /// Reads the next frame; none if the peer closed between two frames.
@@ -51,19 +61,13 @@ impl FrameReader {
         stream: &mut Stream,
         limits: ReadLimits,
     ) -> Result<Option<(Bytes, Charge)>, ConnectionError> {
-        if self.buffer.is_empty() && !self.begin(stream, limits.idle).await? {
+        if self.begun.is_none() && self.buffer.is_empty() && !self.begin(stream, limits.idle).await? {
             return Ok(None);
         }
-        let mut charge = self.budget.open();
-        while self.buffer.len() < 4 {
-            self.fill(stream, 4, 4, &mut charge, limits.stall).await?;
-        }
-        let size = checked_size(&self.buffer, limits.size_max)?;
-        self.buffer.advance(4);
-        charge.announce(size);
+        let size = self.read_size(stream, limits).await?;
         while self.buffer.len() < size {
             let room = self.room_for(size);
-            self.fill(stream, room, size, &mut charge, limits.stall).await?;
+            self.fill(stream, room, size, limits.stall).await?;
         }
         self.last_size = size;
         let frame = self.buffer.split_to(size).freeze();
@@ -71,8 +75,30 @@ impl FrameReader {
             // Let go of the allocation with the frame: an idle connection holds no buffer.
             self.buffer = BytesMut::new();
         }
+        let mut charge = self.begun.take().expect("the frame has begun").charge;
         charge.finish();
         Ok(Some((frame, charge)))
+    }
+
+    /// Reads the announced length, unless that was done.
+    async fn read_size(&mut self, stream: &mut Stream, limits: ReadLimits) -> Result<usize, ConnectionError> {
+        if let Some(size) = self.begun().size {
+            return Ok(size);
+        }
+        while self.buffer.len() < 4 {
+            self.fill(stream, 4, 4, limits.stall).await?;
+        }
+        let size = checked_size(&self.buffer, limits.size_max)?;
+        self.buffer.advance(4);
+        let begun = self.begun();
+        begun.charge.announce(size);
+        begun.size = Some(size);
+        Ok(size)
+    }
+
+    fn begun(&mut self) -> &mut Begun {
+        let budget = &self.budget;
+        self.begun.get_or_insert_with(|| Begun { size: None, charge: budget.open() })
     }
 
     /// Waits for the first bytes of a frame; false if the peer closed instead.
@@ -101,9 +127,9 @@ impl FrameReader {
         stream: &mut Stream,
         room: usize,
         size: usize,
-        charge: &mut Charge,
         stall: Duration,
     ) -> Result<(), ConnectionError> {
+        let charge = &mut self.begun.as_mut().expect("the frame has begun").charge;
         if room > ALLOWANCE && room > charge.bytes() {
             let held = charge.bytes();
             tokio::select! {

@@ -20,5 +20,5 @@ pub use connection::{Connection, ConnectionOptions, Frame};
 pub use connection_rates::{AddressRates, ConnectionRates};
 pub use error::ConnectionError;
 pub use limits::{ConnectionLimits, ConnectionPermit, ConnectionQuotas, TooManyConnections};
-pub use listener::{Incoming, Listener};
+pub use listener::{Incoming, Listener, SocketBuffers};
 pub use rustls::ServerConfig as TlsConfig;

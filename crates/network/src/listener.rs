@@ -4,18 +4,28 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
 use crate::{ConnectionPermit, ConnectionQuotas};
 
+/// Sizes of a connection's socket buffers in bytes; none leaves one to the system.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SocketBuffers {
+    /// `socket.send.buffer.bytes`.
+    pub send: Option<usize>,
+    /// `socket.receive.buffer.bytes`.
+    pub receive: Option<usize>,
+}
+
 /// A bound listener.
 #[derive(Debug)]
 pub struct Listener {
     name: String,
     socket: TcpListener,
+    buffers: SocketBuffers,
     quotas: Arc<ConnectionQuotas>,
     /// The connection that came last and has to wait; it stays here if nobody waits for it for a while.
     held: Mutex<Option<Held>>,
@@ -49,16 +59,22 @@ impl Listener {
         name: &str,
         address: SocketAddr,
         backlog: i32,
+        buffers: SocketBuffers,
         quotas: Arc<ConnectionQuotas>,
     ) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
+        if let Some(size) = buffers.receive {
+            // Set before a connection is there, since its window scale is agreed on with the first packet.
+            socket.set_recv_buffer_size(size)?;
+        }
         socket.bind(&address.into())?;
         socket.listen(backlog)?;
         Ok(Self {
             name: name.to_owned(),
             socket: TcpListener::from_std(socket.into())?,
+            buffers,
             quotas,
             held: Mutex::default(),
         })
@@ -116,6 +132,9 @@ impl Listener {
             match self.quotas.admit(&self.name, peer.ip().to_canonical()) {
                 Ok(permit) => {
                     socket.set_nodelay(true)?;
+                    if let Some(size) = self.buffers.send {
+                        SockRef::from(&socket).set_send_buffer_size(size)?;
+                    }
                     return Ok(Incoming { socket, peer, permit });
                 }
                 Err(refusal) => tracing::info!(listener = self.name, "{refusal}"),

@@ -34,7 +34,8 @@ fn options(budget: &Arc<MemoryBudget>) -> ConnectionOptions {
 
 fn listener() -> (Listener, SocketAddr) {
     let quotas = ConnectionQuotas::new(ConnectionLimits::default(), WINDOW);
-    let listener = Listener::bind("PLAINTEXT", "127.0.0.1:0".parse().unwrap(), 50, quotas).unwrap();
+    let listener =
+        Listener::bind("PLAINTEXT", "127.0.0.1:0".parse().unwrap(), 50, Default::default(), quotas).unwrap();
     let address = listener.local_address().unwrap();
     (listener, address)
 }
@@ -212,7 +213,8 @@ async fn a_region_longer_than_its_file_ends_the_connection() {
 async fn an_address_over_its_limit_is_closed_at_once() {
     let limits = ConnectionLimits { per_ip_max: 1, ..ConnectionLimits::default() };
     let quotas = ConnectionQuotas::new(limits, WINDOW);
-    let listener = Listener::bind("PLAINTEXT", "127.0.0.1:0".parse().unwrap(), 50, quotas).unwrap();
+    let listener =
+        Listener::bind("PLAINTEXT", "127.0.0.1:0".parse().unwrap(), 50, Default::default(), quotas).unwrap();
     let address = listener.local_address().unwrap();
     let accepting = tokio::spawn(async move {
         let first = listener.accept().await.unwrap();

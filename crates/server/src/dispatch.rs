@@ -9,6 +9,7 @@
 mod controller;
 
 use std::ops::RangeInclusive;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use protocol::{ApiKey, RequestBody, ResponseBody};
@@ -19,10 +20,11 @@ use crate::handlers::*;
 use crate::request::{ListenerRole, RequestContext};
 
 /// What a request gets.
-#[derive(Debug)]
 pub enum Answer {
     /// A response.
     Respond(ResponseBody),
+    /// A response that comes of itself: the request was carried out, and the next need not wait for it.
+    Later(Pin<Box<dyn Future<Output = ResponseBody> + Send>>),
     /// Nothing: a producer with `acks=0`.
     Nothing,
     /// The end of its connection, for this reason.

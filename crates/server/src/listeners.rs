@@ -16,7 +16,7 @@ use config::{BrokerConfig, EndPoint};
 use metadata::ClientQuotasImage;
 use network::{
     AddressRates, Connection, ConnectionLimits, ConnectionOptions, ConnectionQuotas, ConnectionRates,
-    Incoming, Listener, MemoryBudget,
+    Incoming, Listener, MemoryBudget, SocketBuffers,
 };
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -135,7 +135,8 @@ fn bind_one(
     let backlog = config.network.socket_listen_backlog_size;
     let bind = || {
         let address = *resolve(endpoint)?.first().ok_or(io::ErrorKind::AddrNotAvailable)?;
-        let listener = Listener::bind(&endpoint.listener, address, backlog, quotas.clone())?;
+        let buffers = socket_buffers(config);
+        let listener = Listener::bind(&endpoint.listener, address, backlog, buffers, quotas.clone())?;
         let address = listener.local_address()?;
         Ok((listener, address))
     };
@@ -158,6 +159,20 @@ fn bind_one(
         options: connection_options(config),
         security: Arc::new(security),
     })
+}
+
+/// Buffers have the sizes that somebody asked for; -1 leaves them to the system. So does saying nothing, unlike in Kafka: its
+/// default of 100 KiB keeps the system from fitting them to the connection, at a third of the throughput of fetches.
+fn socket_buffers(config: &BrokerConfig) -> SocketBuffers {
+    let network = &config.network;
+    let size = |key: &str, value: i32| {
+        let asked = config.originals().contains_key(key);
+        usize::try_from(value).ok().filter(|_| asked)
+    };
+    SocketBuffers {
+        send: size("socket.send.buffer.bytes", network.socket_send_buffer_bytes),
+        receive: size("socket.receive.buffer.bytes", network.socket_receive_buffer_bytes),
+    }
 }
 
 fn connection_options(config: &BrokerConfig) -> ConnectionOptions {

@@ -1,12 +1,16 @@
 //! One connection: read a request, dispatch it, write its answer, and again.
 //!
 //! Invariants:
-//! - one request is in flight on a connection, so answers keep the order of requests
+//! - requests are taken up one after the other, and answers keep their order
+//! - only a produce request is taken up before the one ahead of it was answered, if that is a produce request too: its
+//!   records are appended while those ahead are being synced or replicated
 //! - whatever ends a connection is logged once, here
 //!
 //! Kafka: `SocketServer.Processor`, `RequestHeader.parse`.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,12 +24,16 @@ use quota::QuotaKind;
 use telemetry::{Stages, timed};
 use tokio::time::{Instant, timeout_at};
 
+use crate::broker::Broker;
 use crate::dispatch::{Answer, Dispatcher, served_versions};
 use crate::handlers::api_versions;
 use crate::listener_security::ListenerSecurity;
 use crate::login::{Login, LoginStep};
 use crate::request::{ClientSoftware, ConnectionId, ListenerContext, RequestContext};
 use crate::throttle;
+use unanswered::{Unanswered, Waiting};
+
+mod unanswered;
 
 /// Why a connection was ended from this side.
 #[derive(Debug, thiserror::Error)]
@@ -85,28 +93,48 @@ struct Serving {
 enum Reply {
     Write(Vec<Piece>),
     /// An answer that is counted.
-    Answer(Vec<Piece>, Box<Answered>),
+    Answer(Box<Answered>),
+    /// Such an answer that has to be waited for, though not by the requests behind it.
+    Later(Waiting),
     /// An answer, or none, after a while, and then the end.
     End(Vec<Piece>, Duration, Ending),
 }
 
-/// A request whose answer is on its way.
+/// A request that was carried out, with its answer.
 struct Answered {
     context: RequestContext,
     stages: Stages,
+    /// The bytes of the request's frame.
+    size: usize,
+    /// None where a producer wants no answer.
+    pieces: Vec<Piece>,
     /// How long nothing is read afterwards.
     silence: Duration,
 }
 
 impl Serving {
     async fn run(&mut self, connection: &mut Connection) -> Result<(), Ending> {
+        let mut unanswered = Unanswered::default();
         loop {
             connection.set_frame_size_max(self.login.frame_size_max());
-            let Some(frame) = self.next_frame(connection).await? else { return Ok(()) };
-            let size = frame.bytes.len();
-            match self.reply(connection, frame.bytes).await? {
+            let frame = tokio::select! {
+                biased;
+                answered = unanswered.next() => {
+                    self.send(connection, answered?).await?;
+                    continue;
+                }
+                frame = self.next_frame(connection), if unanswered.has_room() => frame,
+            };
+            let follows = matches!(&frame, Ok(Some(frame)) if self.may_follow(&frame.bytes));
+            while !(follows || unanswered.is_empty()) {
+                self.send(connection, unanswered.next().await?).await?;
+            }
+            let Some(Frame { bytes, charge }) = frame? else { return Ok(()) };
+            match self.reply(connection, bytes).await? {
                 Reply::Write(pieces) => connection.write_frame(pieces).await?,
-                Reply::Answer(pieces, answered) => self.send(connection, pieces, *answered, size).await?,
+                Reply::Answer(answered) if unanswered.is_empty() => self.send(connection, answered).await?,
+                Reply::Answer(answered) => unanswered.push(Box::pin(async { Ok(answered) })),
+                Reply::Later(waiting) => unanswered.push(waiting),
                 Reply::End(pieces, delay, ending) => {
                     tokio::time::sleep(delay).await;
                     if !pieces.is_empty() {
@@ -115,9 +143,15 @@ impl Serving {
                     return Err(ending);
                 }
             }
-            // Only now does the frame's memory go back to the listener's budget.
-            drop(frame.charge);
+            // Only now does the frame's memory go back to the listener's budget; who waits holds nothing of it.
+            drop(charge);
         }
+    }
+
+    /// Tells whether a request may be taken up while those ahead of it wait for their records to be committed.
+    fn may_follow(&self, frame: &[u8]) -> bool {
+        let api = frame.first_chunk().map(|id| i16::from_be_bytes(*id));
+        api == Some(ApiKey::Produce.id()) && !self.login.awaits_token()
     }
 
     /// Who has not logged in must do so in time; who has, may be silent for `connections.max.idle.ms`.
@@ -174,28 +208,22 @@ impl Serving {
         body: RequestBody,
         frame_bytes: usize,
     ) -> Result<Reply, Ending> {
-        let mut stages = Stages { received: context.received_at, read: self.now(), ..Stages::default() };
-        let (mut answer, worked) = timed(self.dispatcher.dispatch(&context, body), || self.now()).await;
-        (stages.worked, stages.answered) = (worked, self.now());
-        let silence = throttle::charge(&self.dispatcher.broker, &context, frame_bytes, worked, &mut answer);
-        let pieces = match answer {
-            Answer::Respond(response) => encode(&context, &response)?,
-            Answer::Nothing => Vec::new(),
-            Answer::Close(reason) => return Err(Ending::Refused(reason)),
-        };
-        stages.written = self.now();
-        Ok(Reply::Answer(pieces, Box::new(Answered { context, stages, silence })))
+        let stages = Stages { received: context.received_at, read: self.now(), ..Stages::default() };
+        let (answer, worked) = timed(self.dispatcher.dispatch(&context, body), || self.now()).await;
+        let carried_out =
+            CarriedOut { broker: self.dispatcher.broker.clone(), context, stages, frame_bytes, worked };
+        let Answer::Later(response) = answer else { return carried_out.answered(answer).map(Reply::Answer) };
+        let mut waiting: Waiting = Box::pin(async { carried_out.answered(Answer::Respond(response.await)) });
+        // Looked at once, it has asked for what it waits for, and may be left alone until its turn has come.
+        Ok(match poll_fn(|context| Poll::Ready(waiting.as_mut().poll(context))).await {
+            Poll::Ready(answered) => Reply::Answer(answered?),
+            Poll::Pending => Reply::Later(waiting),
+        })
     }
 
     /// Writes an answer; then nothing is read for as long as the client is held back.
-    async fn send(
-        &self,
-        connection: &mut Connection,
-        pieces: Vec<Piece>,
-        answered: Answered,
-        size: usize,
-    ) -> Result<(), Ending> {
-        let Answered { context, mut stages, silence } = answered;
+    async fn send(&self, connection: &mut Connection, answered: Box<Answered>) -> Result<(), Ending> {
+        let Answered { context, mut stages, size, pieces, silence } = *answered;
         let broker = &self.dispatcher.broker;
         let until = Instant::now() + silence;
         if !pieces.is_empty() {
@@ -246,6 +274,30 @@ impl Serving {
             software: self.software.clone(),
             received_at: self.now(),
         }
+    }
+}
+
+/// A request that was carried out, but for its answer.
+struct CarriedOut {
+    broker: Arc<Broker>,
+    context: RequestContext,
+    stages: Stages,
+    frame_bytes: usize,
+    worked: Duration,
+}
+
+impl CarriedOut {
+    fn answered(self, mut answer: Answer) -> Result<Box<Answered>, Ending> {
+        let Self { broker, context, mut stages, frame_bytes: size, worked } = self;
+        (stages.worked, stages.answered) = (worked, broker.clock.monotonic());
+        let silence = throttle::charge(&broker, &context, size, worked, &mut answer);
+        let pieces = match answer {
+            Answer::Respond(response) => encode(&context, &response)?,
+            Answer::Nothing | Answer::Later(_) => Vec::new(),
+            Answer::Close(reason) => return Err(Ending::Refused(reason)),
+        };
+        stages.written = broker.clock.monotonic();
+        Ok(Box::new(Answered { context, stages, size, pieces, silence }))
     }
 }
 

@@ -16,7 +16,7 @@ use protocol::produce_request::{PartitionProduceData, TopicProduceData};
 use protocol::produce_response::{
     BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
 };
-use protocol::{ErrorCode, ProduceRequest, ProduceResponse, Records};
+use protocol::{ErrorCode, ProduceRequest, ProduceResponse, Records, ResponseBody};
 use storage::{AppendOptions, LogAppendInfo, StorageError};
 use tokio::time::timeout;
 
@@ -28,16 +28,16 @@ use crate::broker::partition::{Partition, PartitionError};
 use crate::broker::replica_manager::wait_committed;
 use crate::broker::transaction_admission::{self, TransactionOperation};
 use crate::dispatch::Answer;
-use crate::request::RequestContext;
+use crate::request::{ListenerContext, RequestContext};
 
 /// The client that may write to internal topics. Kafka: `AdminUtils.ADMIN_CLIENT_ID`.
 const ADMIN_CLIENT_ID: &str = "__admin_client";
 
-/// Appends each partition's batch, then waits for the acknowledgements that the producer asked for.
+/// Appends each partition's batch. What has to be waited for after that, by `acks=all`, keeps no later request waiting.
 ///
 /// A partition that fails does not fail the others. With `acks=0` there is no answer, and the connection's end is what
 /// tells of a failure.
-pub async fn handle(broker: &Broker, context: &RequestContext, request: ProduceRequest) -> Answer {
+pub async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: ProduceRequest) -> Answer {
     let image = broker.metadata.image();
     let refusal = refusal(&request);
     let admission = match refusal {
@@ -46,7 +46,7 @@ pub async fn handle(broker: &Broker, context: &RequestContext, request: ProduceR
     };
     let produce = Produce { broker, context, image: &image, acks: request.acks, admission };
     let wait = Duration::from_millis(request.timeout_ms.max(0) as u64);
-    let mut topics: Vec<Topic> = request
+    let topics: Vec<Topic> = request
         .topic_data
         .into_iter()
         .map(|topic| match refusal {
@@ -54,10 +54,18 @@ pub async fn handle(broker: &Broker, context: &RequestContext, request: ProduceR
             None => produce.append_topic(topic),
         })
         .collect();
-    if request.acks == -1 {
-        produce.wait_committed(&mut topics, wait).await;
+    drop(produce);
+    let answering = Answering {
+        broker: broker.clone(),
+        image,
+        listener: context.listener.clone(),
+        version: context.version,
+    };
+    match request.acks {
+        -1 => Answer::Later(Box::pin(answering.once_committed(topics, wait))),
+        0 => unacknowledged(&topics),
+        _ => answering.response(topics).into(),
     }
-    produce.answer(topics)
 }
 
 /// A topic's part of the request, as far as it has come.
@@ -206,61 +214,6 @@ impl Produce<'_> {
         }
     }
 
-    /// Waits until everything appended is committed, or `wait` is over.
-    async fn wait_committed(&self, topics: &mut [Topic], wait: Duration) {
-        let _waiting = self.broker.metrics.purgatory.produce_waits();
-        let rows: Vec<&mut Row> = topics.iter_mut().flat_map(|topic| &mut topic.rows).collect();
-        let waits = rows.into_iter().filter_map(|row| {
-            let (partition, end) = row.appended.take()?;
-            Some(async move {
-                let committed = wait_committed(&partition, end);
-                let error = match timeout(wait, committed).await {
-                    Ok(Ok(())) => return,
-                    Ok(Err(error)) => error.code(),
-                    Err(_) => ErrorCode::REQUEST_TIMED_OUT,
-                };
-                row.response = refused_row(row.response.index, error);
-            })
-        });
-        join_all(waits).await;
-    }
-
-    fn answer(&self, topics: Vec<Topic>) -> Answer {
-        if self.acks == 0 {
-            let failed =
-                topics.iter().flat_map(|topic| &topic.rows).find(|row| row.response.error_code.is_error());
-            return match failed {
-                None => Answer::Nothing,
-                Some(row) => Answer::Close(format!(
-                    "a produce request with acks=0 failed: {}",
-                    row.response.error_code.name()
-                )),
-            };
-        }
-        let mut response = ProduceResponse::default();
-        for Topic { name, id, rows } in topics {
-            let partition_responses: Vec<_> = rows.into_iter().map(|row| row.response).collect();
-            self.add_endpoints(&mut response.node_endpoints, &partition_responses);
-            let topic_id = if self.context.version >= 13 { id } else { Uuid::ZERO };
-            let topic = TopicProduceResponse { name, topic_id, partition_responses, ..Default::default() };
-            response.responses.push(topic);
-        }
-        response.into()
-    }
-
-    /// Tells where the leaders are that the rows name. Kafka: KIP-951.
-    fn add_endpoints(&self, endpoints: &mut Vec<NodeEndpoint>, rows: &[PartitionProduceResponse]) {
-        for leader in rows.iter().map(|row| row.current_leader.leader_id).filter(|leader| *leader >= 0) {
-            let known = endpoints.iter().any(|endpoint| endpoint.node_id == leader);
-            if let Some(node) = node(self.image, model::NodeId(leader), &self.context.listener.name)
-                && !known
-            {
-                let (host, port, rack) = (node.host, node.port, node.rack);
-                endpoints.push(NodeEndpoint { node_id: leader, host, port, rack, ..Default::default() });
-            }
-        }
-    }
-
     fn refused(&self, key: &TopicKey, index: i32, error: &PartitionError) -> PartitionProduceResponse {
         let mut row = refused_row(index, error.code());
         if let PartitionError::Log(StorageError::Records(refused)) = error {
@@ -289,6 +242,72 @@ impl Produce<'_> {
             leader_epoch: state.leader_epoch.0,
             ..Default::default()
         })
+    }
+}
+
+/// What an answer needs when the request is gone.
+struct Answering {
+    broker: Arc<Broker>,
+    image: Arc<MetadataImage>,
+    listener: Arc<ListenerContext>,
+    version: i16,
+}
+
+impl Answering {
+    /// Waits until everything appended is committed, or `wait` is over.
+    async fn once_committed(self, mut topics: Vec<Topic>, wait: Duration) -> ResponseBody {
+        let _waiting = self.broker.metrics.purgatory.produce_waits();
+        let rows: Vec<&mut Row> = topics.iter_mut().flat_map(|topic| &mut topic.rows).collect();
+        let waits = rows.into_iter().filter_map(|row| {
+            let (partition, end) = row.appended.take()?;
+            Some(async move {
+                let committed = wait_committed(&partition, end);
+                let error = match timeout(wait, committed).await {
+                    Ok(Ok(())) => return,
+                    Ok(Err(error)) => error.code(),
+                    Err(_) => ErrorCode::REQUEST_TIMED_OUT,
+                };
+                row.response = refused_row(row.response.index, error);
+            })
+        });
+        join_all(waits).await;
+        self.response(topics).into()
+    }
+
+    fn response(&self, topics: Vec<Topic>) -> ProduceResponse {
+        let mut response = ProduceResponse::default();
+        for Topic { name, id, rows } in topics {
+            let partition_responses: Vec<_> = rows.into_iter().map(|row| row.response).collect();
+            self.add_endpoints(&mut response.node_endpoints, &partition_responses);
+            let topic_id = if self.version >= 13 { id } else { Uuid::ZERO };
+            let topic = TopicProduceResponse { name, topic_id, partition_responses, ..Default::default() };
+            response.responses.push(topic);
+        }
+        response
+    }
+
+    /// Tells where the leaders are that the rows name. Kafka: KIP-951.
+    fn add_endpoints(&self, endpoints: &mut Vec<NodeEndpoint>, rows: &[PartitionProduceResponse]) {
+        for leader in rows.iter().map(|row| row.current_leader.leader_id).filter(|leader| *leader >= 0) {
+            let known = endpoints.iter().any(|endpoint| endpoint.node_id == leader);
+            if let Some(node) = node(&self.image, model::NodeId(leader), &self.listener.name)
+                && !known
+            {
+                let (host, port, rack) = (node.host, node.port, node.rack);
+                endpoints.push(NodeEndpoint { node_id: leader, host, port, rack, ..Default::default() });
+            }
+        }
+    }
+}
+
+/// With `acks=0` a failure ends the connection, and nothing else is said.
+fn unacknowledged(topics: &[Topic]) -> Answer {
+    let mut rows = topics.iter().flat_map(|topic| &topic.rows);
+    match rows.find(|row| row.response.error_code.is_error()) {
+        None => Answer::Nothing,
+        Some(row) => {
+            Answer::Close(format!("a produce request with acks=0 failed: {}", row.response.error_code.name()))
+        }
     }
 }
 

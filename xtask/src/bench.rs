@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: this node and Apache Kafka side by side on this machine.
 //!
 //! In every run the subjects take turns: each is started on an empty directory, loaded, killed and restarted, with the same
-//! generator, the broker held to one core and the generator to another. What is kept is the median of the runs and its
+//! generator (`bench/`), the broker held to one core and the generator to another. Each run begins with another subject. What is kept is the median of the runs and its
 //! ratio to Apache Kafka's; `bench/RESULTS.md` holds the last table with the command that made it.
 
 mod figures;
@@ -11,16 +11,17 @@ use crate::node::{Node, Product};
 use crate::root;
 use anyhow::{Context, Result, bail};
 use figures::Figures;
-use generator::Generator;
-use std::path::{Path, PathBuf};
+use generator::{Generator, Program};
 use std::time::{Duration, Instant};
 
-const HELP: &str = "cargo xtask bench --kload PATH [--runs 3] [--bytes 1G] [--rate 10000] [--only kafka,monedula,…] [--out bench/RESULTS.md]
+const HELP: &str = "cargo xtask bench [--runs 3] [--bytes 1G] [--rate 10000] [--only kafka,monedula,…] [--kload PATH] [--out bench/RESULTS.md]
 
-  --kload   the load generator's program. The project has none of its own yet: without this the command cannot run.
+Builds what it needs, unless MONEDULA names the binary to measure. Apache Kafka comes from Maven Central.
+
   --bytes   payload of each produce and consume cell
   --rate    records a second in the latency cell
   --only    subjects: kafka, monedula (acks=all answered after the sync), monedula-replicated (Kafka's way)
+  --kload   another load generator that takes the commands of `bench/`
   --out     where the table goes; `-` for standard output only";
 
 /// What is measured: a product with a setting.
@@ -42,7 +43,7 @@ const SUBJECTS: &[Subject] = &[
 
 /// The command line.
 struct Asked {
-    kload: PathBuf,
+    program: Program,
     runs: usize,
     bytes: String,
     rate: String,
@@ -58,11 +59,13 @@ impl Asked {
         };
         let known = ["--kload", "--runs", "--bytes", "--rate", "--only", "--out"];
         let odd = arguments.iter().step_by(2).find(|word| !known.contains(&word.as_str()));
-        let Some(kload) = value("--kload").filter(|_| odd.is_none()) else { bail!("{HELP}") };
+        if odd.is_some() {
+            bail!("{HELP}");
+        }
         let only: Vec<_> =
             value("--only").unwrap_or("kafka,monedula,monedula-replicated").split(',').collect();
         Ok(Asked {
-            kload: Path::new(kload).canonicalize().with_context(|| format!("no generator at {kload}"))?,
+            program: Program::find(value("--kload"))?,
             runs: value("--runs").unwrap_or("3").parse().context("--runs is a number")?,
             bytes: value("--bytes").unwrap_or("1G").into(),
             rate: value("--rate").unwrap_or("10000").into(),
@@ -75,9 +78,14 @@ impl Asked {
 /// The command.
 pub fn run(arguments: &[String]) -> Result<()> {
     let asked = Asked::parse(arguments)?;
+    if std::env::var_os("MONEDULA").is_none() {
+        generator::build("monedula")?;
+    }
     let mut figures = Figures::default();
     for run in 1..=asked.runs {
-        for subject in &asked.subjects {
+        // Whoever comes first in a run may find the machine in another state than the others.
+        for turn in 0..asked.subjects.len() {
+            let subject = asked.subjects[(turn + run - 1) % asked.subjects.len()];
             println!("== run {run} of {}: {}", asked.runs, subject.name);
             session(subject, &asked, &mut figures)
                 .with_context(|| format!("{} in run {run}", subject.name))?;
@@ -113,9 +121,9 @@ fn session(subject: &Subject, asked: &Asked, figures: &mut Figures) -> Result<()
     let node = start()?;
     note("start on an empty directory, ms", millis(node.answered_after));
     std::thread::sleep(Duration::from_secs(8));
-    note("memory idle, MiB", resident(node.pid));
+    note("memory idle, MiB", memory(node.pid, "VmRSS:"));
 
-    let generator = Generator::new(&asked.kload, &node);
+    let generator = Generator::new(&asked.program, &node);
     generator.warm_up()?;
     for (name, size, codec) in
         [("1 KiB", "1024", "none"), ("100 B", "100", "none"), ("100 B lz4", "100", "lz4")]
@@ -129,7 +137,7 @@ fn session(subject: &Subject, asked: &Asked, figures: &mut Figures) -> Result<()
         note(&format!("consume {name}, MiB/s"), consumed.mib_s);
         note(&format!("consume {name}, broker CPU s/GiB"), consumed.cpu_s_per_gib);
     }
-    note("memory under load, MiB", resident(node.pid));
+    note("memory under load, most, MiB", memory(node.pid, "VmHWM:"));
     generator.topic("latency", 6)?;
     for (what, micros) in generator.latency("latency", &asked.rate)? {
         note(&format!("{} records/s of 1 KiB: {what}, ms", asked.rate), micros / 1000.0);
@@ -140,9 +148,11 @@ fn session(subject: &Subject, asked: &Asked, figures: &mut Figures) -> Result<()
     let killed = Instant::now();
     let node = start()?;
     note("restart after kill -9: first answer, ms", millis(node.answered_after));
-    Generator::new(&asked.kload, &node).topic("load-1024-none", 6)?;
+    Generator::new(&asked.program, &node).topic("load-1024-none", 6)?;
     note("restart after kill -9: all leaders there, ms", millis(killed.elapsed()));
+    let asked_to_stop = Instant::now();
     node.stop("TERM")?;
+    note("clean stop, ms", millis(asked_to_stop.elapsed()));
     std::fs::remove_dir_all(&folder)?;
     Ok(())
 }
@@ -151,9 +161,9 @@ fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
-/// Resident memory of a process in MiB.
-fn resident(pid: u32) -> f64 {
+/// Memory of a process in MiB: `VmRSS:` is what is resident now, `VmHWM:` the most that ever was.
+fn memory(pid: u32, field: &str) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap_or_default();
     line.trim().trim_end_matches(" kB").parse::<f64>().unwrap_or_default() / 1024.0
 }

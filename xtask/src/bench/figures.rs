@@ -31,13 +31,18 @@ impl Figures {
         )?;
         writeln!(
             page,
-            "`kafka` is Apache Kafka 4.3.1 with its start script's JVM settings; it acknowledges before it syncs, as does"
+            "`kafka` is Apache Kafka 4.3.1 with its start script's JVM settings. It acknowledges acks=all before it syncs, as does"
         )?;
         writeln!(
             page,
-            "`monedula-replicated`. `monedula` is the default: acks=all is answered after the sync.\n"
+            "`monedula-replicated`; `monedula` is the default, which answers acks=all only after the disk has the records. So the"
         )?;
-        writeln!(page, "Machine: {}.\n\n```\n{command}\n```\n", machine())?;
+        writeln!(
+            page,
+            "un-synced Kafka is compared with both, and a synced figure is bounded by the disk.\n"
+        )?;
+        writeln!(page, "Machine: {}. The broker is held to the first core, the generator to", machine())?;
+        writeln!(page, "the second.\n\n```\n{command}\n```\n")?;
         writeln!(page, "| | {} |\n|---|{}", subjects.join(" | "), "---|".repeat(subjects.len()))?;
         for what in &self.order {
             write!(page, "| {what} |")?;
@@ -53,7 +58,22 @@ impl Figures {
             }
             page.push('\n');
         }
+        self.raw(subjects, &mut page)?;
         Ok(page)
+    }
+
+    /// Every value, in the order of the runs.
+    fn raw(&self, subjects: &[&str], page: &mut String) -> Result<()> {
+        writeln!(page, "\n## Every run\n\n```")?;
+        for what in &self.order {
+            for subject in subjects {
+                let values = self.values.get(&(what.clone(), (*subject).to_owned()));
+                let values: Vec<_> = values.into_iter().flatten().copied().map(number).collect();
+                writeln!(page, "{what:46} {subject:20} {}", values.join(" "))?;
+            }
+        }
+        writeln!(page, "```")?;
+        Ok(())
     }
 
     fn median(&self, what: &str, subject: &str) -> Option<f64> {

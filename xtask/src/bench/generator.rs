@@ -1,14 +1,51 @@
 //! Runs of the load generator against one node, with the CPU time that the node spent meanwhile.
 
 use crate::node::Node;
+use crate::root;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// The generator's program.
+pub enum Program {
+    /// The project's own, `bench/`, on the client crate.
+    Own(PathBuf),
+    /// `kload`, which takes the same commands, and can leave what it consumes in the kernel.
+    Kload(PathBuf),
+}
+
+impl Program {
+    /// The one at `path`, or the project's own, built now.
+    pub fn find(path: Option<&str>) -> Result<Program> {
+        if let Some(path) = path {
+            let found = Path::new(path).canonicalize();
+            return Ok(Program::Kload(found.with_context(|| format!("no generator at {path}"))?));
+        }
+        build("bench")?;
+        Ok(Program::Own(root().join("target/release/bench")))
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Program::Own(path) | Program::Kload(path) => path,
+        }
+    }
+}
+
+/// Builds a program of the workspace for speed.
+pub fn build(package: &str) -> Result<()> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let built = Command::new(cargo).args(["build", "--release", "-p", package]).current_dir(root()).status();
+    if !built.context("cargo does not run")?.success() {
+        bail!("{package} cannot be built");
+    }
+    Ok(())
+}
+
 /// The generator, aimed at a node.
-pub struct Generator {
-    program: PathBuf,
+pub struct Generator<'a> {
+    program: &'a Program,
     bootstrap: String,
     pid: u32,
 }
@@ -19,9 +56,9 @@ pub struct Throughput {
     pub cpu_s_per_gib: f64,
 }
 
-impl Generator {
-    pub fn new(program: &Path, node: &Node) -> Generator {
-        Generator { program: program.to_owned(), bootstrap: node.bootstrap(), pid: node.pid }
+impl Generator<'_> {
+    pub fn new<'a>(program: &'a Program, node: &Node) -> Generator<'a> {
+        Generator { program, bootstrap: node.bootstrap(), pid: node.pid }
     }
 
     /// Lets a just-in-time compiler see the code that will be measured.
@@ -35,8 +72,7 @@ impl Generator {
 
     /// Creates a topic, or finds it; the seconds until all its leaders were there.
     pub fn topic(&self, name: &str, partitions: u32) -> Result<f64> {
-        let answer =
-            self.run(&["topic", "--topic", name, "--partitions", &partitions.to_string(), "--limit", "300"])?;
+        let answer = self.run(&["topic", "--topic", name, "--partitions", &partitions.to_string()])?;
         answer["usable"].as_f64().or(answer["leaders"].as_f64()).context("the generator told no time")
     }
 
@@ -46,7 +82,11 @@ impl Generator {
     }
 
     pub fn consume(&self, topic: &str) -> Result<Throughput> {
-        self.throughput(&["consume", "--topic", topic, "--trunc", "--secs", "60", "--spin"])
+        let arguments = ["consume", "--topic", topic, "--secs", "60", "--spin"];
+        match self.program {
+            Program::Own(_) => self.throughput(&arguments),
+            Program::Kload(_) => self.throughput(&[&arguments[..], &["--trunc"]].concat()),
+        }
     }
 
     /// (quantile, microseconds) at a fixed rate, from when each record was due.
@@ -76,7 +116,7 @@ impl Generator {
     fn run(&self, arguments: &[&str]) -> Result<Value> {
         let pinned = pinned_to(1);
         let mut words = pinned.iter().map(String::as_str).collect::<Vec<_>>();
-        let program = self.program.to_string_lossy();
+        let program = self.program.path().to_string_lossy();
         words.push(&program);
         let output = Command::new(words[0])
             .args(&words[1..])

@@ -27,7 +27,7 @@ const LAYERS: &[Layer] = &[
     Layer { name: "ends", stacked: false, crates: &["client", "server"] },
     Layer { name: "products", stacked: false, crates: &["tools"] },
     Layer { name: "binary", stacked: false, crates: &["monedula"] },
-    Layer { name: "beside", stacked: false, crates: &["xtask"] },
+    Layer { name: "beside", stacked: false, crates: &["xtask", "bench"] },
 ];
 
 /// Crates that no decider may depend on.
@@ -87,6 +87,7 @@ fn members(tree: &Tree) -> impl Iterator<Item = (String, String)> + '_ {
         let name = match (parts.next()?.as_ref(), parts.next()?, parts.next()) {
             ("crates", name, Some(file)) if file == "Cargo.toml" => name.into_owned(),
             ("xtask", _, None) => "xtask".to_owned(),
+            ("bench", _, None) => "bench".to_owned(),
             _ => return None,
         };
         Some((name, tree.text(path)))

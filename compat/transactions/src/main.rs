@@ -1,4 +1,4 @@
-//! The transactional checker: `compat-transactions FOLDER [--runs N] [--seed S] [--millis MS] [--plant MISTAKE]`.
+//! The transactional checker: `compat-transactions FOLDER [--runs N] [--seed S] [--millis MS] [--level L] [--plant MISTAKE]`.
 //!
 //! Each run has a seed, a history in `FOLDER/histories/SEED.jsonl` and a line in `FOLDER/verdicts.txt`. With `--plant` the
 //! run makes a mistake on purpose, and passes if the verdict tells it.
@@ -35,6 +35,7 @@ struct Asked {
     seed: u64,
     millis: u64,
     plant: Option<Plant>,
+    level: Option<u8>,
 }
 
 impl Asked {
@@ -45,6 +46,7 @@ impl Asked {
             seed: std::process::id() as u64 * 1000,
             millis: 2500,
             plant: None,
+            level: None,
         };
         for pair in arguments[1..].chunks(2) {
             let [name, value] = pair else { return Err(format!("{pair:?} lacks its value")) };
@@ -53,6 +55,7 @@ impl Asked {
                 "--runs" => asked.runs = number()?,
                 "--seed" => asked.seed = number()?,
                 "--millis" => asked.millis = number()?,
+                "--level" => asked.level = Some(number()? as u8),
                 "--plant" => {
                     let plant = serde_json::from_value(value.as_str().into());
                     asked.plant = Some(plant.map_err(|_| format!("no mistake is called {value}"))?);
@@ -98,14 +101,17 @@ async fn run_all(asked: &Asked) -> Result<(u64, u64), String> {
     const RUNS_A_NODE: u64 = 10;
     let (mut passed, mut failed) = (0, 0);
     fs::create_dir_all(asked.folder.join("histories")).map_err(|error| error.to_string())?;
+    let mut failed_before = 0;
     let mut serving: Option<(Node, u8)> = None;
     for at in 0..asked.runs {
         let seed = asked.seed + at;
         if at % RUNS_A_NODE == 0 {
             if let Some((node, _)) = serving.take() {
-                node.down("TERM")?;
+                finish(&node, failed == failed_before)?;
+                failed_before = failed;
             }
-            let level = if (seed / RUNS_A_NODE) % 4 == 3 { 1 } else { 2 };
+            let by_seed = if (seed / RUNS_A_NODE) % 4 == 3 { 1 } else { 2 };
+            let level = asked.level.unwrap_or(by_seed);
             let folder = asked.folder.join(format!("node-{seed}"));
             serving = Some((Node::start(&folder, level)?, level));
         }
@@ -117,9 +123,15 @@ async fn run_all(asked: &Asked) -> Result<(u64, u64), String> {
         }
     }
     if let Some((node, _)) = serving {
-        node.down("TERM")?;
+        finish(&node, failed == failed_before)?;
     }
     Ok((passed, failed))
+}
+
+/// Stops a node. Its data are kept if a run on it failed.
+fn finish(node: &Node, good: bool) -> Result<(), String> {
+    node.down("TERM")?;
+    if good { node.remove() } else { Ok(()) }
 }
 
 async fn run_one(asked: &Asked, node: &Node, level: u8, seed: u64) -> Result<bool, String> {

@@ -66,6 +66,11 @@ impl Node {
         output(&self.xtask, &["node", "stop", &self.folder.display().to_string(), signal]).map(drop)
     }
 
+    /// Removes its data.
+    pub fn remove(&self) -> Result<(), String> {
+        std::fs::remove_dir_all(&self.folder).map_err(|error| error.to_string())
+    }
+
     /// Host and port.
     pub fn bootstrap(&self) -> String {
         format!("127.0.0.1:{}", self.port)

@@ -95,21 +95,31 @@ impl Raw {
 
     async fn transaction(&mut self, txn: &str) -> Result<(), Error> {
         let mut mine = Vec::new();
+        let mut written = false;
         for partition in 0..PARTITIONS {
             if self.chance.percent(40) {
+                // The network holds this one back until its transaction has ended: it must never be seen.
+                mine.push(Sent::Produce(self.produce(&format!("{txn}-late"), partition, 0)));
                 continue;
             }
-            for sequence in 0..1 + self.chance.below(3) as i32 {
-                let request = self.produce(txn, partition, sequence);
+            let count = 1 + self.chance.below(3) as i32;
+            let batches: Vec<_> = (0..count).map(|sequence| self.produce(txn, partition, sequence)).collect();
+            if count > 1 && self.chance.percent(25) {
+                // The second overtakes the first.
+                self.spawn(Sent::Produce(batches[1].clone()), Duration::ZERO);
+                tokio::task::yield_now().await;
+            }
+            for request in batches {
                 mine.push(Sent::Produce(request.clone()));
                 self.delayed().await;
                 self.until_written(request).await?;
+                written = true;
             }
         }
-        let commit = self.chance.percent(60);
-        if mine.is_empty() {
+        if !written {
             return Ok(());
         }
+        let commit = self.chance.percent(60);
         let request = EndTxnRequest {
             transactional_id: self.id.clone(),
             producer_id: self.producer.0,

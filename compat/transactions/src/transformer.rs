@@ -1,6 +1,6 @@
 //! Consume, transform, produce: each input becomes one output of each kind, and the offsets go with them.
 
-use client::consumer::Offsets;
+use client::consumer::{ListenerFuture, Offsets, RebalanceListener};
 use client::{Consumer, ConsumerRecord, Error, OffsetAndMetadata, Producer, ProducerRecord};
 use model::{Offset, TopicPartition};
 use std::time::Duration;
@@ -39,7 +39,7 @@ impl Transformer {
 
     async fn live(&mut self, id: &str, who: &str) -> Result<(), Error> {
         let producer = producer(&self.plan, id).await?;
-        let mut consumer = self.consumer().await?;
+        let mut consumer = self.consumer(who).await?;
         for number in 0.. {
             let records = consumer.poll(Duration::from_millis(100)).await?.records;
             if !records.is_empty() {
@@ -50,7 +50,7 @@ impl Transformer {
         Ok(())
     }
 
-    async fn consumer(&self) -> Result<Consumer, Error> {
+    async fn consumer(&self, who: &str) -> Result<Consumer, Error> {
         let plan = &self.plan;
         let mut config = plan.config([
             ("group.id", plan.group()),
@@ -74,6 +74,8 @@ impl Transformer {
             let mine: Vec<_> = mine.map(|partition| TopicPartition::new(topic.as_str(), partition)).collect();
             consumer.assign(&mine).await?;
         } else {
+            let told = Told { who: who.to_owned(), history: self.history.clone() };
+            consumer.set_rebalance_listener(told);
             consumer.subscribe(&[topic]).await?;
         }
         Ok(consumer)
@@ -141,6 +143,47 @@ impl Transformer {
             }
         }
         Ok(())
+    }
+}
+
+/// Tells what the group gives and takes.
+struct Told {
+    who: String,
+    history: History,
+}
+
+impl Told {
+    fn note<'a>(&self, what: &str, consumer: &Consumer, names: &[TopicPartition]) -> ListenerFuture<'a> {
+        let places = names.iter().map(|name| format!("{name} at {:?}", consumer.known_position(name)));
+        let (places, who) = (places.collect::<Vec<_>>().join(", "), consumer.group_metadata());
+        self.history.note(&self.who, format!("{what}: {places}; {who:?}"));
+        Box::pin(async { Ok(()) })
+    }
+}
+
+impl RebalanceListener for Told {
+    fn on_partitions_revoked<'a>(
+        &'a mut self,
+        consumer: &'a mut Consumer,
+        names: &'a [TopicPartition],
+    ) -> ListenerFuture<'a> {
+        self.note("revoked", consumer, names)
+    }
+
+    fn on_partitions_assigned<'a>(
+        &'a mut self,
+        consumer: &'a mut Consumer,
+        names: &'a [TopicPartition],
+    ) -> ListenerFuture<'a> {
+        self.note("assigned", consumer, names)
+    }
+
+    fn on_partitions_lost<'a>(
+        &'a mut self,
+        consumer: &'a mut Consumer,
+        names: &'a [TopicPartition],
+    ) -> ListenerFuture<'a> {
+        self.note("lost", consumer, names)
     }
 }
 

@@ -34,10 +34,11 @@ impl Consumer {
     /// Commits these offsets (each that of the next record to read), and waits; `default.api.timeout.ms` at most.
     pub async fn commit_offsets_sync(&mut self, offsets: &Offsets) -> Result<()> {
         let deadline = Instant::now() + self.config.default_api_timeout;
-        self.commit_until(offsets, deadline).await
+        self.commit_until(offsets, deadline, false).await.map_err(commit_failed)
     }
 
-    async fn commit_until(&mut self, offsets: &Offsets, deadline: Instant) -> Result<()> {
+    /// `refreshes`: a commit with an epoch that is a little old is made again with the one that has come since.
+    async fn commit_until(&mut self, offsets: &Offsets, deadline: Instant, refreshes: bool) -> Result<()> {
         let client = self.group_client.clone().ok_or_else(no_group)?;
         if offsets.is_empty() {
             return Ok(());
@@ -53,7 +54,7 @@ impl Consumer {
             };
             match result {
                 Err(error)
-                    if error.is_retriable()
+                    if (error.is_retriable() || refreshes && error.is(ErrorCode::STALE_MEMBER_EPOCH))
                         && !matches!(error, Error::Timeout(_))
                         && Instant::now() < deadline =>
                 {
@@ -86,7 +87,10 @@ impl Consumer {
         let client = self.group_client.clone().ok_or_else(no_group)?;
         let identity = self.commit_identity()?;
         let task = tokio::spawn(async move {
-            if offsets.is_empty() { Ok(()) } else { commit_once(client, identity, offsets).await }
+            if offsets.is_empty() {
+                return Ok(());
+            }
+            commit_once(client, identity, offsets).await.map_err(commit_failed)
         });
         Ok(async move { task.await.unwrap_or_else(|error| Err(Error::Other(error.to_string().into()))) })
     }
@@ -126,7 +130,7 @@ impl Consumer {
 
     pub(super) async fn commit_within(&mut self, patience: Duration) {
         let offsets = self.subscriptions.consumed();
-        if let Err(error) = self.commit_until(&offsets, Instant::now() + patience).await {
+        if let Err(error) = self.commit_until(&offsets, Instant::now() + patience, true).await {
             tracing::warn!(%error, "the positions could not be committed");
         }
     }
@@ -191,6 +195,16 @@ fn timed_out() -> Error {
     Error::Timeout("Timeout of the operation expired before the offsets could be committed or read".into())
 }
 
+/// Kafka: `CommitRequestManager.commitSyncExceptionForError`.
+fn commit_failed(error: Error) -> Error {
+    match error.code() {
+        Some(code @ ErrorCode::STALE_MEMBER_EPOCH) => {
+            Error::CommitFailed(format!("OffsetCommit failed with stale member epoch.{}", code.message()))
+        }
+        _ => error,
+    }
+}
+
 fn not_a_member() -> Error {
     Error::CommitFailed("Offset commit cannot be completed since the consumer is not part of an active group for auto partition assignment; it is likely that the consumer was kicked out of the group.".into())
 }
@@ -213,10 +227,6 @@ async fn commit_once(client: Arc<CoordinatorClient>, identity: Identity, offsets
             ErrorCode::NONE => {}
             ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::ILLEGAL_GENERATION => {
                 return Err(Error::CommitFailed("Offset commit cannot be completed since the group has already rebalanced and assigned the partitions to another member. This means that the time between subsequent calls to poll() was longer than the configured max.poll.interval.ms, which typically implies that the poll loop is spending too much time message processing.".into()));
-            }
-            code @ ErrorCode::STALE_MEMBER_EPOCH => {
-                let text = format!("OffsetCommit failed with stale member epoch.{}", code.message());
-                return Err(Error::CommitFailed(text));
             }
             ErrorCode::REBALANCE_IN_PROGRESS => {
                 return Err(Error::RebalanceInProgress("Offset commit cannot be completed since the consumer is undergoing a rebalance for auto partition assignment. You can try completing the rebalance by calling poll() and then retry the operation.".into()));

@@ -302,7 +302,8 @@ impl Consumer {
             let room = self.config.max_poll_records - out.len();
             let Some((node, mut fetch)) = self.fetcher.buffered.pop_front() else { break };
             let name = fetch.partition.clone();
-            let readable = self.subscriptions.partitions.get(&name).is_some_and(|p| !p.paused && !p.leaving);
+            let readable =
+                self.subscriptions.partitions.get(&name).is_some_and(|partition| partition.is_readable());
             if readable && room > 0 {
                 if let Err(error) = fetch.take(room, &mut out) {
                     if out.is_empty() {

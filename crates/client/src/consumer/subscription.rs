@@ -83,6 +83,12 @@ impl Partition {
         }
     }
 
+    /// Whether records of it may be given to the user. While its leader is asked whether the position still holds, what
+    /// was fetched waits: the position must not move meanwhile, or the answer would take it back.
+    pub(super) fn is_readable(&self) -> bool {
+        !self.paused && !self.leaving && matches!(self.phase, Phase::Fetch(_))
+    }
+
     fn may_ask(&self, now: Instant) -> bool {
         self.not_before.is_none_or(|at| now >= at)
     }

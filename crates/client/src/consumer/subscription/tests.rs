@@ -92,11 +92,13 @@ fn a_newer_leader_is_asked_whether_the_position_is_in_its_log() {
     assert_eq!(subscriptions.fetchable(now).len(), 1);
     subscriptions.check_leaders(&metadata(&[("t", false)], 4));
     assert!(subscriptions.fetchable(now).is_empty());
+    assert!(!subscriptions.partitions[&name()].is_readable(), "what was fetched waits for the answer");
     let (_, asked) = subscriptions.to_validate(now)[0];
     subscriptions
         .finish_validation(&name(), asked, Some(LeaderEpoch(3)), Offset(10))
         .expect("it is in the log");
     assert_eq!(subscriptions.fetchable(now)[0].1.offset, Offset(10));
+    assert!(subscriptions.partitions[&name()].is_readable());
 }
 
 #[test]

@@ -29,6 +29,7 @@ pub mod transaction_admission;
 pub mod transaction_markers;
 
 use std::fmt;
+use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
@@ -182,6 +183,7 @@ impl Broker {
 
     /// Has the connection limits follow the configuration from now on.
     pub fn limit_connections(&self, quotas: Arc<ConnectionQuotas>) {
+        self.cordon(&self.config());
         quotas.set_limits(listeners::limits(&self.config()));
         quotas.set_address_rates(listeners::address_rates(self.metadata.image().client_quotas()));
         // A node starts its broker once, so there are no limits yet.
@@ -213,6 +215,14 @@ impl Broker {
         response
     }
 
+    /// Keeps new logs from the log dirs that `cordoned.log.dirs` names.
+    fn cordon(&self, config: &BrokerConfig) {
+        for dir in self.replicas.logs().dirs() {
+            let names = &config.cordoned_log_dirs;
+            dir.set_cordoned(names.iter().any(|name| Path::new(name) == dir.path()));
+        }
+    }
+
     /// Takes over what the configuration now says, where it is not asked for each time.
     fn on_config_changed(&self) {
         let config = self.config();
@@ -223,6 +233,7 @@ impl Broker {
         let expiration = config.transactions.producer_id_expiration_ms.into();
         environment.producer_id_expiration_ms.store(expiration, Ordering::Relaxed);
         self.replicas.logs().cleaner().set_options(cleaners::options(&config));
+        self.cordon(&config);
     }
 
     /// Has the controller decide on a client's request, and gives this broker a moment to act on it, so that the client's

@@ -25,6 +25,7 @@ pub struct LogDir {
     path: PathBuf,
     id: Uuid,
     offline: AtomicBool,
+    cordoned: AtomicBool,
     changed: AtomicBool,
     reason: Mutex<Option<String>>,
     listener: Option<Arc<Notify>>,
@@ -38,6 +39,7 @@ impl LogDir {
             path,
             id,
             offline: AtomicBool::new(false),
+            cordoned: AtomicBool::new(false),
             changed: AtomicBool::new(false),
             reason: Mutex::default(),
             listener: None,
@@ -78,6 +80,16 @@ impl LogDir {
     /// Tells whether the disk failed.
     pub fn is_offline(&self) -> bool {
         self.offline.load(Ordering::Acquire)
+    }
+
+    /// Tells whether no new log is to be put here (`cordoned.log.dirs`).
+    pub fn is_cordoned(&self) -> bool {
+        self.cordoned.load(Ordering::Relaxed)
+    }
+
+    /// Says whether new logs may be put here.
+    pub fn set_cordoned(&self, cordoned: bool) {
+        self.cordoned.store(cordoned, Ordering::Relaxed);
     }
 
     /// Returns why the dir went offline.

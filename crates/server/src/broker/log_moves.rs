@@ -1,10 +1,12 @@
-//! Moves of replicas to other log dirs, step by step on the mover thread.
+//! Moves of replicas to other log dirs, step by step on the mover thread, within
+//! `replica.alter.log.dirs.io.max.bytes.per.second`.
 //!
-//! Kafka: `ReplicaAlterLogDirsThread`.
+//! Kafka: `ReplicaAlterLogDirsThread`, `ReplicationQuotaManager`.
 
 use std::sync::Arc;
 
 use model::TopicIdPartition;
+use quota::{QuotaRate, Window};
 use storage::{MoveProgress, UnifiedLog};
 
 use super::{Broker, directory_assignments};
@@ -12,21 +14,62 @@ use super::{Broker, directory_assignments};
 /// How much of one move is copied before the others have their turn, in bytes.
 const STEP_BYTES: usize = 8 << 20;
 
-/// Takes each move one step on; true if any has more to copy. Must be called within a tokio runtime.
-pub fn step(broker: &Arc<Broker>) -> bool {
-    let logs = broker.replicas.logs();
-    let mut more = false;
-    for future in logs.all_future_logs() {
-        match logs.step_move(future.topic_partition(), STEP_BYTES) {
-            Ok(MoveProgress::Done) => on_moved(broker, future),
-            Ok(MoveProgress::Behind(_)) => more = true,
-            Ok(MoveProgress::None) => {}
-            Err(error) => {
-                tracing::error!(partition = %future.topic_partition(), "a move to another log dir failed: {error}");
-            }
-        }
+/// The smallest step, in bytes: less is not worth a turn.
+const STEP_BYTES_MIN: usize = 64 << 10;
+/// The key of the most bytes that moves copy in a second.
+const RATE_KEY: &str = "replica.alter.log.dirs.io.max.bytes.per.second";
+
+/// All moves, with how fast they go.
+#[derive(Debug)]
+pub struct LogMoves {
+    rate: QuotaRate,
+}
+
+impl LogMoves {
+    /// Makes it with the windows of `alter.log.dirs.replication.quota.window.*`.
+    pub fn new(config: &config::QuotaConfig) -> Self {
+        let samples = config.alter_log_dirs_replication_quota_window_num;
+        let seconds = config.alter_log_dirs_replication_quota_window_size_seconds;
+        Self { rate: QuotaRate::new(Window::new(samples, seconds), f64::MAX) }
     }
-    more
+
+    /// Takes each move one step on; true if any has more to copy and may go on at once. Must be called within a tokio
+    /// runtime.
+    pub fn step(&mut self, broker: &Arc<Broker>) -> bool {
+        let logs = broker.replicas.logs();
+        let moves = logs.all_future_logs();
+        if moves.is_empty() {
+            return false;
+        }
+        let step_bytes = self.follow(broker);
+        let mut more = false;
+        for future in moves {
+            if !self.rate.throttle_time(broker.clock.monotonic()).is_zero() {
+                return false;
+            }
+            let before = future.size();
+            match logs.step_move(future.topic_partition(), step_bytes) {
+                Ok(MoveProgress::Done) => on_moved(broker, future.clone()),
+                Ok(MoveProgress::Behind(_)) => more = true,
+                Ok(MoveProgress::None) => {}
+                Err(error) => {
+                    tracing::error!(partition = %future.topic_partition(), "a move to another log dir failed: {error}");
+                }
+            }
+            let copied = future.size().saturating_sub(before);
+            self.rate.record(copied as f64, broker.clock.monotonic());
+        }
+        more
+    }
+
+    /// Takes over the rate that the configuration now says; returns how much to copy at once.
+    fn follow(&mut self, broker: &Broker) -> usize {
+        let config = broker.config();
+        let rate = config.originals().get(RATE_KEY).and_then(|text| text.trim().parse::<i64>().ok());
+        let rate = rate.unwrap_or(i64::MAX);
+        self.rate.set_bound(rate as f64);
+        usize::try_from(rate).unwrap_or(usize::MAX).clamp(STEP_BYTES_MIN, STEP_BYTES)
+    }
 }
 
 /// Serves the partition from its new place, and tells the controller of it.

@@ -26,8 +26,9 @@ use world::files::Files;
 use super::cleaners::Cleaners;
 use super::controller_channel::ControllerChannel;
 use super::lifecycle::{become_unfenced, controlled_shutdown, keep_alive, register};
+use super::log_moves::LogMoves;
 use super::publisher::publish;
-use super::{Broker, cleaners, lifecycle, log_moves};
+use super::{Broker, cleaners, lifecycle};
 use crate::controller::ControllerService;
 
 /// How often the mover thread looks for what is due.
@@ -220,12 +221,13 @@ impl Mover {
         let cleaners = Arc::<Cleaners>::default();
         let (stopped, broker, its_cleaners) = (stop.clone(), broker.clone(), cleaners.clone());
         let runtime = tokio::runtime::Handle::current();
+        let mut moves = LogMoves::new(&broker.config().quotas);
         let thread = std::thread::Builder::new().name("monedula-mover".to_owned()).spawn(move || {
             let _within = runtime.enter();
             while !stopped.load(Ordering::Acquire) {
                 broker.replicas.logs().step();
                 its_cleaners.fit(broker.replicas.logs());
-                if !log_moves::step(&broker) {
+                if !moves.step(&broker) {
                     std::thread::park_timeout(MOVER_INTERVAL);
                 }
             }

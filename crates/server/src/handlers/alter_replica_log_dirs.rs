@@ -1,7 +1,7 @@
 //! AlterReplicaLogDirs (key 34): moves replicas of this broker to other log dirs.
 //!
 //! Versions: 1–2. 2 flexible. The move goes on in the background; DescribeLogDirs shows how far it has come.
-//! Not yet: `replica.alter.log.dirs.io.max.bytes.per.second`; a place for a replica that is not here yet.
+//! Not yet: a place for a replica that is not here yet.
 //! Kafka: `KafkaApis.handleAlterReplicaLogDirsRequest`, `ReplicaManager.alterReplicaLogDirs`.
 
 use std::path::Path;
@@ -47,6 +47,7 @@ fn target_dir(broker: &Broker, path: &str) -> Result<Uuid, ErrorCode> {
     let found = logs.dirs().iter().find(|dir| dir.path() == Path::new(path));
     match found {
         Some(dir) if dir.is_offline() => Err(ErrorCode::KAFKA_STORAGE_ERROR),
+        Some(dir) if dir.is_cordoned() => Err(ErrorCode::INVALID_REPLICA_ASSIGNMENT),
         Some(dir) => Ok(dir.id()),
         None => Err(ErrorCode::LOG_DIR_NOT_FOUND),
     }

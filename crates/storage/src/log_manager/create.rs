@@ -89,7 +89,9 @@ impl LogManager {
         let logs = self.current();
         let count = |dir: &Arc<LogDir>| logs.values().filter(|log| Arc::ptr_eq(log.dir(), dir)).count();
         let only = self.dirs.len() == 1;
-        let chosen = self.online_dirs().min_by_key(|dir| if only { 0 } else { count(dir) });
+        // The controller puts nothing on a broker whose dirs are all cordoned; should it come to that, any dir will do.
+        let chosen =
+            self.online_dirs().min_by_key(|dir| (dir.is_cordoned(), if only { 0 } else { count(dir) }));
         Ok(chosen.expect("one is online").clone())
     }
 

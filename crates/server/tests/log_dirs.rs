@@ -1,0 +1,88 @@
+//! Log dirs: cordoned ones, and moves that go no faster than they may.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
+#[path = "harness/harness.rs"]
+mod harness;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use harness::{Client, TestNode, batch, values};
+use protocol::alter_replica_log_dirs_request::{AlterReplicaLogDir, AlterReplicaLogDirTopic};
+use protocol::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
+use protocol::{
+    AlterReplicaLogDirsRequest, DescribeLogDirsRequest, ErrorCode, IncrementalAlterConfigsRequest,
+};
+
+const BROKER: i8 = 4;
+
+async fn set(client: &mut Client, broker: &str, key: &str, value: &str) {
+    let config =
+        AlterableConfig { name: key.to_owned(), value: Some(value.to_owned()), ..Default::default() };
+    let resource = AlterConfigsResource {
+        resource_type: BROKER,
+        resource_name: broker.to_owned(),
+        configs: vec![config],
+        ..Default::default()
+    };
+    let request = IncrementalAlterConfigsRequest { resources: vec![resource], ..Default::default() };
+    let answer = client.ask(request, 1).await.responses.remove(0);
+    assert_eq!(answer.error_code, ErrorCode::NONE, "{:?}", answer.error_message);
+}
+
+async fn start_move(client: &mut Client, partition: i32, path: &Path) -> ErrorCode {
+    let topic =
+        AlterReplicaLogDirTopic { name: "t".to_owned(), partitions: vec![partition], ..Default::default() };
+    let target =
+        AlterReplicaLogDir { path: path.display().to_string(), topics: vec![topic], ..Default::default() };
+    let request = AlterReplicaLogDirsRequest { dirs: vec![target], ..Default::default() };
+    client.ask(request, 2).await.results[0].partitions[0].error_code
+}
+
+#[tokio::test]
+async fn a_cordoned_dir_gets_nothing_new() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (dir.path().join("one"), dir.path().join("two"));
+    let node = TestNode::start(dir.path(), &[&format!("log.dirs={},{}", one.display(), two.display())]).await;
+    let mut client = node.client().await;
+    set(&mut client, "1", "cordoned.log.dirs", &one.display().to_string()).await;
+    client.create_topic("t", 4, &[]).await;
+    for partition in 0..4 {
+        assert!(two.join(format!("t-{partition}")).exists(), "partition {partition} is elsewhere");
+    }
+    let described = client.ask(DescribeLogDirsRequest { topics: None, ..Default::default() }, 5).await;
+    let cordoned = described.results.iter().filter(|dir| dir.is_cordoned).map(|dir| dir.log_dir.clone());
+    assert_eq!(cordoned.collect::<Vec<_>>(), [one.display().to_string()]);
+    assert_eq!(start_move(&mut client, 0, &one).await, ErrorCode::INVALID_REPLICA_ASSIGNMENT);
+    set(&mut client, "1", "cordoned.log.dirs", "").await;
+    assert_eq!(start_move(&mut client, 0, &one).await, ErrorCode::NONE);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_move_takes_its_time_where_its_rate_is_bounded() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (dir.path().join("one"), dir.path().join("two"));
+    let overrides = [
+        format!("log.dirs={},{}", one.display(), two.display()),
+        "alter.log.dirs.replication.quota.window.num=2".to_owned(),
+    ];
+    let node = TestNode::start(dir.path(), &overrides.each_ref().map(String::as_str)).await;
+    let mut client = node.client().await;
+    client.create_topic("t", 1, &[]).await;
+    for _ in 0..10 {
+        client.produce("t", 0, batch(&["x".repeat(100_000).as_str()])).await;
+    }
+    set(&mut client, "", "replica.alter.log.dirs.io.max.bytes.per.second", "200000").await;
+    let (from, to) = if one.join("t-0").exists() { (&one, &two) } else { (&two, &one) };
+    let begun = Instant::now();
+    assert_eq!(start_move(&mut client, 0, to).await, ErrorCode::NONE);
+    while !to.join("t-0").exists() || from.join("t-0").exists() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "the move does not end");
+        client.fetch("t", 0, 0, 0).await;
+    }
+    assert!(begun.elapsed() >= Duration::from_secs(2), "a megabyte in {:?}", begun.elapsed());
+    assert_eq!(values(&client.fetch("t", 0, 9, 0).await.records).len(), 1);
+    node.stop().await;
+}

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The real command-line tools of Apache Kafka: run.sh BOOTSTRAP
+# The real command-line tools of Apache Kafka, and ours beside them against the same node, with the same output and exit
+# code: run.sh BOOTSTRAP
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 boot=$1
@@ -72,6 +73,95 @@ perf() { tool kafka-producer-perf-test --topic tools --num-records 20000 --recor
 check "producer perf" '^20000 records sent' perf
 check "consumer perf" '^[0-9-]+ [0-9:]+, ' at kafka-consumer-perf-test --topic tools --num-records 20000
 check "verifiable producer" '"sent":100.*"acked":100|"acked":100.*"sent":100' at kafka-verifiable-producer --topic tools --max-messages 100
+
+# alike TOOL ARGUMENT…: Kafka's tool and ours end with the same exit code and print the same. Lines are sorted, because Kafka
+# prints sets in the order of their hashes; the trace of Java's stack is left out. Where both refuse, the reasons are compared:
+# the first line on standard error, or the last of a usage that argparse wraps.
+ours() { "${MONEDULA:-$here/../../target/release/monedula}" "$@"; }
+plain() { grep -vE $'^(\tat |Caused by: |\t\.\.\. |[a-z.]+\.[A-Za-z.]+Exception)' "$1" | grep -v '^$' | sort; }
+reason() { grep -vE '^[0-9-]+ [0-9:,]+ (WARN|ERROR) ' "$1" | head -n 1; }
+alike() {
+  local real us
+  tool "$@" >"$work/real.out"
+  real=$?
+  cp "$work/stderr" "$work/real.err"
+  ours "$@" >"$work/ours.out" 2>"$work/ours.err"
+  us=$?
+  if ((real == us)) && diff <(plain "$work/real.out") <(plain "$work/ours.out") >"$work/diff" &&
+    { ((real == 0)) || [[ $(reason "$work/real.err") == usage:* ]] ||
+      diff <(reason "$work/real.err") <(reason "$work/ours.err") >"$work/diff"; }; then
+    passed=$((passed + 1)) && echo "ok alike: $*"
+  else
+    failed=$((failed + 1))
+    echo "FAIL alike: $*: exit codes $real and $us"
+    head -n 20 "$work/diff" | sed 's/^/    /'
+  fi
+}
+alike_at() { alike "$1" --bootstrap-server "$boot" "${@:2}"; }
+
+alike kafka-features version-mapping
+alike kafka-features version-mapping --release-version 3.5
+alike kafka-features feature-dependencies --feature eligible.leader.replicas.version=1 --feature metadata.version=20
+alike kafka-features feature-dependencies --feature group.version=7
+alike kafka-features describe
+alike_at kafka-features upgrade
+alike_at kafka-features upgrade --feature group.version=7
+alike_at kafka-features disable --feature share.version --dry-run
+alike_at kafka-groups --list
+alike_at kafka-groups --list --consumer
+alike_at kafka-groups --list --group-type none
+alike_at kafka-transactions list
+alike_at kafka-transactions describe --transactional-id none
+alike_at kafka-transactions describe-producers --topic tools --partition 3
+alike_at kafka-transactions find-hanging --topic tools --max-transaction-timeout 0
+alike_at kafka-transactions abort --topic tools --partition 0 --start-offset 5000000
+alike_at kafka-transactions abort --topic tools --partition 0
+alike_at kafka-leader-election --election-type preferred --topic tools --partition 0
+alike_at kafka-leader-election --election-type preferred --topic none --partition 0
+alike_at kafka-leader-election --election-type preferred --topic tools
+alike_at kafka-client-metrics --alter --name tools --interval 1000 --metrics a.b,c --match client_id=x
+alike_at kafka-client-metrics --list
+alike_at kafka-client-metrics --describe
+alike_at kafka-client-metrics --describe --name none
+alike_at kafka-client-metrics --delete --name tools
+replicas() { printf '{"topic":"tools","partition":%s,"replicas":[%s],"log_dirs":["any"]}' "$1" "$2"; }
+printf '{"version":1,"partitions":[%s,%s]}' "$(replicas 0 1)" "$(replicas 1 1)" >"$work/moves.json"
+printf '{"version":1,"partitions":[%s]}' "$(replicas 0 7)" >"$work/far.json"
+printf '{"version":1,"partitions":[%s,%s]}' "$(replicas 0 1)" "$(replicas 0 1)" >"$work/twice.json"
+printf '{"version":1,"topics":[{"topic":"tools"}]}' >"$work/topics.json"
+alike_at kafka-reassign-partitions --generate --topics-to-move-json-file "$work/topics.json" --broker-list 1
+alike_at kafka-reassign-partitions --execute --reassignment-json-file "$work/moves.json" --throttle 100000
+alike_at kafka-reassign-partitions --verify --reassignment-json-file "$work/moves.json"
+alike_at kafka-reassign-partitions --execute --reassignment-json-file "$work/far.json"
+alike_at kafka-reassign-partitions --execute --reassignment-json-file "$work/twice.json"
+alike_at kafka-reassign-partitions --cancel --reassignment-json-file "$work/moves.json"
+alike_at kafka-reassign-partitions --list
+alike_at kafka-reassign-partitions --list --throttle 5
+alike_at kafka-acls --list --add
+alike_at kafka-acls --add --topic tools --resource-pattern-type match --allow-principal User:a
+alike_at kafka-acls --add --topic tools
+alike_at kafka-share-groups --list
+alike_at kafka-share-groups --delete
+alike_at kafka-share-groups --reset-offsets --group g --to-earliest --topic tools
+alike_at kafka-streams-application-reset --application-id app --dry-run
+alike_at kafka-streams-application-reset --application-id app --input-topics tools --to-offset 3 --dry-run
+alike_at kafka-streams-application-reset --application-id app --input-topics none
+alike kafka-e2e-latency one
+events() { # the names of a verifiable client's events
+  "$@" | grep -o '"name":"[a-z_]*"' | sort | uniq -c
+}
+check "verifiable consumer" '"name":"shutdown_complete"' at kafka-verifiable-consumer --topic tools --group-id verify --max-messages 50
+both_events() {
+  local what=$1
+  shift
+  if diff <(events tool "$@") <(events ours "$@") >"$work/diff"; then
+    passed=$((passed + 1)) && echo "ok alike: $what"
+  else
+    failed=$((failed + 1)) && echo "FAIL alike: $what" && sed 's/^/    /' "$work/diff"
+  fi
+}
+both_events "events of the verifiable producer" kafka-verifiable-producer --bootstrap-server "$boot" --topic tools --max-messages 20
+
 check "delete the topic" '^$' at kafka-topics --delete --topic tools
 check "it is gone" "does not exist" refused at kafka-topics --describe --topic tools
 echo "$passed passed, $failed failed"

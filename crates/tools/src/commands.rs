@@ -19,11 +19,14 @@ pub mod groups;
 pub mod leader_election;
 pub mod log_dirs;
 pub mod metadata_quorum;
+pub mod metadata_shell;
 pub mod producer_perf_test;
 pub mod reassign_partitions;
+pub mod replica_verification;
 pub mod server_stop;
 pub mod share_groups;
 pub mod storage;
+pub mod streams_application_reset;
 pub mod topics;
 pub mod transactions;
 pub mod verifiable_consumer;
@@ -131,6 +134,24 @@ pub const COMMANDS: &[Command] = &[
         "kafka-dump-log",
         "Show what is in log segments, indexes and snapshots",
         dump_log::run,
+    ),
+    command(
+        "metadata-shell",
+        "kafka-metadata-shell",
+        "Look around in a snapshot or log of a cluster's metadata",
+        metadata_shell::run,
+    ),
+    command(
+        "replica-verification",
+        "kafka-replica-verification",
+        "Compare the replicas of topics",
+        replica_verification::run,
+    ),
+    command(
+        "streams-application-reset",
+        "kafka-streams-application-reset",
+        "Let a Kafka Streams application begin anew",
+        streams_application_reset::run,
     ),
     command("producer-perf-test", "kafka-producer-perf-test", "Measure sending", producer_perf_test::run),
     command("consumer-perf-test", "kafka-consumer-perf-test", "Measure reading", consumer_perf_test::run),

@@ -218,3 +218,74 @@ async fn subscriptions_to_metrics_are_made_shown_and_deleted() {
     assert_eq!(gone, "The client metric resource s doesn't exist and doesn't have dynamic config.\n");
     node.stop().await;
 }
+
+#[tokio::test]
+async fn the_shell_shows_the_metadata_that_a_node_has_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = node(&dir).await;
+    node.stop().await;
+    let log = dir.path().join("data/__cluster_metadata-0");
+    let shell = async |line: &str| {
+        let mut args = vec!["--snapshot".to_owned(), log.display().to_string()];
+        args.extend(line.split_whitespace().map(str::to_owned));
+        said(run("kafka-metadata-shell", args).await)
+    };
+    assert_eq!(
+        shell("ls /image/topics /local").await,
+        "topics:\nbyId\nbyName\n\nlocal:\ncommitId\nversion\n"
+    );
+    assert_eq!(shell("cat /image/topics/byName/*/name").await, "t\n");
+    let partition = shell("cat image/topics/byName/t/1").await;
+    assert!(partition.starts_with("PartitionRegistration(replicas=[1], directories=["), "{partition}");
+    let found = shell("find /image/cluster").await;
+    assert!(
+        found.starts_with("/image/cluster\n/image/cluster/brokers\n/image/cluster/brokers/1\n"),
+        "{found}"
+    );
+    let tree = shell("tree /image/features").await;
+    assert!(tree.contains("\nmetadataVersion:\n  Optional[4.3-IV0]\n"), "{tree}");
+    assert_eq!(shell("cat /none").await, "cat: /none: No such file or directory.\n");
+    let refused = shell("pwd").await;
+    assert_eq!(refused, "invalid choice: 'pwd' (choose from 'cat', 'find', 'ls', 'tree')\n");
+}
+
+#[tokio::test]
+async fn an_application_begins_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = node(&dir).await;
+    node.client().await.create_topic("app-store-changelog", 1, &[]).await;
+    let sent = "--topic t --max-messages 4 --repeating-keys 1";
+    said(at(node.address, "kafka-verifiable-producer", sent).await);
+    said(at(node.address, "kafka-verifiable-consumer", "--topic t --group-id app --max-messages 4").await);
+    let tool = "kafka-streams-application-reset";
+    let planned =
+        said(at(node.address, tool, "--application-id app --input-topics t --shift-by -1 --dry-run").await);
+    let lines: Vec<_> = planned.lines().collect();
+    assert!(lines[0].starts_with("----Dry run displays the actions"), "{planned}");
+    assert_eq!(lines[1], "Reset-offsets for input topics [t]");
+    assert!(planned.contains(" Offset: 3\n"), "{planned}");
+    assert!(
+        planned.ends_with("Deleting inferred internal topics [app-store-changelog]\nDone.\n"),
+        "{planned}"
+    );
+    said(at(node.address, tool, "--application-id app --input-topics t --to-earliest").await);
+    let described = said(at(node.address, "kafka-consumer-groups", "--describe --group app").await);
+    assert!(described.lines().any(|line| line.split_whitespace().nth(3) == Some("0")), "{described}");
+    let topics = said(at(node.address, "kafka-topics", "--list --exclude-internal").await);
+    assert_eq!(topics, "t\n");
+    let missing = at(node.address, tool, "--application-id app --input-topics none").await;
+    assert_eq!(missing.code, 1);
+    assert!(missing.out.contains("Following input topics are not found, skipping them\nTopic: none\n"));
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn replicas_of_no_topic_are_not_compared() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = node(&dir).await;
+    let brokers = format!("localhost:{}", node.address.port());
+    let args = ["--broker-list", &brokers, "--topics-include", "none"];
+    let ended = run("kafka-replica-verification", args.map(str::to_owned).to_vec()).await;
+    assert!(ended.error.starts_with("No topics found. "), "{}", ended.error);
+    node.stop().await;
+}

@@ -6,7 +6,7 @@
 
 mod decoders;
 mod indexes;
-mod log;
+pub(super) mod log;
 mod problems;
 
 #[cfg(test)]

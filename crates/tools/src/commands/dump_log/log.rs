@@ -17,10 +17,10 @@ use crate::Failure;
 use crate::schema_json::Schema;
 
 /// The most bytes that a batch's records may have once they are decompressed.
-const MAX_DECOMPRESSED: usize = 1 << 30;
+pub(in crate::commands) const MAX_DECOMPRESSED: usize = 1 << 30;
 
 /// Reads batch after batch of a file, no more of it than `limit` bytes.
-pub(super) struct BatchFile {
+pub(in crate::commands) struct BatchFile {
     file: File,
     pub(super) size: u64,
     pub(super) position: u64,
@@ -28,7 +28,7 @@ pub(super) struct BatchFile {
 }
 
 impl BatchFile {
-    pub(super) fn open(path: &Path, position: u64, limit: u64) -> Result<Self, Failure> {
+    pub(in crate::commands) fn open(path: &Path, position: u64, limit: u64) -> Result<Self, Failure> {
         let refuse = |error: std::io::Error| Failure::message(format!("{}: {error}", path.display()));
         let file = File::open(path).map_err(refuse)?;
         let size = file.metadata().map_err(refuse)?.len();
@@ -36,7 +36,7 @@ impl BatchFile {
     }
 
     /// The next batch and where it is; none at the end, and where the rest is no whole batch.
-    pub(super) fn next(&mut self) -> Result<Option<(u64, RecordBatch)>, Failure> {
+    pub(in crate::commands) fn next(&mut self) -> Result<Option<(u64, RecordBatch)>, Failure> {
         let start = self.position;
         let mut head = [0; BATCH_HEADER_LEN];
         if start + BATCH_HEADER_LEN as u64 > self.limit {

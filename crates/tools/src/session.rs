@@ -84,6 +84,11 @@ pub fn failed(error: client::Error) -> Failure {
     Failure::message(error.to_string())
 }
 
+/// A failure of the client as Java's `ExecutionException` shows it: the name of its exception, then its words.
+pub fn failed_with_name(error: client::Error) -> Failure {
+    Failure::message(format!("{}: {error}", exception(&error)))
+}
+
 /// A pattern of topic names as Kafka's tools take it: a regular expression, in which a comma means "or", and quotes
 /// around the whole do not count. Kafka: `TopicFilter.IncludeList`.
 pub struct TopicFilter(Regex);

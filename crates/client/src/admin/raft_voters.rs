@@ -25,6 +25,7 @@ impl Admin {
             ..Default::default()
         };
         let request = AddRaftVoterRequest {
+            cluster_id: None,
             timeout_ms: millis(self.cluster().settings().request_timeout),
             voter_id: voter.0,
             voter_directory_id: directory,

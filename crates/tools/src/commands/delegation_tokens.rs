@@ -12,7 +12,7 @@ use model::Timestamp;
 use crate::Failure;
 use crate::datetime::format_time;
 use crate::options::{Opt, Options, flag, maybe, value};
-use crate::session::{admin, block_on, client_config, failed, parse_principal};
+use crate::session::{admin, block_on, client_config, failed_with_name, parse_principal};
 
 const INTRO: &str = "Makes, renews, ends and shows delegation tokens.";
 
@@ -101,7 +101,8 @@ async fn create(admin: &Admin, options: &Options, out: &mut dyn Write) -> Result
     let shown = list(&renewers);
     writeln!(out, "Calling create token operation with renewers :{shown} , max-life-time-period :{longest}")?;
     let owners = principals(options, "owner-principal")?;
-    let token = admin.create_delegation_token(owners.first(), &renewers, longest).await.map_err(failed)?;
+    let token =
+        admin.create_delegation_token(owners.first(), &renewers, longest).await.map_err(failed_with_name)?;
     writeln!(out, "Created delegation token with tokenId : {}", token.id)?;
     show(&[token], out)
 }
@@ -114,7 +115,7 @@ async fn describe(admin: &Admin, options: &Options, out: &mut dyn Write) -> Resu
         writeln!(out, "Calling describe token operation for owners: {}", list(&owners))?;
     }
     let owners = Some(owners).filter(|owners| !owners.is_empty());
-    let tokens = admin.describe_delegation_tokens(owners.as_deref()).await.map_err(failed)?;
+    let tokens = admin.describe_delegation_tokens(owners.as_deref()).await.map_err(failed_with_name)?;
     write!(out, "Total number of tokens : {}", tokens.len())?;
     show(&tokens, out)
 }
@@ -135,7 +136,7 @@ async fn change(admin: &Admin, options: &Options, out: &mut dyn Write) -> Result
         true => admin.renew_delegation_token(bytes, period).await,
         false => admin.expire_delegation_token(bytes, period).await,
     };
-    let end = date(end.map_err(failed)?);
+    let end = date(end.map_err(failed_with_name)?);
     Ok(write!(out, "Completed {verb} operation. New expiry date : {end}")?)
 }
 

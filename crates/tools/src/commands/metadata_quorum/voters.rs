@@ -11,7 +11,7 @@ use model::{NodeId, Uuid};
 
 use crate::Failure;
 use crate::arguments::Arguments;
-use crate::session::{admin, block_on, failed};
+use crate::session::{admin, block_on, failed_with_name};
 
 pub(super) fn add(config: &ConfigMap, args: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
     let id = controller_id(config)?;
@@ -19,7 +19,9 @@ pub(super) fn add(config: &ConfigMap, args: &Arguments, out: &mut dyn Write) -> 
     let endpoints = endpoints(config)?;
     let dry = args.has("--dry-run");
     if !dry {
-        block_on(async { admin(config)?.add_raft_voter(id, directory, &endpoints).await.map_err(failed) })?;
+        block_on(async {
+            admin(config)?.add_raft_voter(id, directory, &endpoints).await.map_err(failed_with_name)
+        })?;
     }
     let verb = if dry { "DRY RUN of adding" } else { "Added" };
     let shown: Vec<_> = endpoints.iter().map(|(name, address)| format!("{name}://{address}")).collect();
@@ -38,7 +40,9 @@ pub(super) fn remove(config: &ConfigMap, args: &Arguments, out: &mut dyn Write) 
         .map_err(|error| Failure::message(format!("Failed to parse --controller-directory-id: {error}")))?;
     let dry = args.has("--dry-run");
     if !dry {
-        block_on(async { admin(config)?.remove_raft_voter(NodeId(id), directory).await.map_err(failed) })?;
+        block_on(async {
+            admin(config)?.remove_raft_voter(NodeId(id), directory).await.map_err(failed_with_name)
+        })?;
     }
     let verb = if dry { "DRY RUN of removing " } else { "Removed " };
     Ok(writeln!(out, "{verb} KRaft controller {id} with directory id {directory}")?)

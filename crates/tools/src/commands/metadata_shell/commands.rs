@@ -132,10 +132,11 @@ impl<'n, 'a> Shell<'n, 'a> {
     fn cat(&self, targets: &[String], out: &mut dyn Write) -> Result<(), Failure> {
         for target in targets {
             let any = self.visit(target, &mut |found| {
-                Ok(match found.node {
+                match found.node {
                     Node::Directory(_) => writeln!(out, "cat: {target}: Is a directory")?,
                     file => file.print(0, out)?,
-                })
+                }
+                Ok(())
             })?;
             if !any {
                 writeln!(out, "cat: {target}: No such file or directory.")?;
@@ -146,7 +147,7 @@ impl<'n, 'a> Shell<'n, 'a> {
 
     fn tree(&self, targets: &[String], out: &mut dyn Write) -> Result<(), Failure> {
         for target in targets {
-            if !self.visit(target, &mut |found| Ok(found.node.print(0, out)?))? {
+            if !self.visit(target, &mut |found| found.node.print(0, out).map_err(Failure::from))? {
                 writeln!(out, "tree: {target}: No such file or directory.")?;
             }
         }
@@ -171,7 +172,7 @@ impl<'n, 'a> Shell<'n, 'a> {
 
     fn find(&self, paths: &[String], out: &mut dyn Write) -> Result<(), Failure> {
         for path in or_here(paths) {
-            if !self.visit(path, &mut |found| Ok(walk(path, found.node, out)?))? {
+            if !self.visit(path, &mut |found| walk(path, found.node, out).map_err(Failure::from))? {
                 writeln!(out, "find: {path}: no such file or directory.")?;
             }
         }

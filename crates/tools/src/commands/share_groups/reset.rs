@@ -29,7 +29,7 @@ pub(super) async fn run(admin: &Admin, options: &Options, out: &mut dyn Write) -
         _ => {}
     }
     let partitions = match options.has("topic") {
-        true => partitions(admin, &options.values("topic")).await?,
+        true => partitions(admin, &options.values("topic")).await.map_err(refused)?,
         false => admin.list_share_group_offsets(&group).await?.into_keys().collect(),
     };
     check_partitions(admin, &partitions).await?;
@@ -41,6 +41,14 @@ pub(super) async fn run(admin: &Admin, options: &Options, out: &mut dyn Write) -
         }
     }
     Ok(show(&BTreeMap::from([(group, offsets)]), false, true, out)?)
+}
+
+/// What a step that other tools share failed with is told here as what the cluster refused.
+fn refused(failure: Failure) -> Ended {
+    match failure {
+        Failure::Message(text, _) => Ended::Failed(text),
+        other => Ended::Stop(other),
+    }
 }
 
 /// Kafka: `OffsetsUtils.checkAllTopicPartitionsValid`.
@@ -74,8 +82,8 @@ async fn plan(
     out: &mut dyn Write,
 ) -> Result<Offsets, Ended> {
     if let Some(text) = options.value("to-datetime")? {
-        return Ok(find_by_time(admin, partitions, parse_date_time(text)?, out).await?);
+        return Ok(find_by_time(admin, partitions, parse_date_time(text)?, out).await.map_err(refused)?);
     }
     let spec = if options.has("to-earliest") { OffsetSpec::Earliest } else { OffsetSpec::Latest };
-    Ok(find(admin, partitions, spec).await?)
+    find(admin, partitions, spec).await.map_err(refused)
 }

@@ -82,7 +82,7 @@ async fn plan(
     out: &mut dyn Write,
 ) -> Result<Offsets, Ended> {
     if let Some(text) = options.value("to-datetime")? {
-        return Ok(find_by_time(admin, partitions, parse_date_time(text)?, out).await.map_err(refused)?);
+        return find_by_time(admin, partitions, parse_date_time(text)?, out).await.map_err(refused);
     }
     let spec = if options.has("to-earliest") { OffsetSpec::Earliest } else { OffsetSpec::Latest };
     find(admin, partitions, spec).await.map_err(refused)

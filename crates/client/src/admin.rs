@@ -26,6 +26,7 @@ mod describe_log_dirs;
 mod describe_producers;
 mod describe_quorum;
 mod describe_share_groups;
+mod describe_streams_groups;
 mod describe_topics;
 mod describe_transactions;
 mod elect_leaders;
@@ -72,6 +73,9 @@ pub use describe_log_dirs::{LogDirDescription, ReplicaInfo};
 pub use describe_producers::ProducerState;
 pub use describe_quorum::{QuorumInfo, QuorumNode, QuorumReplica};
 pub use describe_share_groups::{ShareGroupDescription, ShareMemberDescription};
+pub use describe_streams_groups::{
+    StreamsGroupDescription, StreamsMemberDescription, StreamsSubtopology, StreamsTasks,
+};
 pub use describe_topics::{TopicDescription, TopicPartitionInfo};
 pub use describe_transactions::TransactionDescription;
 pub use elect_leaders::ElectionType;

@@ -27,6 +27,7 @@ pub mod server_stop;
 pub mod share_groups;
 pub mod storage;
 pub mod streams_application_reset;
+pub mod streams_groups;
 pub mod topics;
 pub mod transactions;
 pub mod verifiable_consumer;
@@ -84,6 +85,12 @@ pub const COMMANDS: &[Command] = &[
         "kafka-share-groups",
         "List, describe, reset and delete share groups",
         share_groups::run,
+    ),
+    command(
+        "streams-groups",
+        "kafka-streams-groups",
+        "List, describe, reset and delete streams groups",
+        streams_groups::run,
     ),
     command("groups", "kafka-groups", "List groups of every kind", groups::run),
     command(

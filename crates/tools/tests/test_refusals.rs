@@ -94,6 +94,25 @@ fn share_groups_are_reset_or_only_planned() {
 }
 
 #[test]
+fn streams_groups_are_reset_within_topics_and_forget_no_single_topic() {
+    let refuse = |args: &str| refusal("kafka-streams-groups", &format!("--bootstrap-server h:1 {args}"));
+    assert_eq!(
+        refuse("--reset-offsets --group g --to-earliest --all-input-topics"),
+        "Option [reset-offsets] takes the option: [execute] or [dry-run]"
+    );
+    assert_eq!(
+        refuse("--delete --group g --all-input-topics"),
+        "Kafka Streams does not support topic-specific offset deletion from a streams group."
+    );
+    assert_eq!(
+        refuse(
+            "--reset-offsets --dry-run --group g --to-latest --all-input-topics --delete-all-internal-topics"
+        ),
+        "Option [delete-all-internal-topics] takes [execute] when [reset-offsets] is used."
+    );
+}
+
+#[test]
 fn a_controller_that_is_added_is_described_by_its_own_file() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     let path = file.path().display();

@@ -1,5 +1,5 @@
-//! Segments of `__consumer_offsets` that Apache Kafka 4.3.1 wrote, for a console consumer of each protocol and for a group that
-//! was migrated to the consumer protocol and back.
+//! Segments of `__consumer_offsets` that Apache Kafka 4.3.1 wrote, for a console consumer of each protocol, for a group that was
+//! migrated to the consumer protocol and back, and for a streams group.
 
 use std::sync::Arc;
 
@@ -7,6 +7,7 @@ use bytes::Bytes;
 use coordinators::group::GroupRecord;
 use protocol::ListGroupsRequest;
 use protocol::offset_fetch_request::OffsetFetchRequestGroup;
+use protocol::streams_group_describe_response::TaskIds;
 
 use super::groups::{Node, context};
 use super::memory_log::MemoryLog;
@@ -16,10 +17,12 @@ const CLASSIC: &[u8] = include_bytes!("../../testdata/classic-group.log");
 const CONSUMER: &[u8] = include_bytes!("../../testdata/consumer-group.log");
 /// A classic group, to which a member of the consumer protocol came, and from which it went.
 const MIGRATED: &[u8] = include_bytes!("../../testdata/migrated-group.log");
+/// What the heartbeats of `streams_standby.txt` beside the machine's tests brought about, up to the group's end.
+const STREAMS: &[u8] = include_bytes!("../../testdata/streams-group.log");
 
 #[test]
 fn what_apache_kafka_wrote_is_written_back_byte_for_byte() {
-    for segment in [CLASSIC, CONSUMER, MIGRATED] {
+    for segment in [CLASSIC, CONSUMER, MIGRATED, STREAMS] {
         let mut count = 0;
         for batch in records::batches(Bytes::from_static(segment)) {
             let check = |_, entry: LogEntry| {
@@ -80,5 +83,31 @@ async fn a_group_that_apache_kafka_migrates_goes_on_here_at_each_step() {
         let members = described.members.iter().map(|member| (member.member_type, member.member_epoch));
         let expected: &[(i8, i32)] = if count == 26 { &[(1, 2), (0, 2)] } else { &[] };
         assert_eq!(members.collect::<Vec<_>>(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_streams_group_of_apache_kafka_goes_on_here_at_each_step() {
+    // Offset by offset: three members with active and standby tasks, one with all, one that waits, none, and no group.
+    for (count, state, epochs) in [
+        (18, Some("Reconciling"), vec![("ann", 2, 5, 0), ("bob", 3, 0, 0), ("cid", 4, 0, 2)]),
+        (23, Some("Stable"), vec![("ann", 4, 2, 1), ("bob", 4, 2, 0), ("cid", 4, 1, 2)]),
+        (35, Some("Stable"), vec![("cid", 6, 5, 0)]),
+        (45, Some("Assigning"), vec![("dee", 7, 0, 2)]),
+        (49, Some("Empty"), vec![]),
+        (52, None, vec![]),
+    ] {
+        let node = Node::start(Arc::new(first_batches(STREAMS, count))).await;
+        let listed = node.coordinator.list_groups(ListGroupsRequest::default()).await.groups;
+        let listed = listed.iter().find(|listed| listed.group_id == "g32");
+        assert_eq!(listed.map(|listed| listed.group_state.as_str()), state, "{count}");
+        let described = node.coordinator.describe_streams_groups(vec!["g32".into()]).await.remove(0);
+        let members = described.members.iter().map(|member| {
+            let tasks = |of: &[TaskIds]| of.iter().map(|tasks| tasks.partitions.len()).sum::<usize>();
+            let (active, standby) = (&member.assignment.active_tasks, &member.assignment.standby_tasks);
+            (member.member_id.as_str(), member.member_epoch, tasks(active), tasks(standby))
+        });
+        assert_eq!(members.collect::<Vec<_>>(), epochs, "{count}");
+        assert_eq!(described.topology.is_some(), state.is_some());
     }
 }

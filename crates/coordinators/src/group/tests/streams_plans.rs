@@ -316,8 +316,8 @@ proptest! {
         }
         play.take(&Step::Topics { count: TOPICS.len(), partitions });
         play.take(&Step::Join { client: last, process: 0, endpoint: false });
-        for _ in 0..15 {
-            play.take(&Step::Advance { millis: 3_000 });
+        for _ in 0..16 {
+            play.take(&Step::Advance { millis: 5_000 });
             for client in 0..CLIENTS {
                 if client == last || play.clients[client].epoch > 0 {
                     play.take(&Step::Revoke { client });

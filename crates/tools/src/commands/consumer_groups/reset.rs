@@ -57,16 +57,30 @@ async fn plan(
     alone: bool,
     out: &mut dyn Write,
 ) -> Result<Offsets, Failure> {
+    let partitions = if options.has("from-file") {
+        Vec::new()
+    } else if options.has("all-topics") {
+        committed(admin, group).await?.into_keys().collect()
+    } else {
+        partitions(admin, &options.values("topic")).await?
+    };
+    plan_for(admin, options, group, alone, partitions, out).await
+}
+
+/// Plans a reset of these partitions, or of those that a file names.
+pub(crate) async fn plan_for(
+    admin: &Admin,
+    options: &Options,
+    group: &str,
+    alone: bool,
+    partitions: Vec<TopicPartition>,
+    out: &mut dyn Write,
+) -> Result<Offsets, Failure> {
     if let Some(path) = options.value("from-file")? {
         let offsets = read_csv(path, group, alone)?;
         return within_logs(admin, offsets).await;
     }
     let committed = committed(admin, group).await?;
-    let partitions = if options.has("all-topics") {
-        committed.keys().cloned().collect()
-    } else {
-        partitions(admin, &options.values("topic")).await?
-    };
     if let Some(offset) = options.number::<i64>("to-offset")? {
         return within_logs(admin, partitions.into_iter().map(|partition| (partition, offset)).collect())
             .await;

@@ -88,6 +88,14 @@ struct LastRuns {
     idle_ms: AtomicI64,
 }
 
+impl LastRuns {
+    /// Producers are looked through only when the interval has passed since the start, so that those who were not answered
+    /// before a kill can retry.
+    fn beginning(now_ms: i64) -> Self {
+        Self { expiration_ms: AtomicI64::new(now_ms), ..Self::default() }
+    }
+}
+
 impl LogManager {
     /// Returns what all logs share.
     pub fn environment(&self) -> &Arc<LogEnvironment> {

@@ -49,6 +49,7 @@ impl LogManager {
             }
         }
         let previous_broker_epoch = AtomicI64::new(previous_epoch(&environment, &dirs));
+        let now_ms = environment.clock.wall_ms();
         let manager = Self {
             environment,
             options,
@@ -57,7 +58,7 @@ impl LogManager {
             current: Default::default(),
             future: Default::default(),
             changes: Mutex::default(),
-            last: LastRuns::default(),
+            last: LastRuns::beginning(now_ms),
             cleaner: Cleaner::default(),
             previous_broker_epoch,
             offline,

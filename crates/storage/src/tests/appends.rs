@@ -90,6 +90,7 @@ fn a_retry_of_old_records_is_known_after_a_kill() {
     drop((log, node));
     let node = Node::start(&files, &["/d"], &small());
     let log = node.log(0, &small());
+    node.step();
     let again = append(&log, build("a", 3, idempotent(1, 0, 0), long_ago)).expect("a duplicate is no error");
     assert!(again.duplicate);
     assert_eq!(log.log_end_offset(), Offset(3));

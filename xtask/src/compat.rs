@@ -39,7 +39,7 @@ const JAVA_AND_CURL: &[&str] = &["java", "mvn", "curl"];
 
 const SUITES: &[Suite] = &[
     Suite { name: "kafka-java", needs: JAVA, node: Serves::Fresh, quick: true, limit: 300 },
-    Suite { name: "kafka-tools", needs: JAVA, node: Serves::Fresh, quick: true, limit: 900 },
+    Suite { name: "kafka-tools", needs: JAVA, node: Serves::Fresh, quick: true, limit: 1500 },
     Suite { name: "confluent-kafka", needs: &["python3"], node: Serves::Fresh, quick: true, limit: 300 },
     Suite { name: "aiokafka", needs: &["python3"], node: Serves::Fresh, quick: true, limit: 300 },
     Suite { name: "franz-go", needs: &["go"], node: Serves::Fresh, quick: true, limit: 400 },

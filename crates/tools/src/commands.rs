@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod configs;
 pub mod console_consumer;
 pub mod console_producer;
+pub mod console_share_consumer;
 pub mod consumer_groups;
 pub mod consumer_perf_test;
 pub mod delegation_tokens;
@@ -73,6 +74,12 @@ pub const COMMANDS: &[Command] = &[
         "kafka-console-consumer",
         "Read topics to standard output",
         console_consumer::run,
+    ),
+    command(
+        "console-share-consumer",
+        "kafka-console-share-consumer",
+        "Read a topic as a member of a share group",
+        console_share_consumer::run,
     ),
     command(
         "consumer-groups",

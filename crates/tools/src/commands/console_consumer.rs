@@ -1,8 +1,8 @@
 //! `kafka-console-consumer`: reads topics to standard output. Kafka: `ConsoleConsumer`, `ConsoleConsumerOptions`.
 
 mod deserializer;
-mod formatter;
-mod settings;
+pub(super) mod formatter;
+pub(super) mod settings;
 
 use std::collections::BTreeMap;
 use std::io::Write;

@@ -11,7 +11,7 @@ use crate::Failure;
 use crate::coordinator_json::{CoordinatorJson, Topic};
 
 /// Writes records.
-pub(super) enum Formatter {
+pub(in crate::commands) enum Formatter {
     /// Field by field.
     Default(Box<Fields>),
     /// As a line of log, then field by field.
@@ -23,7 +23,7 @@ pub(super) enum Formatter {
 }
 
 /// What [`Formatter::Default`] writes.
-pub(super) struct Fields {
+pub(in crate::commands) struct Fields {
     timestamp: bool,
     partition: bool,
     offset: bool,
@@ -42,7 +42,7 @@ pub(super) struct Fields {
 }
 
 impl Formatter {
-    pub(super) fn new(class: &str, props: &ConfigMap) -> Result<Self, Failure> {
+    pub(in crate::commands) fn new(class: &str, props: &ConfigMap) -> Result<Self, Failure> {
         let coordinator = |topic, kinds| Self::Coordinator(Box::new(CoordinatorJson::new(topic)), kinds);
         let name = class.rsplit(['.', '$']).next().unwrap_or(class);
         Ok(match name {
@@ -57,10 +57,20 @@ impl Formatter {
     }
 
     pub(super) fn write(&mut self, record: &ConsumerRecord, out: &mut dyn Write) -> Result<(), Failure> {
+        self.write_delivered(record, None, out)
+    }
+
+    /// Writes a record that was delivered so often, if that is counted.
+    pub(in crate::commands) fn write_delivered(
+        &mut self,
+        record: &ConsumerRecord,
+        delivery: Option<i16>,
+        out: &mut dyn Write,
+    ) -> Result<(), Failure> {
         match self {
-            Self::Default(fields) => fields.write(record, out),
+            Self::Default(fields) => fields.write(record, delivery, out),
             Self::Logging(fields) => {
-                fields.write(record, out)?;
+                fields.write(record, delivery, out)?;
                 let text = |bytes: &Option<bytes::Bytes>| {
                     bytes
                         .as_ref()
@@ -118,7 +128,12 @@ impl Fields {
         })
     }
 
-    fn write(&self, record: &ConsumerRecord, out: &mut dyn Write) -> Result<(), Failure> {
+    fn write(
+        &self,
+        record: &ConsumerRecord,
+        delivery: Option<i16>,
+        out: &mut dyn Write,
+    ) -> Result<(), Failure> {
         let mut parts: Vec<Vec<u8>> = Vec::new();
         if self.timestamp {
             parts.push(format!("{}:{}", time_name(record.timestamp_type), record.timestamp).into_bytes());
@@ -130,7 +145,8 @@ impl Fields {
             parts.push(format!("Offset:{}", record.offset).into_bytes());
         }
         if self.delivery {
-            parts.push(b"Delivery:NOT_PRESENT".to_vec());
+            let count = delivery.map_or_else(|| "NOT_PRESENT".to_owned(), |count| count.to_string());
+            parts.push(format!("Delivery:{count}").into_bytes());
         }
         if self.epoch {
             let epoch =

@@ -90,7 +90,7 @@ fn start(options: &Options) -> Result<Start, Failure> {
     }
 }
 
-fn pairs(options: &Options, names: &[&str]) -> Result<ConfigMap, Failure> {
+pub(in crate::commands) fn pairs(options: &Options, names: &[&str]) -> Result<ConfigMap, Failure> {
     let mut map = ConfigMap::new();
     for pair in names.iter().flat_map(|name| options.values(name)) {
         let Some((key, value)) = pair.split_once('=') else {
@@ -101,7 +101,7 @@ fn pairs(options: &Options, names: &[&str]) -> Result<ConfigMap, Failure> {
     Ok(map)
 }
 
-fn formatter_properties(options: &Options) -> Result<ConfigMap, Failure> {
+pub(in crate::commands) fn formatter_properties(options: &Options) -> Result<ConfigMap, Failure> {
     let mut map = options.value("formatter-config")?.map(load_properties).transpose()?.unwrap_or_default();
     map.extend(pairs(options, &["property", "formatter-property"])?);
     for (option, key) in
@@ -149,7 +149,11 @@ fn consumer_config(options: &Options) -> Result<ConfigMap, Failure> {
 }
 
 /// The group, which must be the same wherever it is named.
-fn group(options: &Options, file: &ConfigMap, given: &ConfigMap) -> Result<Option<String>, Failure> {
+pub(in crate::commands) fn group(
+    options: &Options,
+    file: &ConfigMap,
+    given: &ConfigMap,
+) -> Result<Option<String>, Failure> {
     let mut groups: Vec<String> = Vec::new();
     let named = [
         options.value("group")?.map(str::to_owned),

@@ -1,14 +1,17 @@
-//! Segments of `__consumer_offsets` that Apache Kafka 4.3.1 wrote, for a console consumer of each protocol, for a group that was
-//! migrated to the consumer protocol and back, and for a streams group.
+//! Segments that Apache Kafka 4.3.1 wrote: of `__consumer_offsets` for a console consumer of each protocol, for a group that was
+//! migrated to the consumer protocol and back, for a streams group and for a share group; and of `__share_group_state`.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use coordinators::group::GroupRecord;
+use coordinators::share::{ShareCoordinatorConfig, ShareMachine, ShareRecord, ShareRequest, ShareResponse};
+use machine::{Machine, Now, Ticket};
 use protocol::ListGroupsRequest;
 use protocol::offset_fetch_request::OffsetFetchRequestGroup;
 use protocol::streams_group_describe_response::TaskIds;
 
+use super::consumers::image_of;
 use super::groups::{Node, context};
 use super::memory_log::MemoryLog;
 use crate::batches::{LogEntry, LogRecord, unpack};
@@ -19,23 +22,70 @@ const CONSUMER: &[u8] = include_bytes!("../../testdata/consumer-group.log");
 const MIGRATED: &[u8] = include_bytes!("../../testdata/migrated-group.log");
 /// What the heartbeats of `streams_standby.txt` beside the machine's tests brought about, up to the group's end.
 const STREAMS: &[u8] = include_bytes!("../../testdata/streams-group.log");
+/// A share group to which two members came, whose offsets were altered and deleted, and which was deleted.
+const SHARE: &[u8] = include_bytes!("../../testdata/share-group.log");
+/// The states of that group's partitions, with a snapshot after three updates.
+const STATES: &[u8] = include_bytes!("../../testdata/share-state.log");
 
 #[test]
 fn what_apache_kafka_wrote_is_written_back_byte_for_byte() {
-    for segment in [CLASSIC, CONSUMER, MIGRATED, STREAMS] {
-        let mut count = 0;
-        for batch in records::batches(Bytes::from_static(segment)) {
-            let check = |_, entry: LogEntry| {
-                let record = GroupRecord::from_entry(entry.clone())
-                    .expect("it can be read")
-                    .expect("its type is known");
-                assert_eq!(record.to_entry().expect("it can be written"), entry, "{record:?}");
-                count += 1;
-            };
-            unpack(&batch.expect("batches are whole"), check).expect("records are whole");
-        }
-        assert!(count > 2);
+    for segment in [CLASSIC, CONSUMER, MIGRATED, STREAMS, SHARE] {
+        assert!(written_back::<GroupRecord>(segment) > 2);
     }
+    assert!(written_back::<ShareRecord>(STATES) > 10);
+}
+
+/// Reads and writes each record, and returns how many there are.
+fn written_back<R: LogRecord + std::fmt::Debug>(segment: &'static [u8]) -> usize {
+    let mut count = 0;
+    for batch in records::batches(Bytes::from_static(segment)) {
+        let check = |_, entry: LogEntry| {
+            let record = R::from_entry(entry.clone()).expect("it can be read").expect("its type is known");
+            assert_eq!(record.to_entry().expect("it can be written"), entry, "{record:?}");
+            count += 1;
+        };
+        unpack(&batch.expect("batches are whole"), check).expect("records are whole");
+    }
+    count
+}
+
+/// The records of a segment of `__share_group_state`.
+fn states() -> Vec<ShareRecord> {
+    let mut all = Vec::new();
+    for batch in records::batches(Bytes::from_static(STATES)) {
+        let take = |_, entry| all.extend(ShareRecord::from_entry(entry).expect("it can be read"));
+        unpack(&batch.expect("batches are whole"), take).expect("records are whole");
+    }
+    all
+}
+
+#[test]
+fn states_of_apache_kafka_are_read_as_it_read_them() {
+    let mut machine = ShareMachine::new(ShareCoordinatorConfig::default(), Arc::default());
+    let first_snapshot = states().into_iter().find_map(|record| match record {
+        ShareRecord::Snapshot { key, value: Some(_) } if &*key.group == "g" && key.partition == 0 => {
+            Some(key)
+        }
+        _ => None,
+    });
+    let key = first_snapshot.expect("the group's state begins");
+    machine.set_metadata(image_of(key.topic_id, 3));
+    let is_end =
+        |record: &ShareRecord| matches!(record, ShareRecord::Snapshot { value: None, key: of } if *of == key);
+    for record in states().into_iter().take_while(|record| !is_end(record)) {
+        machine.replay(record);
+    }
+    let request = ShareRequest::Read { key, leader_epoch: -1 };
+    let answer = machine.handle(Now::default(), Ticket(1), request).answers.pop();
+    let Some((_, ShareResponse::Read(Ok(state)))) = answer else { panic!("{answer:?}") };
+    let batches: Vec<_> = state
+        .batches
+        .iter()
+        .map(|it| (it.first_offset.0, it.last_offset.0, it.state.0, it.delivery_count))
+        .collect();
+    // What Apache Kafka answered to ReadShareGroupState.
+    assert_eq!((state.state_epoch, state.start_offset.0), (6, 13));
+    assert_eq!(batches, [(13, 20, 4, 3), (21, 24, 2, 1), (25, 35, 0, 2), (36, 40, 2, 1)]);
 }
 
 #[tokio::test]

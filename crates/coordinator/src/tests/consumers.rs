@@ -16,8 +16,12 @@ use super::memory_log::MemoryLog;
 
 /// Metadata with a topic `t` of so many partitions.
 pub(super) fn image(partitions: i32) -> Arc<MetadataImage> {
+    image_of(Uuid::from_u128(1000), partitions)
+}
+
+/// Metadata with a topic `t` of this id.
+pub(super) fn image_of(topic_id: Uuid, partitions: i32) -> Arc<MetadataImage> {
     let mut image = MetadataImage::default();
-    let topic_id = Uuid::from_u128(1000);
     let mut replay = |record| image.replay(&record).expect("the record fits");
     replay(MetadataRecord::TopicRecord(TopicRecord { name: "t".into(), topic_id, ..Default::default() }));
     for partition_id in 0..partitions {

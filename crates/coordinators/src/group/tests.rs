@@ -4,6 +4,7 @@
 mod consumer_plans;
 mod plans;
 mod scene;
+mod share_plans;
 mod streams_plans;
 mod transcript;
 

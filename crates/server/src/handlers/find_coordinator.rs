@@ -42,7 +42,7 @@ pub fn handle(
     let row = coordinator(&request.key, find(&request.key));
     FindCoordinatorResponse {
         error_code: row.error_code,
-        error_message: row.error_message.or_else(|| Some(ErrorCode::NONE.message().to_owned())),
+        error_message: Some(row.error_code.message().to_owned()),
         node_id: row.node_id,
         host: row.host,
         port: row.port,
@@ -56,14 +56,8 @@ fn coordinator(key: &str, found: Result<BrokerNode, ErrorCode>) -> Coordinator {
         Ok(node) => {
             Coordinator { key, node_id: node.id.0, host: node.host, port: node.port, ..Default::default() }
         }
-        Err(error_code) => Coordinator {
-            key,
-            error_code,
-            error_message: Some(error_code.message().to_owned()),
-            node_id: -1,
-            port: -1,
-            ..Default::default()
-        },
+        // Kafka gives a message only where one key is asked for.
+        Err(error_code) => Coordinator { key, error_code, node_id: -1, port: -1, ..Default::default() },
     }
 }
 

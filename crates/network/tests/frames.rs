@@ -226,3 +226,22 @@ async fn an_address_over_its_limit_is_closed_at_once() {
     assert_eq!(second.read(&mut [0; 1]).await.unwrap_or(0), 0);
     accepting.abort();
 }
+
+#[tokio::test]
+async fn who_stops_waiting_within_a_frame_loses_nothing_of_it() {
+    let budget = MemoryBudget::new(MIB);
+    let (mut server, mut client) = pair(options(&budget)).await;
+    let body: Vec<u8> = (0..100_000).map(|n| (n % 251) as u8).collect();
+    let frame = framed(&body);
+    let (first, rest) = frame.split_at(50_000);
+    client.write_all(first).await.unwrap();
+    while budget.used() == 0 {
+        tokio::select! {
+            biased;
+            frame = server.read_frame() => panic!("half of it is {frame:?}"),
+            () = tokio::task::yield_now() => {}
+        }
+    }
+    client.write_all(rest).await.unwrap();
+    assert_eq!(server.read_frame().await.unwrap().unwrap().bytes, body);
+}

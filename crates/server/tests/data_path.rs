@@ -59,6 +59,26 @@ async fn acks_0_is_not_answered_and_a_failure_ends_the_connection() {
     node.stop().await;
 }
 
+#[tokio::test]
+async fn produce_requests_sent_without_waiting_are_answered_in_order_and_before_what_follows() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = TestNode::start(dir.path(), &[]).await;
+    let mut client = node.client().await;
+    client.create_topic("t", 1, &[]).await;
+    let acks = |n: i32| if n % 5 == 4 { 1 } else { -1 };
+    for n in 0..40 {
+        client.send(produce_request("t", 0, batch(&[&n.to_string()]), acks(n)), 9).await;
+    }
+    client.send(fetch_request("t", 0, 39, 0), 12).await;
+    for n in 0..40 {
+        let produced = client.receive_before::<protocol::ProduceRequest>(9, 40 - n).await;
+        assert_eq!(produced.responses[0].partition_responses[0].base_offset, i64::from(n));
+    }
+    let fetched = client.receive::<protocol::FetchRequest>(12).await;
+    assert_eq!(values(&fetched.responses[0].partitions[0].records), [(39, "39".to_owned())]);
+    node.stop().await;
+}
+
 async fn list(client: &mut Client, partition: i32, timestamp: i64, epoch: i32) -> (ErrorCode, i64, i64) {
     use protocol::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
     let asked = ListOffsetsPartition {

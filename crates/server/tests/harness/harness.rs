@@ -109,10 +109,15 @@ impl Client {
 
     /// Returns the response to the last request.
     pub async fn receive<R: Request>(&mut self, version: i16) -> R::Response {
+        self.receive_before::<R>(version, 0).await
+    }
+
+    /// Returns the response to the request that `others` were sent after.
+    pub async fn receive_before<R: Request>(&mut self, version: i16, others: i32) -> R::Response {
         let frame = self.receive_frame().await.expect("the node answers");
         let mut input = Reader::new(frame);
         let correlation_id = decode_response_header(&mut input, R::API, version).unwrap();
-        assert_eq!(correlation_id, self.correlation_id);
+        assert_eq!(correlation_id, self.correlation_id - others);
         let response = R::Response::decode(&mut input, version).unwrap();
         assert_eq!(input.remaining(), 0, "bytes are left over");
         response

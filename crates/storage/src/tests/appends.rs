@@ -175,3 +175,17 @@ fn a_follower_takes_offsets_as_given_and_refuses_those_it_has() {
     assert_eq!(log.latest_epoch(), Some(LeaderEpoch(3)));
     assert!(log.append_as_follower(build("b", 2, at(11), START_MS)).is_err());
 }
+
+#[test]
+fn much_that_is_unsynced_is_synced_though_nobody_waits() {
+    let node = Node::start(&SimFiles::default(), &["/d"], &config(&[]));
+    let log = node.log(0, &config(&[]));
+    let megabyte = "x".repeat(1_000_000);
+    for _ in 0..16 {
+        append(&log, batch(&megabyte, 1)).expect("valid");
+        assert_eq!(node.manager.environment().group_commit.step(), 0, "little is left to the checkpoints");
+    }
+    append(&log, batch(&megabyte, 1)).expect("valid");
+    assert_eq!(node.manager.environment().group_commit.step(), 1);
+    assert_eq!(log.synced_offset(), log.log_end_offset());
+}

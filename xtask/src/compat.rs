@@ -61,6 +61,13 @@ const SUITES: &[Suite] = &[
     Suite { name: "mirror-maker", needs: JAVA, node: Serves::Own, quick: false, limit: 590 },
     Suite { name: "compaction", needs: JAVA, node: Serves::Own, quick: false, limit: 1200 },
     Suite { name: "franz-go-suite", needs: &["go"], node: Serves::Fresh, quick: false, limit: 1500 },
+    Suite {
+        name: "librdkafka-suite",
+        needs: &["cargo", "cc", "c++", "make"],
+        node: Serves::Own,
+        quick: false,
+        limit: 3000,
+    },
     Suite { name: "kafka-go-suite", needs: &["go"], node: Serves::Port(9092), quick: false, limit: 900 },
 ];
 

@@ -20,6 +20,7 @@ The controller listens on PORT + 1. Properties given are added to server.propert
 MONEDULA names the binary to start (default: target/release/monedula).";
 
 const CLUSTER_ID: &str = "MkU3OEVBNTcwNTJENDM2Qg";
+const LOWEST_PORT: u16 = 10_240;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Who serves.
@@ -265,15 +266,16 @@ fn answers(port: u16) -> bool {
     ask().is_ok()
 }
 
-/// A port that is free now, and the one after it too.
+/// A port that is free now, and the one after it too. Not one of those that the system gives to outgoing connections: one
+/// of them might take it while a node is down between a kill and its restart.
 pub fn free_port() -> Result<u16> {
-    for _ in 0..100 {
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        if port < u16::MAX && TcpListener::bind(("127.0.0.1", port + 1)).is_ok() {
-            return Ok(port);
-        }
-    }
-    bail!("no two free ports side by side")
+    let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    let outgoing = range.split_whitespace().next().and_then(|low| low.parse().ok()).unwrap_or(32_768u16);
+    let candidates = LOWEST_PORT..outgoing.max(LOWEST_PORT + 1000);
+    let start = std::time::UNIX_EPOCH.elapsed()?.subsec_nanos() as usize / 1000 % candidates.len();
+    let is_free =
+        |port: &u16| [*port, port + 1].iter().all(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    candidates.cycle().skip(start).take(1000).find(is_free).context("no two free ports side by side")
 }
 
 /// The command by hand.

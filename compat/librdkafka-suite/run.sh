@@ -5,6 +5,7 @@
 # librdkafka's own clusters do; the tests' calls of Kafka's tools go to this project's. A test that fails among others runs
 # once more, alone: they are made for more than two cores. tests.allow: lines "test fails reason". Last line: N passed, N failed.
 set -euo pipefail
+trap "" PIPE # the runner expects to find out from its sockets
 here=$(cd "$(dirname "$0")" && pwd)
 root=$here/../..
 xtask=${XTASK:-$root/target/debug/xtask}
@@ -15,7 +16,7 @@ allow=$here/tests.allow
 mkdir -p "$work" "$fresh"
 work=$(cd "$work" && pwd) fresh=$(cd "$fresh" && pwd)
 
-manifest=$(cargo metadata --format-version 1 --manifest-path "$root/compat/rdkafka/Cargo.toml" |
+manifest=$(cargo metadata --quiet --format-version 1 --manifest-path "$root/compat/rdkafka/Cargo.toml" |
   grep -o '"manifest_path":"[^"]*/rdkafka-sys-[^"]*/Cargo.toml"' | cut -d '"' -f 4)
 source=$work/$(basename "$(dirname "$manifest")")
 tests=$source/tests
@@ -35,7 +36,7 @@ export RDKAFKA_TEST_CONF=$fresh/test.conf TEST_KAFKA_VERSION=4.3.1 LD_LIBRARY_PA
 export BROKERS=127.0.0.1:$port KAFKA_PATH=$fresh/kafka
 # Quick tests that need a broker, those against librdkafka's mock broker left out; prints "test verdict".
 run() {
-  (cd "$tests" && timeout -k 5 "$1" ./test-runner -L -K -Q "-p$2") >"$3" 2>&1 </dev/null || true
+  (cd "$tests" && timeout -k 5 "$1" stdbuf -oL ./test-runner -L -K -Q "-p$2") >"$3" 2>&1 </dev/null || true
   sed 's/\x1b\[[0-9;]*m//g' "$3" | awk -F '|' '/^\| [0-9x]/ {gsub(" ", "", $2); gsub(" ", "", $3); print $2, $3}'
 }
 # The words with which a test failed.

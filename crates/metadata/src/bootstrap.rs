@@ -24,7 +24,6 @@ pub enum BootstrapError {
 
 fn known_features() -> String {
     let mut names: Vec<_> = Feature::ALL.iter().map(|feature| feature.name()).collect();
-    names.push(Feature::METADATA_VERSION);
     names.sort_unstable();
     names.join(", ")
 }

@@ -289,3 +289,159 @@ async fn replicas_of_no_topic_are_not_compared() {
     assert!(ended.error.starts_with("No topics found. "), "{}", ended.error);
     node.stop().await;
 }
+
+/// Runs a tool whose first word is what to do.
+async fn ask(address: SocketAddr, tool: &'static str, line: &str) -> Ended {
+    let line = format!("{line} --bootstrap-server localhost:{}", address.port());
+    run(tool, line.split_whitespace().map(str::to_owned).collect()).await
+}
+
+/// Lines with runs of blanks made one.
+fn squeezed(text: &str) -> Vec<String> {
+    let squeeze = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    text.lines().map(squeeze).filter(|line| !line.is_empty()).collect()
+}
+
+#[tokio::test]
+async fn a_cluster_tells_its_id_and_its_nodes() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = node(&dir).await;
+    let id = said(ask(node.address, "kafka-cluster", "cluster-id").await);
+    assert!(id.starts_with("Cluster ID: ") && id.trim_end().len() == "Cluster ID: ".len() + 22, "{id}");
+    let nodes = said(ask(node.address, "kafka-cluster", "list-endpoints --include-fenced-brokers").await);
+    let lines = squeezed(&nodes);
+    assert_eq!(lines[0], "ID HOST PORT RACK STATE ENDPOINT_TYPE");
+    assert_eq!(lines[1], format!("1 localhost {} null unfenced broker", node.address.port()));
+    let unknown = ask(node.address, "kafka-cluster", "unregister --id 77").await;
+    assert_eq!((unknown.code, unknown.error.as_str()), (1, "Broker ID 77 is not currently registered"));
+    let words = ["list-endpoints", "--bootstrap-controller", "localhost:1", "--include-fenced-brokers"];
+    let refused = run("kafka-cluster", words.map(str::to_owned).to_vec()).await;
+    let reason = "The option --include-fenced-brokers is only supported with --bootstrap-server option";
+    assert_eq!((refused.code, refused.error.as_str()), (1, reason));
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn what_partitions_take_in_log_dirs_is_told_of_brokers_that_there_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = node(&dir).await;
+    node.client().await.produce("t", 1, harness::batch(&["a", "b"])).await;
+    let told =
+        said(at(node.address, "kafka-log-dirs", "--describe --topic-list t,nope --broker-list 1").await);
+    let lines: Vec<_> = told.lines().collect();
+    assert_eq!(lines[0], "Querying brokers for log directories information");
+    assert_eq!(lines[1], "Received log directory information from brokers 1");
+    let dirs: Value = serde_json::from_str(lines[2]).unwrap();
+    assert_eq!((&dirs["version"], &dirs["brokers"][0]["broker"]), (&1.into(), &1.into()));
+    let partitions = dirs["brokers"][0]["logDirs"][0]["partitions"].as_array().unwrap();
+    assert_eq!(partitions.len(), 2, "{told}");
+    let of = |name: &str| partitions.iter().find(|partition| partition["partition"] == name).unwrap();
+    assert_eq!((&of("t-0")["size"], &of("t-0")["isFuture"]), (&0.into(), &false.into()));
+    assert!(of("t-1")["size"].as_u64().unwrap() > 61, "{told}");
+    let refused = at(node.address, "kafka-log-dirs", "--describe --broker-list 1,9").await;
+    let reason = "ERROR: The given brokers do not exist from --broker-list: 9. Current existent brokers: 1";
+    assert_eq!((refused.code, refused.error.as_str()), (1, reason));
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn groups_are_described_reset_and_deleted() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = node(&dir).await;
+    node.client().await.produce("t", 1, harness::batch(&["a", "b", "c"])).await;
+    let tool = "kafka-consumer-groups";
+    let reset = "--group g --reset-offsets --topic t:1 --to-offset 2 --execute";
+    let lines = squeezed(&said(at(node.address, tool, reset).await));
+    assert_eq!(lines, ["GROUP TOPIC PARTITION NEW-OFFSET", "g t 1 2"]);
+    let described = at(node.address, tool, "--describe --group g").await;
+    let lines = squeezed(&described.out);
+    assert_eq!(lines.last().unwrap(), "g t 1 2 3 1 - - -", "{lines:?}");
+    assert_eq!(described.error, "");
+    let state = squeezed(&said(at(node.address, tool, "--describe --group g --state").await));
+    assert_eq!(state[0], "GROUP COORDINATOR (ID) ASSIGNMENT-STRATEGY STATE #MEMBERS");
+    assert_eq!(state[1], format!("g localhost:{} (1) - Empty 0", node.address.port()));
+    assert_eq!(said(at(node.address, tool, "--list --state empty").await).lines().count(), 2);
+    let planned = "--group g --reset-offsets --all-topics --shift-by -9 --dry-run --export";
+    assert_eq!(said(at(node.address, tool, planned).await), "t,1,0\n\n");
+    let missing = at(node.address, tool, "--delete --group nope").await;
+    assert!(missing.out.contains("GroupIdNotFoundException"), "{}", missing.out);
+    let deleted = said(at(node.address, tool, "--delete --group g").await);
+    assert_eq!(deleted, "Deletion of requested consumer groups ('g') was successful.\n");
+    assert_eq!(said(at(node.address, tool, "--list").await).trim(), "");
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn the_quorum_tells_its_leader_and_its_voters() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = node(&dir).await;
+    let status = said(at(node.address, "kafka-metadata-quorum", "describe --status").await);
+    let lines = squeezed(&status);
+    let keys: Vec<_> = lines.iter().filter_map(|line| line.split_once(':').map(|(key, _)| key)).collect();
+    assert_eq!(
+        keys,
+        [
+            "ClusterId",
+            "LeaderId",
+            "LeaderEpoch",
+            "HighWatermark",
+            "MaxFollowerLag",
+            "MaxFollowerLagTimeMs",
+            "CurrentVoters",
+            "CurrentObservers"
+        ]
+    );
+    assert_eq!((lines[1].as_str(), lines[7].as_str()), ("LeaderId: 1", "CurrentObservers: []"));
+    let replication = said(at(node.address, "kafka-metadata-quorum", "describe --replication").await);
+    let lines = squeezed(&replication);
+    assert_eq!(
+        lines[0],
+        "NodeId DirectoryId LogEndOffset Lag LastFetchTimestamp LastCaughtUpTimestamp Status"
+    );
+    assert!(lines[1].starts_with("1 ") && lines[1].ends_with(" Leader"), "{}", lines[1]);
+    assert_eq!(lines.len(), 2);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_consumers_speed_is_measured() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = node(&dir).await;
+    for _ in 0..4 {
+        node.client().await.produce("t", 0, harness::batch(&["0123456789"; 5])).await;
+    }
+    let measured = said(
+        at(node.address, "kafka-consumer-perf-test", "--topic t --num-records 20 --timeout 20000").await,
+    );
+    let lines: Vec<_> = measured.lines().collect();
+    assert_eq!(
+        lines[0],
+        "start.time, end.time, data.consumed.in.MB, MB.sec, data.consumed.in.nMsg, nMsg.sec, \
+         rebalance.time.ms, fetch.time.ms, fetch.MB.sec, fetch.nMsg.sec"
+    );
+    let fields: Vec<_> = lines[1].split(", ").collect();
+    assert_eq!((fields.len(), fields[2], fields[4]), (10, "0.0002", "20"), "{measured}");
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_node_is_stopped_by_its_id_and_others_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("server"), "read line\n").unwrap();
+    let start = |id: &str| {
+        use std::os::unix::process::CommandExt;
+        let mut program = std::process::Command::new("sh");
+        program.arg0("monedula").args(["server", "--override", &format!("node.id={id}")]);
+        program.current_dir(dir.path()).stdin(std::process::Stdio::piped()).spawn().unwrap()
+    };
+    let (mut meant, mut other) = (start("70001"), start("70002"));
+    let stop = |words: &[&str]| run("kafka-server-stop", words.iter().map(|word| word.to_string()).collect());
+    let none = stop(&["--node-id=70003"]).await;
+    assert_eq!((none.code, none.out.as_str()), (1, "No kafka server found with node.id=70003\n"));
+    assert_eq!(said(stop(&["--node-id=70001"]).await), "");
+    use std::os::unix::process::ExitStatusExt;
+    assert_eq!(meant.wait().unwrap().signal(), Some(15));
+    assert!(other.try_wait().unwrap().is_none(), "it was not meant");
+    drop(other.stdin.take());
+    other.wait().unwrap();
+}

@@ -83,6 +83,11 @@ pub fn run(args: &[String], out: &mut dyn Write) -> Result<(), Failure> {
             Some("unregister") => unregister(&admin, args.value("--id").unwrap_or_default(), out).await,
             Some("list-endpoints") => {
                 let fenced = args.has("--include-fenced-brokers");
+                if fenced && controllers.is_some() {
+                    return Err(Failure::message(
+                        "The option --include-fenced-brokers is only supported with --bootstrap-server option",
+                    ));
+                }
                 let found = admin.describe_cluster(fenced).await.map_err(failed)?;
                 show_endpoints(&found, controllers.is_some(), out)
             }

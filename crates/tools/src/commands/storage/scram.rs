@@ -45,9 +45,10 @@ pub fn parse(text: &str) -> Result<MetadataRecord, Failure> {
         .split_once('=')
         .ok_or_else(|| refuse(format!("Failed to find equals sign in SCRAM argument '{text}'")))?;
     let all = mechanisms();
-    let mechanism = all.iter().find(|mechanism| mechanism.name == name).ok_or_else(|| {
-        refuse(format!("The add-scram mechanism {name} is not supported. Supported mechanisms are: [SCRAM-SHA-256, SCRAM-SHA-512]"))
-    })?;
+    let mechanism = all
+        .iter()
+        .find(|mechanism| mechanism.name == name)
+        .ok_or_else(|| refuse(format!("The add-scram mechanism {name} is not supported.")))?;
     let inner = config.trim().strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let inner = inner.ok_or_else(|| {
         refuse("Expected configuration string to start and end with square brackets".into())
@@ -83,7 +84,10 @@ fn make_record(
         Some(text) => text.parse().map_err(|_| Failure::message(format!("For input string: \"{text}\"")))?,
         None => 4096,
     };
-    let bound = |what: &str| Failure::message(format!("The 'iterations' value must be {what} for add-scram"));
+    let using = mechanism.name.replace('-', "_");
+    let bound = |what: &str| {
+        Failure::message(format!("The 'iterations' value must be {what} for add-scram using {using}"))
+    };
     if iterations < 4096 {
         return Err(bound(">= 4096"));
     }

@@ -132,11 +132,12 @@ impl SimFiles {
 
     /// Changes a file's bytes as a broken disk would, without anyone asking, and for good.
     pub fn damage(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
-        let disk = self.disk();
+        let mut disk = self.disk();
         let Node::File(inode) = tree::find(&disk.root, path)? else {
             return Err(io::ErrorKind::IsADirectory.into());
         };
         inode.lock().expect("no holder panics").damage(change);
+        disk.used = tree::bytes(&disk.root);
         Ok(())
     }
 }

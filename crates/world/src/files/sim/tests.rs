@@ -82,3 +82,13 @@ fn a_lock_is_exclusive_until_dropped() {
     drop(held);
     assert!(files.lock(Path::new("/l")).expect("the disk is well").is_some());
 }
+
+#[test]
+fn a_file_that_damage_made_longer_is_cut_as_any_other() {
+    let files = SimFiles::default();
+    let file = made(&files, "/a");
+    files.damage(Path::new("/a"), |bytes| bytes.extend([0; 100])).expect("it is there");
+    file.set_len(0).expect("the disk is well");
+    files.set_capacity(10);
+    write(&file, &[1; 10], 0);
+}

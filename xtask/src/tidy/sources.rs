@@ -47,7 +47,7 @@ pub(super) fn unfinished_marks(tree: &Tree) -> Vec<String> {
 /// Lines of deciders that reach for a clock, chance, a file, a socket or a runtime; their tests may.
 pub(super) fn outside_in_deciders(tree: &Tree) -> Vec<String> {
     let decides = |path: &&Path| {
-        layers::crate_of(path).is_some_and(|name| layers::deciders().contains(&name.as_str()))
+        layers::crate_of(path).is_some_and(|name| layers::decides(&name))
             && !path.ends_with("tests.rs")
             && !path.iter().any(|part| part == "tests")
     };

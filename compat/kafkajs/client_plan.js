@@ -1,12 +1,16 @@
 // What a Node application does with a broker through kafkajs, asserted step by step: client_plan.js BOOTSTRAP
 const assert = require('node:assert/strict')
 const { Kafka, CompressionTypes, CompressionCodecs, logLevel } = require('kafkajs')
+const { LZ4, ZSTD } = require('./codecs.js')
 CompressionCodecs[CompressionTypes.Snappy] = require('kafkajs-snappy')
+CompressionCodecs[CompressionTypes.LZ4] = LZ4
+CompressionCodecs[CompressionTypes.ZSTD] = ZSTD
 
 const NAME = 'kafkajs'
 const RECORDS = 300
 const BASE = Date.now() - 3_600_000 // within the default retention
-const CODECS = { none: CompressionTypes.None, gzip: CompressionTypes.GZIP, snappy: CompressionTypes.Snappy }
+const CODECS = { none: CompressionTypes.None, gzip: CompressionTypes.GZIP, snappy: CompressionTypes.Snappy, lz4: CompressionTypes.LZ4,
+  zstd: CompressionTypes.ZSTD }
 const kafka = new Kafka({ clientId: NAME, brokers: [process.argv[2]], logLevel: logLevel.NOTHING })
 const admin = kafka.admin()
 let passed = 0

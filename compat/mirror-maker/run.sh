@@ -55,7 +55,8 @@ mirror() {
     org.apache.kafka.connect.mirror.MirrorMaker "$fresh/mm2.properties" >>"$fresh/mirror.log" 2>&1 &
   mirror=$!
 }
-trap 'kill -KILL "$mirror" 2>/dev/null; for name in east west; do "$xtask" node stop "$fresh/$name" KILL 2>/dev/null; done' EXIT
+mirror=
+trap '[[ -z $mirror ]] || kill -KILL "$mirror" 2>/dev/null; for name in east west; do "$xtask" node stop "$fresh/$name" KILL 2>/dev/null; done' EXIT
 until_() {
   local end=$((SECONDS + $1))
   shift
@@ -93,7 +94,7 @@ done
 check "a partition that was added is added there too" until_ 40 eval 'tool kafka-topics west --describe --topic east.orders | grep -q "PartitionCount: 3"'
 check "heartbeats are sent" until_ 30 eval 'tool kafka-topics west --list | grep -qx heartbeats'
 kill "$mirror" && wait "$mirror" 2>/dev/null
-mirror=0
+mirror=
 for name in east west; do "$xtask" node stop "$fresh/$name" || fail "$name stops"; done
 echo "$passed passed, $failed failed"
 ((failed == 0))

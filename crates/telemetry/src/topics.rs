@@ -115,7 +115,6 @@ impl BrokerTopicMetrics {
         if let Some(known) = topics.get(name).and_then(Weak::upgrade) {
             return known;
         }
-        topics.retain(|_, metrics| metrics.strong_count() > 0);
         let fresh = Arc::new(TopicMetrics { own: Counters::default(), all: self.all.clone() });
         topics.insert(name.to_owned(), Arc::downgrade(&fresh));
         fresh
@@ -151,6 +150,8 @@ impl BrokerTopicMetrics {
 
 impl Source for Arc<BrokerTopicMetrics> {
     fn write(&self, page: &mut Page<'_>) -> fmt::Result {
+        // Here and not with each new topic, of which there may be thousands at once.
+        self.topics.write().expect("no holder panics").retain(|_, metrics| metrics.strong_count() > 0);
         (0..COUNTERS.len()).try_for_each(|index| page.counters(COUNTERS[index], self.rows(index)))
     }
 }

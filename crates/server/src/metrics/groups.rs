@@ -45,7 +45,8 @@ impl Source for Groups {
         });
         page.gauges(STATES, by_state)?;
         let row = |state: &str, count: usize| (vec![("state", state.to_owned())], count as f64);
-        let loading = counts.partitions - counts.active_partitions;
+        // A partition may have come between the two counts.
+        let loading = counts.partitions.saturating_sub(counts.active_partitions);
         page.gauges(PARTITIONS, [row("active", counts.active_partitions), row("loading", loading)])?;
         page.gauge(OFFSETS, counts.offsets as f64)
     }

@@ -45,15 +45,16 @@ for round in $(seq "${ROUNDS:-20}"); do
   writer=$!
   until (($(grep -c producer_send_success "$fresh/producer-$round" || true) > 0)); do sleep 0.1; done
   sleep "$((RANDOM % 3)).$((RANDOM % 10))"
-  # Where power is gone nobody hears an answer any more; here the node lives a moment longer than its disk, and a sync under way
-  # may end without an error. So the client goes first: what it was told, it was told before the cut.
-  kill -9 -- "-$writer" 2>/dev/null || true
+  # What counts is what was told before the cut. Where power is gone nobody hears an answer any more, but here the node lives a
+  # moment longer than its disk, and a sync under way may end without an error: disk-alone.py shows it without a broker.
+  told=$(stat -c %s "$fresh/producer-$round")
   cut_power
   kill -9 "$(cat "$fresh/pid")"
+  kill -9 -- "-$writer" 2>/dev/null || true
   wait $writer 2>/dev/null || true
   writer=
   while kill -0 "$(cat "$fresh/pid")" 2>/dev/null; do sleep 0.05; done
-  grep -h '"name":"producer_send_success"' "$fresh/producer-$round" | grep '}$' |
+  head -c "$told" "$fresh/producer-$round" | grep '"name":"producer_send_success"' | grep '}$' |
     sed -E 's/.*"value":"([^"]*)".*"offset":([0-9]+).*"partition":([0-9]+).*/\3 \2 \1/; s/.*"offset":([0-9]+).*"partition":([0-9]+).*"value":"([^"]*)".*/\2 \1 \3/' >>"$acked"
   rm "$fresh/producer-$round"
   until umount "$mnt"; do sleep 0.2; done

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The codec against Kafka's own message classes, both ways: run.sh
+# The codec against Kafka's own message classes, both ways, and our table of errors against Kafka's: run.sh
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 work=${WORK:-$here/../../target/compat/protocol}
@@ -21,7 +21,7 @@ for version in 4.3.1 4.4.0; do
     touch "$libs/whole"
   }
   mkdir -p "$libs/classes"
-  javac -nowarn -d "$libs/classes" -cp "$libs/*" "$here/Messages.java"
+  javac -nowarn -d "$libs/classes" -cp "$libs/*" "$here"/*.java
   jars=("$libs"/kafka-{clients,metadata,raft,group-coordinator,transaction-coordinator,share-coordinator,storage}-"$version".jar)
   java=(java -Xmx600m -XX:+UseSerialGC -cp "$libs/classes:$libs/*" Messages)
   echo "$version: Kafka writes"
@@ -33,6 +33,10 @@ for version in 4.3.1 4.4.0; do
   echo "$version: ours read and written back by Kafka"
   "${java[@]}" read "$work/ours-$version" "${jars[@]}" >"$work/out" 2>/dev/null || true
   count "$work/out"
+  java -cp "$libs/classes:$libs/*" ErrorTable >"$work/errors-$version.tsv" 2>/dev/null
 done
+echo "the table of errors, each as the older of the two releases that know it has it"
+awk -F '\t' '!seen[$1]++' "$work"/errors-4.3.1.tsv "$work"/errors-4.4.0.tsv |
+  diff - "$here/../../crates/protocol/schemas/errors.tsv" && passed=$((passed + 1)) || failed=$((failed + 1))
 echo "$passed passed, $failed failed"
 ((failed == 0))

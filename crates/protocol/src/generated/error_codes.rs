@@ -254,7 +254,7 @@ impl ErrorCode {
     pub const SHARE_SESSION_NOT_FOUND: Self = Self(122);
     /// 123: The share session epoch is invalid.
     pub const INVALID_SHARE_SESSION_EPOCH: Self = Self(123);
-    /// 124: The coordinator rejected the request because the state epoch did not match.
+    /// 124: The share coordinator rejected the request because the share-group state epoch did not match.
     pub const FENCED_STATE_EPOCH: Self = Self(124);
     /// 125: The voter key doesn't match the receiving replica's key.
     pub const INVALID_VOTER_KEY: Self = Self(125);
@@ -1283,7 +1283,7 @@ pub(crate) const ROWS: &[Row] = &[
         retriable: false,
         invalid_metadata: false,
         exception: "FencedStateEpochException",
-        message: "The coordinator rejected the request because the state epoch did not match.",
+        message: "The share coordinator rejected the request because the share-group state epoch did not match.",
     },
     Row {
         code: 125,

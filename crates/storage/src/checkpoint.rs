@@ -21,6 +21,9 @@ pub const RECOVERY_POINT_FILE: &str = "recovery-point-offset-checkpoint";
 pub const LOG_START_OFFSET_FILE: &str = "log-start-offset-checkpoint";
 /// The high watermarks of a log dir's partitions.
 pub const HIGH_WATERMARK_FILE: &str = "replication-offset-checkpoint";
+/// The recovery points at which no producer was known. Kafka has no such file, and passes it over; where the recovery point
+/// has moved on without it, it says nothing.
+pub const PRODUCERLESS_FILE: &str = "monedula-producerless-checkpoint";
 /// How far the cleaner has come in a log dir's partitions.
 pub const CLEANER_OFFSET_FILE: &str = "cleaner-offset-checkpoint";
 

@@ -189,10 +189,9 @@ impl LogManager {
         let now = self.environment().now();
         let mut taken = self.cleaner().in_progress();
         let mut filthiest: Option<Cleanable> = None;
-        for log in self.all_logs() {
+        for log in self.logs_where(|log| log.config().cleanup_policy.compact) {
             let partition = log.topic_partition();
-            if !log.config().cleanup_policy.compact
-                || log.dir().is_offline()
+            if log.dir().is_offline()
                 || taken.contains(partition)
                 || self.get_future_log(partition).is_some()
                 || self.cleaner().set_aside().contains_key(partition)
@@ -256,10 +255,9 @@ impl LogManager {
     /// Kafka: `LogCleanerManager.updateCheckpoints`.
     pub(crate) fn write_cleaner_checkpoint(&self, dir: &Arc<LogDir>) {
         let mut written = self.cleaner().checkpoints.lock().expect("no holder panics");
-        let offsets: Offsets = self
-            .all_logs()
+        let cleaned = self.logs_where(|log| log.cleaned_to().is_some() && Arc::ptr_eq(log.dir(), dir));
+        let offsets: Offsets = cleaned
             .iter()
-            .filter(|log| Arc::ptr_eq(log.dir(), dir))
             .filter_map(|log| Some((log.topic_partition().clone(), log.cleaned_to()?)))
             .collect();
         let path = dir.path().join(CLEANER_OFFSET_FILE);

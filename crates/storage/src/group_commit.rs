@@ -1,5 +1,7 @@
 //! Group commit: one sync of a log for all the appends that wait for it.
 //!
+//! Many logs of one dir that wait at the same time are synced with their whole filesystem, where that takes less.
+//!
 //! Invariants:
 //! - a log is synced by one thread at a time; who asks meanwhile is served by one more sync after it
 //! - threads sleep while nobody asks
@@ -10,6 +12,11 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use crate::UnifiedLog;
+use crate::log_dirs::LogDir;
+use crate::unified_log::{Extent, sync_together};
+
+/// About so many threads sync.
+const THREADS: usize = 4;
 
 /// The logs that somebody waits for, and the threads that sync them.
 #[derive(Debug, Default)]
@@ -22,6 +29,22 @@ pub struct GroupCommit {
 struct Queue {
     logs: VecDeque<Arc<UnifiedLog>>,
     stopped: bool,
+}
+
+impl Queue {
+    /// Takes the next log, with all others of its dir if they are better synced together.
+    fn next(&mut self) -> Option<Vec<Arc<UnifiedLog>>> {
+        let next = self.logs.pop_front()?;
+        if next.dir().filesystem_for(self.logs.len() + 1, THREADS).is_none() {
+            return Some(vec![next]);
+        }
+        let dir = next.dir().clone();
+        let (mut together, others): (Vec<_>, _) =
+            self.logs.drain(..).partition(|log| Arc::ptr_eq(log.dir(), &dir));
+        self.logs = others.into();
+        together.push(next);
+        Some(together)
+    }
 }
 
 impl GroupCommit {
@@ -58,19 +81,19 @@ impl GroupCommit {
     pub fn step(&self) -> usize {
         let mut served = 0;
         loop {
-            let next = self.queue().logs.pop_front();
-            let Some(log) = next else { return served };
-            self.serve(&log);
-            served += 1;
+            let next = self.queue().next();
+            let Some(logs) = next else { return served };
+            self.serve(&logs);
+            served += logs.len();
         }
     }
 
     fn serve_one(&self) -> bool {
-        let log = {
+        let logs = {
             let mut queue = self.queue();
             loop {
-                if let Some(log) = queue.logs.pop_front() {
-                    break log;
+                if let Some(logs) = queue.next() {
+                    break logs;
                 }
                 if queue.stopped {
                     return false;
@@ -78,17 +101,39 @@ impl GroupCommit {
                 queue = self.asked.wait(queue).expect("no holder panics");
             }
         };
-        self.serve(&log);
+        self.serve(&logs);
         true
     }
 
-    fn serve(&self, log: &Arc<UnifiedLog>) {
-        log.commit_state().begin();
+    fn serve(&self, logs: &[Arc<UnifiedLog>]) {
+        logs.iter().for_each(|log| log.commit_state().begin());
         // A failure took the dir offline and woke the waiters, who find out from the dir.
-        let _ = log.sync();
-        if log.commit_state().end() {
+        match logs {
+            [log] => drop(log.sync()),
+            logs => sync_all(logs),
+        }
+        for log in logs.iter().filter(|log| log.commit_state().end()) {
             self.queue().logs.push_back(log.clone());
             self.asked.notify_one();
+        }
+    }
+}
+
+/// Syncs logs of one dir that were found to be better synced together.
+fn sync_all(logs: &[Arc<UnifiedLog>]) {
+    let Some(dir) = logs.first().map(|log| log.dir().clone()) else { return };
+    if let Some(filesystem) = dir.filesystem() {
+        sync_together(logs, Extent::Batches, &dir, filesystem);
+    }
+}
+
+/// Syncs the logs of each dir together where that takes less than syncing them one after the other; else nothing.
+pub(crate) fn sync_many(logs: &[Arc<UnifiedLog>], extent: Extent, dirs: &[Arc<LogDir>]) {
+    for dir in dirs {
+        let is_unsynced = |log: &&Arc<UnifiedLog>| Arc::ptr_eq(log.dir(), dir) && extent.is_unsynced(log);
+        let here: Vec<_> = logs.iter().filter(is_unsynced).cloned().collect();
+        if let Some(filesystem) = dir.filesystem_for(here.len(), 1) {
+            sync_together(&here, extent, dir, filesystem);
         }
     }
 }

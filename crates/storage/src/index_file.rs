@@ -101,6 +101,10 @@ impl<const N: usize> IndexFile<N> {
     }
 
     fn block(&self, first: u64, count: u64) -> io::Result<Vec<[u8; N]>> {
+        if count == 0 {
+            // A partition without records has no files.
+            return Ok(Vec::new());
+        }
         let mut bytes = vec![0; count as usize * N];
         self.file.read_exact(&mut bytes, first * N as u64)?;
         Ok(bytes.chunks_exact(N).map(|chunk| chunk.try_into().expect("a chunk has N bytes")).collect())

@@ -2,8 +2,8 @@
 //!
 //! Invariants:
 //! - epochs and start offsets ascend strictly
-//! - the file never lacks an entry that memory has, once the log is synced; it may have entries too many, which loading
-//!   cuts off
+//! - once the log is flushed, the file lacks no entry that memory has of offsets below the log's end; it may have entries too
+//!   many, which loading cuts off
 //!
 //! Kafka: `LeaderEpochFileCache`.
 
@@ -16,7 +16,8 @@ pub type EpochStart = (LeaderEpoch, Offset);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LeaderEpochs {
     entries: Vec<EpochStart>,
-    changed: bool,
+    /// From which offset on the file may say something else; none if it says the same.
+    changed_from: Option<Offset>,
 }
 
 impl LeaderEpochs {
@@ -26,7 +27,7 @@ impl LeaderEpochs {
         for (epoch, start) in entries {
             epochs.assign(epoch, start);
         }
-        epochs.changed = false;
+        epochs.changed_from = None;
         epochs
     }
 
@@ -35,14 +36,14 @@ impl LeaderEpochs {
         &self.entries
     }
 
-    /// Tells whether the file has to be written, and takes it as written.
-    pub fn take_changed(&mut self) -> bool {
-        std::mem::take(&mut self.changed)
+    /// Tells whether the file of a log that ends at `end` has to be written, and takes it as written. What begins only at the
+    /// log's end need not be: loading cuts it off.
+    pub fn take_changed(&mut self, end: Offset) -> bool {
+        self.changed_from.take_if(|from| *from < end).is_some()
     }
 
-    /// Tells whether the file has to be written.
-    pub fn is_changed(&self) -> bool {
-        self.changed
+    fn note_changed(&mut self, from: Offset) {
+        self.changed_from = Some(self.changed_from.map_or(from, |other| other.min(from)));
     }
 
     /// Returns the latest epoch.
@@ -61,11 +62,12 @@ impl LeaderEpochs {
         if !news || epoch.0 < 0 || start.0 < 0 {
             return;
         }
-        while self.entries.last().is_some_and(|last| last.0 >= epoch || last.1 >= start) {
-            self.entries.pop();
+        let mut from = start;
+        while let Some(last) = self.entries.pop_if(|last| last.0 >= epoch || last.1 >= start) {
+            from = from.min(last.1);
         }
         self.entries.push((epoch, start));
-        self.changed = true;
+        self.note_changed(from);
     }
 
     /// Returns the greatest epoch that is at most `requested`, and where it ends; `None` if nothing is known of it.
@@ -92,7 +94,9 @@ impl LeaderEpochs {
     /// Drops epochs that begin at or after `end`.
     pub fn truncate_from_end(&mut self, end: Offset) {
         let kept = self.entries.partition_point(|(_, start)| *start < end);
-        self.changed |= kept < self.entries.len();
+        if let Some((_, start)) = self.entries.get(kept).copied() {
+            self.note_changed(start);
+        }
         self.entries.truncate(kept);
     }
 
@@ -103,14 +107,16 @@ impl LeaderEpochs {
         if spanning == 0 && self.entries[0].1 == start {
             return;
         }
+        self.note_changed(self.entries[0].1);
         self.entries[spanning].1 = start;
         self.entries.drain(..spanning);
-        self.changed = true;
     }
 
     /// Forgets everything.
     pub fn clear(&mut self) {
-        self.changed |= !self.entries.is_empty();
+        if let Some((_, start)) = self.earliest() {
+            self.note_changed(start);
+        }
         self.entries.clear();
     }
 }
@@ -140,9 +146,20 @@ mod tests {
         let mut epochs = epochs(&[(1, 0), (2, 10), (3, 20)]);
         epochs.assign(LeaderEpoch(2), Offset(5));
         assert_eq!(epochs.entries(), [(LeaderEpoch(1), Offset(0)), (LeaderEpoch(2), Offset(5))]);
-        assert!(epochs.take_changed());
+        assert!(epochs.take_changed(Offset(6)));
         epochs.assign(LeaderEpoch(2), Offset(50));
-        assert!(!epochs.is_changed(), "a later batch of the same epoch is no news");
+        assert!(!epochs.take_changed(Offset(99)), "a later batch of the same epoch is no news");
+    }
+
+    #[test]
+    fn a_term_without_records_need_not_be_written_until_it_has_some() {
+        let mut epochs = epochs(&[(1, 0)]);
+        epochs.assign(LeaderEpoch(2), Offset(10));
+        epochs.assign(LeaderEpoch(3), Offset(10));
+        assert!(!epochs.take_changed(Offset(10)), "loading would cut it off");
+        assert!(epochs.take_changed(Offset(11)));
+        epochs.assign(LeaderEpoch(1), Offset(20));
+        assert!(epochs.take_changed(Offset(20)), "an entry below the end went");
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod recovery;
 mod retention;
 mod scan;
 mod segment;
+mod sync_costs;
 mod time_index;
 mod transaction_index;
 mod unified_log;

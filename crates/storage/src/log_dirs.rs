@@ -12,9 +12,10 @@ use std::sync::{Arc, Mutex};
 
 use model::Uuid;
 use tokio::sync::Notify;
-use world::files::Lock;
+use world::files::{Filesystem, Lock};
 
 use crate::StorageError;
+use crate::sync_costs::SyncCosts;
 
 /// The lock file of a log dir.
 pub(crate) const LOCK_FILE: &str = ".lock";
@@ -30,6 +31,9 @@ pub struct LogDir {
     reason: Mutex<Option<String>>,
     listener: Option<Arc<Notify>>,
     lock: Mutex<Option<Box<dyn Lock>>>,
+    /// Where it can be synced as a whole.
+    filesystem: Option<Arc<dyn Filesystem>>,
+    sync_costs: SyncCosts,
 }
 
 impl LogDir {
@@ -44,12 +48,32 @@ impl LogDir {
             reason: Mutex::default(),
             listener: None,
             lock: Mutex::new(lock),
+            filesystem: None,
+            sync_costs: SyncCosts::default(),
         }
     }
 
     /// Notifies `listener` when the disk fails.
     pub(crate) fn set_listener(&mut self, listener: Arc<Notify>) {
         self.listener = Some(listener);
+    }
+
+    /// Lets many logs be synced by one sync of `filesystem`.
+    pub(crate) fn set_filesystem(&mut self, filesystem: Option<Arc<dyn Filesystem>>) {
+        self.filesystem = filesystem;
+    }
+
+    /// Returns the filesystem if so many logs, which else `threads` would sync, are better synced with it as a whole.
+    pub(crate) fn filesystem_for(&self, logs: usize, threads: usize) -> Option<&dyn Filesystem> {
+        self.filesystem.as_deref().filter(|_| self.sync_costs.prefer_whole(logs, threads))
+    }
+
+    pub(crate) fn filesystem(&self) -> Option<&dyn Filesystem> {
+        self.filesystem.as_deref()
+    }
+
+    pub(crate) fn sync_costs(&self) -> &SyncCosts {
+        &self.sync_costs
     }
 
     /// Lets other processes have the folder.

@@ -7,10 +7,10 @@
 //!
 //! Kafka: `LogManager`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use config::LogConfig;
 use model::{TopicPartition, Uuid};
@@ -60,7 +60,7 @@ impl Default for LogManagerOptions {
     }
 }
 
-type Logs = HashMap<TopicPartition, Arc<UnifiedLog>>;
+type Logs = BTreeMap<TopicPartition, Arc<UnifiedLog>>;
 
 /// All logs of a node.
 #[derive(Debug)]
@@ -74,6 +74,8 @@ pub struct LogManager {
     future: RwLock<Logs>,
     /// Held while logs are made, deleted or exchanged.
     changes: Mutex<()>,
+    /// Partitions whose logs went since the checkpoints were written last.
+    gone: Mutex<BTreeSet<TopicPartition>>,
     last: LastRuns,
     cleaner: Cleaner,
     previous_broker_epoch: AtomicI64,
@@ -154,6 +156,10 @@ impl LogManager {
         self.future.write().expect("no holder panics")
     }
 
+    fn gone(&self) -> MutexGuard<'_, BTreeSet<TopicPartition>> {
+        self.gone.lock().expect("no holder panics")
+    }
+
     /// Returns a partition's log.
     pub fn get_log(&self, partition: &TopicPartition) -> Option<Arc<UnifiedLog>> {
         self.current().get(partition).cloned()
@@ -166,22 +172,24 @@ impl LogManager {
 
     /// Returns all logs, in the order of their partitions.
     pub fn all_logs(&self) -> Vec<Arc<UnifiedLog>> {
-        let mut logs: Vec<_> = self.current().values().cloned().collect();
-        logs.sort_by(|a, b| a.topic_partition().cmp(b.topic_partition()));
-        logs
+        self.current().values().cloned().collect()
+    }
+
+    /// Returns the logs that `wanted` says, in the order of their partitions.
+    pub(crate) fn logs_where(&self, wanted: impl Fn(&UnifiedLog) -> bool) -> Vec<Arc<UnifiedLog>> {
+        self.current().values().filter(|log| wanted(log)).cloned().collect()
     }
 
     /// Returns all future logs, in the order of their partitions.
     pub fn all_future_logs(&self) -> Vec<Arc<UnifiedLog>> {
-        let mut logs: Vec<_> = self.future().values().cloned().collect();
-        logs.sort_by(|a, b| a.topic_partition().cmp(b.topic_partition()));
-        logs
+        self.future().values().cloned().collect()
     }
 
     /// Changes the configuration of all logs of a topic.
     pub fn update_topic_config(&self, topic: &str, config: &Arc<LogConfig>) {
         for logs in [self.current(), self.future()] {
-            for (_, log) in logs.iter().filter(|(partition, _)| &*partition.topic == topic) {
+            let from = TopicPartition::new(topic, i32::MIN);
+            for (_, log) in logs.range(from..).take_while(|(partition, _)| &*partition.topic == topic) {
                 log.update_config(config.clone());
             }
         }

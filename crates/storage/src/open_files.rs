@@ -201,7 +201,12 @@ impl CachedFile {
         self.shared.dirty.store(true, Ordering::Release);
     }
 
-    /// Gives up on unsynced writes: the file is to be removed.
+    /// Tells whether there are unsynced writes.
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.shared.dirty.load(Ordering::Acquire)
+    }
+
+    /// Gives up on unsynced writes, or takes them as synced with the whole filesystem.
     pub(crate) fn mark_clean(&self) {
         self.shared.dirty.store(false, Ordering::Release);
     }

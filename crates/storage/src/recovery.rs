@@ -10,6 +10,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -30,7 +31,7 @@ use crate::{PARTITION_METADATA_FILE, StorageError, UnifiedLog, checkpoint, names
 mod producers;
 mod segment;
 
-pub(crate) use producers::rebuild_producers;
+pub(crate) use producers::{Recovered, rebuild_producers};
 use segment::recover_segment;
 
 /// What is known of a log before it is loaded.
@@ -50,6 +51,8 @@ pub struct LoadOptions {
     pub had_clean_shutdown: bool,
     /// The recovery point in the log dir's checkpoint, or 0.
     pub recovery_point: Offset,
+    /// Whether no producer was known at the recovery point.
+    pub producerless: bool,
     /// The log start offset in the log dir's checkpoint, or 0.
     pub log_start: Offset,
 }
@@ -57,6 +60,21 @@ pub struct LoadOptions {
 impl UnifiedLog {
     /// Loads a partition's log, recovering it if the last stop was not clean, or makes a new one.
     pub fn load(environment: &Arc<LogEnvironment>, options: LoadOptions) -> Result<Arc<Self>, StorageError> {
+        let log = Self::load_unflushed(environment, options)?;
+        log.flush_recovered()?;
+        Ok(log)
+    }
+
+    /// Syncs what recovery kept, so that nobody reads what a power cut would take back.
+    pub(crate) fn flush_recovered(&self) -> Result<(), StorageError> {
+        if self.recovery_point() < self.log_end_offset() { self.flush().map(drop) } else { Ok(()) }
+    }
+
+    /// As [`UnifiedLog::load`]; nobody may read before [`UnifiedLog::flush_recovered`].
+    pub(crate) fn load_unflushed(
+        environment: &Arc<LogEnvironment>,
+        options: LoadOptions,
+    ) -> Result<Arc<Self>, StorageError> {
         options.dir.check()?;
         let load = Load { environment, options };
         let loaded = load.run().map_err(|failure| match failure {
@@ -69,9 +87,6 @@ impl UnifiedLog {
         let log = Self::from_loaded(environment.clone(), loaded);
         if let Some(topic_id) = load.options.topic_id {
             log.assign_topic_id(topic_id)?;
-        }
-        if !load.options.had_clean_shutdown && log.recovery_point() < log.log_end_offset() {
-            log.flush()?;
         }
         Ok(log)
     }
@@ -123,12 +138,12 @@ impl Load<'_> {
                 &folder.join(LEADER_EPOCH_FILE),
             )?);
         }
-        let mut recovered_from = None;
+        let mut recovered = None;
         if !self.options.had_clean_shutdown {
             let from = self.options.recovery_point;
             self.recover(&mut segments, from, &mut epochs)?;
             snapshots.remove(&**files, folder, |offset| offset > from)?;
-            recovered_from = Some(from);
+            recovered = Some(Recovered { from, producerless: self.options.producerless });
         }
         let log_end = self.end_of(&mut segments)?;
         let first = segments.first().map_or(self.options.log_start, |first| first.base_offset());
@@ -138,7 +153,7 @@ impl Load<'_> {
         let bases: BTreeSet<_> = segments.iter().map(|segment| segment.base_offset()).collect();
         snapshots.remove_strays(&**files, folder, &bases)?;
         snapshots.remove(&**files, folder, |offset| offset > log_end)?;
-        let producers = self.producers(&mut snapshots, &segments, log_start, log_end, recovered_from)?;
+        let producers = self.producers(&mut snapshots, &segments, log_start..log_end, recovered)?;
         let clean = self.options.had_clean_shutdown;
         Ok(Loaded {
             partition: self.options.partition.clone(),
@@ -167,16 +182,14 @@ impl Load<'_> {
         &self,
         snapshots: &mut ProducerSnapshots,
         segments: &[Arc<Segment>],
-        log_start: Offset,
-        log_end: Offset,
-        recovered_from: Option<Offset>,
+        range: Range<Offset>,
+        recovered: Option<Recovered>,
     ) -> io::Result<ProducerState> {
         if self.options.had_clean_shutdown && snapshots.latest().is_none() {
-            return Ok(ProducerState::empty(log_end));
+            return Ok(ProducerState::empty(range.end));
         }
         let folder = &self.options.folder;
-        let environment = self.environment;
-        rebuild_producers(environment, folder, snapshots, segments, log_start, log_end, recovered_from)
+        rebuild_producers(self.environment, folder, snapshots, segments, range, recovered)
     }
 
     /// Opens the segments in a folder's listing; returns them, and the offsets of the snapshots.
@@ -263,7 +276,7 @@ impl Load<'_> {
         Ok(())
     }
 
-    /// Finds the log's end, and makes the active segment if there is none.
+    /// Finds the log's end, and plans or makes the active segment if there is none.
     fn end_of(&self, segments: &mut Vec<Arc<Segment>>) -> io::Result<Offset> {
         if let Some(active) = segments.last() {
             let end = self.end_of_active(active)?;
@@ -278,8 +291,13 @@ impl Load<'_> {
         }
         let (cache, folder) = (&self.environment.open_files, &self.options.folder);
         let now_ms = self.environment.clock.wall_ms();
-        segments.push(Arc::new(Segment::create(cache, folder, self.options.log_start, now_ms, 0)?));
-        Ok(self.options.log_start)
+        let start = self.options.log_start;
+        // Past 0 it is the file's name that tells where the log goes on.
+        segments.push(Arc::new(match start {
+            Offset(0) => Segment::planned(cache, folder, start, now_ms),
+            start => Segment::create(cache, folder, start, now_ms, 0)?,
+        }));
+        Ok(start)
     }
 
     /// Finds the active segment's end. After a clean stop it should be whole; if it is not, it is recovered all the same.

@@ -9,7 +9,7 @@
 
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use model::{Offset, Timestamp};
@@ -56,6 +56,8 @@ pub(crate) struct Segment {
     pub(crate) time_index: TimeIndex,
     pub(crate) transaction_index: TransactionIndex,
     size: AtomicU64,
+    /// Whether the files are there; those of a new log are made by its first append.
+    made: AtomicBool,
     /// Up to where room is reserved on the disk.
     reserved: AtomicU64,
     tail: Mutex<Tail>,
@@ -89,6 +91,7 @@ impl Segment {
             time_index: TimeIndex::new(cache.clone(), path(Kind::TimeIndex), base_offset),
             transaction_index: TransactionIndex::new(cache.clone(), path(Kind::TransactionIndex)),
             size: AtomicU64::new(size),
+            made: AtomicBool::new(true),
             reserved: AtomicU64::new(0),
             tail: Mutex::new(Tail { created_ms: now_ms, ..Tail::default() }),
         }
@@ -97,6 +100,13 @@ impl Segment {
     /// Names a segment that is there, with `size` bytes of log. No file is touched.
     pub(crate) fn open(cache: &Arc<OpenFiles>, folder: &Path, base: Offset, size: u64, now_ms: i64) -> Self {
         Self::new(cache, folder, base, size, now_ms, "")
+    }
+
+    /// Names an empty segment whose files its first append makes: a partition without records has none.
+    pub(crate) fn planned(cache: &Arc<OpenFiles>, folder: &Path, base: Offset, now_ms: i64) -> Self {
+        let segment = Self::new(cache, folder, base, 0, now_ms, "");
+        segment.made.store(false, Ordering::Relaxed);
+        segment
     }
 
     /// Makes an empty segment, in place of any files of its name.
@@ -132,7 +142,9 @@ impl Segment {
         }
         self.offset_index.file.create()?;
         self.time_index.file.create()?;
-        self.transaction_index.file.file().remove()
+        self.transaction_index.file.file().remove()?;
+        self.made.store(true, Ordering::Release);
+        Ok(())
     }
 
     fn tail(&self) -> MutexGuard<'_, Tail> {
@@ -165,6 +177,9 @@ impl Segment {
             slices.push(IoSlice::new(&piece.head));
             slices.push(IoSlice::new(&piece.body));
             length += (piece.head.len() + piece.body.len()) as u64;
+        }
+        if !self.made.load(Ordering::Acquire) {
+            self.make_files()?;
         }
         self.reserve(start + length)?;
         for (written, slices) in slices.chunks(1024).enumerate() {
@@ -255,6 +270,9 @@ impl Segment {
         let known = self.max_timestamp()?.timestamp;
         if known.0 >= 0 {
             return Ok(known);
+        }
+        if !self.made.load(Ordering::Acquire) {
+            return Ok(Timestamp(self.tail().created_ms));
         }
         Ok(Timestamp(self.log.modified_ms()?))
     }
@@ -438,6 +456,17 @@ impl Segment {
         self.log.mark_dirty();
         self.offset_index.file.file().mark_dirty();
         self.time_index.file.file().mark_dirty();
+    }
+
+    /// Tells whether a file has unsynced writes.
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.log.is_dirty() || self.indexes().into_iter().any(CachedFile::is_dirty)
+    }
+
+    /// Takes all that is written as synced.
+    pub(crate) fn mark_clean(&self) {
+        self.log.mark_clean();
+        self.indexes().into_iter().for_each(CachedFile::mark_clean);
     }
 
     /// Closes the files; they open again when needed.

@@ -40,6 +40,7 @@ mod offsets;
 mod read;
 mod replace;
 mod segments;
+mod sync_together;
 mod timestamps;
 mod truncate;
 
@@ -51,6 +52,7 @@ use offsets::Marks;
 pub use offsets::{LogOffsetMetadata, LogOffsets};
 pub use read::{FetchDataInfo, FetchIsolation};
 pub(crate) use replace::Shape;
+pub(crate) use sync_together::{Extent, sync_together};
 pub use timestamps::TimestampAndOffset;
 
 /// What changes under the log's lock.
@@ -134,6 +136,7 @@ impl UnifiedLog {
             first_unstable: loaded.producers.first_unstable_offset().map(|first| first.max(loaded.log_start)),
             synced: loaded.recovery_point,
             recovery_point: loaded.recovery_point,
+            producerless: (loaded.producers.producers().len() == 0).then_some(loaded.recovery_point),
             cuts: 0,
         };
         let now_ms = environment.clock.wall_ms();
@@ -290,6 +293,11 @@ impl UnifiedLog {
     /// Returns the bytes of all segments.
     pub fn size(&self) -> u64 {
         self.segments().iter().map(|segment| segment.size()).sum()
+    }
+
+    /// Returns the offset in the first segment's files' names.
+    pub(crate) fn first_base_offset(&self) -> Offset {
+        self.segments().first().expect("a log has an active segment").base_offset()
     }
 
     /// Returns the segments.

@@ -62,6 +62,13 @@ pub trait File: Send + Sync + std::fmt::Debug {
     fn descriptor(&self) -> Option<BorrowedFd<'_>>;
 }
 
+/// A filesystem, to be synced as a whole.
+pub trait Filesystem: Send + Sync + std::fmt::Debug {
+    /// Makes all that was written, and all names, survive a power cut. Fails too if any write to the filesystem failed since
+    /// the last call, or since the filesystem was opened.
+    fn sync(&self) -> io::Result<()>;
+}
+
 /// Folders, and the way to open files.
 pub trait Files: Send + Sync + std::fmt::Debug {
     /// Opens a file.
@@ -82,6 +89,10 @@ pub trait Files: Send + Sync + std::fmt::Debug {
     fn is_dir(&self, path: &Path) -> bool;
     /// Makes a folder's entries (made, renamed, removed) survive a power cut.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
+    /// Returns the filesystem that a folder is on; none if it cannot be synced as a whole, or might keep failures to itself.
+    fn filesystem(&self, _folder: &Path) -> io::Result<Option<Arc<dyn Filesystem>>> {
+        Ok(None)
+    }
     /// Returns what is known of a file or folder; [`io::ErrorKind::NotFound`] if it is not there.
     fn metadata(&self, path: &Path) -> io::Result<Metadata>;
     /// Locks a file, made if need be, against every other process and every other holder in this one;

@@ -48,6 +48,7 @@ impl MetadataLog {
                 topic_id: Some(Uuid::METADATA_TOPIC),
                 had_clean_shutdown: false,
                 recovery_point: Offset(0),
+                producerless: true,
                 log_start: Offset(0),
             },
         )?;

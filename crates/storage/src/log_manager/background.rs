@@ -1,15 +1,20 @@
 //! What happens beside requests: flushes, checkpoints, retention, expiry, removal of deleted files; and the clean stop.
 
+use std::io;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use model::{Offset, Timestamp};
+use world::files::Files;
 
 use super::LogManager;
 use crate::checkpoint::{
-    HIGH_WATERMARK_FILE, LOG_START_OFFSET_FILE, Offsets, RECOVERY_POINT_FILE, write_offsets,
+    HIGH_WATERMARK_FILE, LOG_START_OFFSET_FILE, Offsets, PRODUCERLESS_FILE, RECOVERY_POINT_FILE,
+    write_offsets,
 };
+use crate::group_commit::sync_many;
 use crate::log_dirs::LogDir;
+use crate::unified_log::Extent;
 use crate::{CleanShutdown, UnifiedLog};
 
 /// How long a file stays open that nobody uses: between once and twice this.
@@ -48,56 +53,45 @@ impl LogManager {
     /// Flushes logs that have changed: all of them before a checkpoint, else those whose `flush.ms` has passed.
     fn flush_dirty_logs(&self, now_ms: i64, all: bool) {
         let dirty = std::mem::take(&mut *self.environment.dirty.lock().expect("no holder panics"));
-        let mut later = Vec::new();
-        for log in dirty {
-            if all || log.is_flush_due(now_ms) {
-                // Cleared first: an append during the flush queues the log again.
-                log.take_dirty();
-                log.dir().note_changed();
-                // A failure was told of when the dir went offline.
-                let _ = log.flush_if_open();
-            } else {
-                later.push(log);
-            }
+        let (due, later): (Vec<_>, Vec<_>) =
+            dirty.into_iter().partition(|log| all || log.is_flush_due(now_ms));
+        for log in &due {
+            // Cleared first: an append during the flush queues the log again.
+            log.take_dirty();
+            log.dir().note_changed();
+        }
+        sync_many(&due, Extent::Batches, &self.dirs);
+        for log in &due {
+            // A failure was told of when the dir went offline.
+            let _ = log.flush_if_open();
         }
         self.environment.dirty.lock().expect("no holder panics").extend(later);
     }
 
     /// Writes the checkpoints of the log dirs in which logs have changed.
     pub fn checkpoint(&self) {
-        let logs = self.all_logs();
-        for dir in self.online_dirs().filter(|dir| dir.take_changed()) {
-            self.checkpoint_dir(dir, &logs);
+        let changed: Vec<_> = self.online_dirs().filter(|dir| dir.take_changed()).collect();
+        if changed.is_empty() {
+            return;
         }
+        // What goes from now on may still be in what is written.
+        self.gone().clear();
+        let logs = self.all_logs();
+        changed.into_iter().for_each(|dir| self.checkpoint_dir(dir, &logs));
     }
 
     fn checkpoint_dir(&self, dir: &Arc<LogDir>, logs: &[Arc<UnifiedLog>]) {
-        let here = || logs.iter().filter(|log| Arc::ptr_eq(log.dir(), dir));
-        let collect = |offset: &dyn Fn(&UnifiedLog) -> Option<Offset>| -> Offsets {
-            here().filter_map(|log| Some((log.topic_partition().clone(), offset(log)?))).collect()
-        };
-        let first_base =
-            |log: &UnifiedLog| log.segment_infos().first().map_or(Offset(0), |first| first.base_offset);
-        let files = &**self.environment.files();
-        let recovery_points = collect(&|log| Some(log.recovery_point()));
-        let written = [
-            (RECOVERY_POINT_FILE, recovery_points.clone()),
-            (
-                LOG_START_OFFSET_FILE,
-                collect(&|log| Some(log.log_start_offset()).filter(|s| *s > first_base(log))),
-            ),
-            (HIGH_WATERMARK_FILE, collect(&|log| Some(log.high_watermark()))),
-        ]
-        .into_iter()
-        .try_for_each(|(name, offsets)| write_offsets(files, &dir.path().join(name), &offsets));
-        if let Err(error) = written {
+        let here: Vec<_> = logs.iter().filter(|log| Arc::ptr_eq(log.dir(), dir)).collect();
+        let mut seen = Seen::default();
+        here.iter().for_each(|log| seen.look_at(log));
+        if let Err(error) = seen.write(&**self.environment.files(), dir) {
             dir.fail("Error while writing checkpoints", error);
             return;
         }
-        for log in here() {
-            if let Some(offset) = recovery_points.get(log.topic_partition()) {
-                log.note_checkpointed(*offset);
-            }
+        for log in here {
+            log.note_checkpointed(
+                seen.recovery_points.get(log.topic_partition()).copied().unwrap_or(Offset(0)),
+            );
         }
         self.write_cleaner_checkpoint(dir);
     }
@@ -112,27 +106,37 @@ impl LogManager {
         }
     }
 
-    /// Closes logs, as many at once as are loaded at once.
-    fn close_all(&self, logs: impl Iterator<Item = Arc<UnifiedLog>> + Send) {
+    /// Closes logs, as many at once as are loaded at once; what all of them wrote last is synced together.
+    fn close_all(&self, logs: Vec<Arc<UnifiedLog>>) {
+        let mut finished: Vec<_> = logs.iter().map(|_| Ok(())).collect();
+        self.at_once(logs.iter().zip(&mut finished), |(log, finished)| *finished = log.finish());
+        sync_many(&logs, Extent::Everything, &self.dirs);
+        self.at_once(logs.iter().zip(finished), |(log, finished)| {
+            log.dir().note_changed();
+            // A failure takes the dir offline, and then no mark is written.
+            let _ = log.close_finished(finished);
+        });
+    }
+
+    /// Does `work` on as many threads as logs are loaded by.
+    pub(super) fn at_once<T: Send>(&self, items: impl Iterator<Item = T> + Send, work: impl Fn(T) + Sync) {
         let threads = self.options.recovery_threads_per_data_dir.max(1) * self.dirs.len();
-        let logs = Mutex::new(logs);
-        let close = || {
+        let items = Mutex::new(items);
+        let work_off = || {
             loop {
-                let next = logs.lock().expect("no holder panics").next();
-                let Some(log) = next else { return };
-                log.dir().note_changed();
-                // A failure takes the dir offline, and then no mark is written.
-                let _ = log.close();
+                let next = items.lock().expect("no holder panics").next();
+                let Some(item) = next else { return };
+                work(item);
             }
         };
-        std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(close))));
+        std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work_off))));
     }
 
     /// Stops cleanly: closes all logs, writes the checkpoints, and a mark in each log dir that lets the next start trust
     /// what it finds; then gives up the locks.
     pub fn shutdown(&self, broker_epoch: i64) {
         let logs = self.all_logs();
-        self.close_all(logs.iter().cloned().chain(self.all_future_logs()));
+        self.close_all(logs.iter().cloned().chain(self.all_future_logs()).collect());
         self.environment.dirty.lock().expect("no holder panics").clear();
         for dir in self.online_dirs() {
             self.checkpoint_dir(dir, &logs);
@@ -145,6 +149,43 @@ impl LogManager {
         }
         self.environment.group_commit.stop();
         self.dirs.iter().for_each(|dir| dir.unlock());
+    }
+}
+
+/// What the checkpoints of a log dir are to say; what is 0 is left out, which means the same.
+#[derive(Default)]
+struct Seen {
+    recovery_points: Offsets,
+    producerless: Offsets,
+    log_starts: Offsets,
+    high_watermarks: Offsets,
+}
+
+impl Seen {
+    fn look_at(&mut self, log: &UnifiedLog) {
+        let name = || log.topic_partition().clone();
+        let (recovery_point, producerless) = log.recovery_point_and_producerless();
+        if recovery_point > Offset(0) {
+            self.recovery_points.insert(name(), recovery_point);
+            if producerless {
+                self.producerless.insert(name(), recovery_point);
+            }
+        }
+        let offsets = log.offsets();
+        if offsets.high_watermark > Offset(0) {
+            self.high_watermarks.insert(name(), offsets.high_watermark);
+        }
+        if offsets.log_start > Offset(0) && offsets.log_start > log.first_base_offset() {
+            self.log_starts.insert(name(), offsets.log_start);
+        }
+    }
+
+    fn write(&self, files: &dyn Files, dir: &LogDir) -> io::Result<()> {
+        let write = |name: &str, offsets| write_offsets(files, &dir.path().join(name), offsets);
+        write(PRODUCERLESS_FILE, &self.producerless)?;
+        write(RECOVERY_POINT_FILE, &self.recovery_points)?;
+        write(LOG_START_OFFSET_FILE, &self.log_starts)?;
+        write(HIGH_WATERMARK_FILE, &self.high_watermarks)
     }
 }
 

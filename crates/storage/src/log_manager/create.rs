@@ -30,6 +30,11 @@ impl LogManager {
         if let Some(log) = self.get_log(partition) {
             return Ok(log);
         }
+        if self.gone().contains(partition) {
+            // Else a start after a kill would take what the checkpoints say of the old log for the new one's.
+            self.online_dirs().for_each(|dir| dir.note_changed());
+            self.checkpoint();
+        }
         let log = self.create(partition, topic_id, target_dir, config, partition.to_string())?;
         self.current_mut().insert(partition.clone(), log.clone());
         Ok(log)
@@ -73,6 +78,7 @@ impl LogManager {
             topic_id,
             had_clean_shutdown: true,
             recovery_point: Offset(0),
+            producerless: true,
             log_start: Offset(0),
         };
         UnifiedLog::load(&self.environment, options)
@@ -117,6 +123,7 @@ impl LogManager {
         }
         log.refuse_appends();
         log.dir().note_changed();
+        self.gone().insert(log.topic_partition().clone());
         let name = self.marked_name(log.topic_partition(), suffix);
         // Were the new name lost, the next start would find the log and be told that it should not be here.
         log.rename_folder(&name, false)?;

@@ -11,13 +11,14 @@ use model::{Offset, TopicPartition, Uuid};
 
 use super::{LastRuns, LogManager, LogManagerOptions, METADATA_TOPIC};
 use crate::checkpoint::{
-    CLEANER_OFFSET_FILE, HIGH_WATERMARK_FILE, LOG_START_OFFSET_FILE, Offsets, RECOVERY_POINT_FILE,
-    read_offsets,
+    CLEANER_OFFSET_FILE, HIGH_WATERMARK_FILE, LOG_START_OFFSET_FILE, Offsets, PRODUCERLESS_FILE,
+    RECOVERY_POINT_FILE, read_offsets,
 };
 use crate::cleaner::Cleaner;
+use crate::group_commit::sync_many;
 use crate::log_dirs::{LOCK_FILE, LogDir};
 use crate::names::{FolderKind, STRAY_DIR_SUFFIX, parse_folder};
-use crate::unified_log::LogEnvironment;
+use crate::unified_log::{Extent, LogEnvironment};
 use crate::{CleanShutdown, LoadOptions, MetaProperties, StorageError, UnifiedLog};
 
 /// What is decided for each log that is found: its configuration, or that it should not be here.
@@ -58,6 +59,7 @@ impl LogManager {
             current: Default::default(),
             future: Default::default(),
             changes: Mutex::default(),
+            gone: Mutex::default(),
             last: LastRuns::beginning(now_ms),
             cleaner: Cleaner::default(),
             previous_broker_epoch,
@@ -81,10 +83,21 @@ impl LogManager {
                 }
             }
         });
+        self.flush_recovered();
         match failure.into_inner().expect("no holder panics") {
             Some(error) => Err(error),
             None => self.check_any_online(),
         }
+    }
+
+    /// Syncs what recovery kept in all logs.
+    fn flush_recovered(&self) {
+        let is_recovered = |log: &UnifiedLog| log.recovery_point() < log.log_end_offset();
+        let mut logs = self.logs_where(is_recovered);
+        logs.extend(self.all_future_logs().into_iter().filter(|log| is_recovered(log)));
+        sync_many(&logs, Extent::Batches, &self.dirs);
+        // A failure takes the dir offline.
+        self.at_once(logs.iter(), |log| drop(log.flush_recovered()));
     }
 
     fn work_off(
@@ -135,6 +148,7 @@ impl LogManager {
         };
         let (recovery_points, log_starts) = (read(RECOVERY_POINT_FILE), read(LOG_START_OFFSET_FILE));
         let (high_watermarks, cleaned) = (read(HIGH_WATERMARK_FILE), read(CLEANER_OFFSET_FILE));
+        let producerless = read(PRODUCERLESS_FILE);
         let listed =
             files.read_dir(dir.path()).map_err(|error| dir.fail("Error while loading log dir", error))?;
         let mut jobs = VecDeque::new();
@@ -156,6 +170,7 @@ impl LogManager {
                     jobs.push_back(Job {
                         dir: dir.clone(),
                         recovery_point: at(&recovery_points),
+                        producerless: producerless.get(&partition) == recovery_points.get(&partition),
                         log_start: at(&log_starts),
                         high_watermark: at(&high_watermarks),
                         cleaned_to: cleaned.get(&partition).copied(),
@@ -179,7 +194,7 @@ impl LogManager {
             tracing::warn!(partition = %job.partition, "this log should not be here; putting it aside as {name}");
             return files.rename(&job.folder, &job.dir.path().join(name)).map_err(failed);
         };
-        let log = UnifiedLog::load(
+        let log = UnifiedLog::load_unflushed(
             &self.environment,
             LoadOptions {
                 partition: job.partition.clone(),
@@ -189,6 +204,7 @@ impl LogManager {
                 topic_id: None,
                 had_clean_shutdown: job.clean,
                 recovery_point: job.recovery_point,
+                producerless: job.producerless,
                 log_start: job.log_start,
             },
         )?;
@@ -219,6 +235,7 @@ struct Job {
     is_future: bool,
     clean: bool,
     recovery_point: Offset,
+    producerless: bool,
     log_start: Offset,
     cleaned_to: Option<Offset>,
     high_watermark: Offset,
@@ -251,7 +268,9 @@ fn open_dir(environment: &LogEnvironment, path: &Path) -> Result<LogDir, Storage
             id
         }
     };
-    Ok(LogDir::new(path.to_owned(), id, Some(lock)))
+    let mut dir = LogDir::new(path.to_owned(), id, Some(lock));
+    dir.set_filesystem(files.filesystem(path).map_err(failed)?);
+    Ok(dir)
 }
 
 fn fresh_id(environment: &LogEnvironment) -> Uuid {

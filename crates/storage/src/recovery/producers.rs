@@ -3,6 +3,7 @@
 //! Kafka: `UnifiedLog.rebuildProducerState`.
 
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,26 +17,38 @@ use crate::segment::Segment;
 use crate::transaction_index::AbortedTxn;
 use crate::unified_log::{LogEnvironment, read_marker};
 
-/// Loads the producers from the latest snapshot and the log after it, up to `end`. From `recovered_from` on aborted
-/// transactions are put into the transaction indexes anew. Kafka: `UnifiedLog.rebuildProducerState`.
+/// Where recovery began.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Recovered {
+    /// The recovery point: from there on aborted transactions are put into the transaction indexes anew.
+    pub(crate) from: Offset,
+    /// Whether no producer was known there, so that nothing before it has to be read.
+    pub(crate) producerless: bool,
+}
+
+/// Loads the producers from the latest snapshot and the log after it, up to the end of `range`, the log's offsets.
+/// Kafka: `UnifiedLog.rebuildProducerState`.
 pub(crate) fn rebuild_producers(
     environment: &LogEnvironment,
     folder: &Path,
     snapshots: &mut ProducerSnapshots,
     segments: &[Arc<Segment>],
-    start: Offset,
-    end: Offset,
-    recovered_from: Option<Offset>,
+    range: Range<Offset>,
+    recovered: Option<Recovered>,
 ) -> io::Result<ProducerState> {
+    let Range { start, end } = range;
     // After a kill a producer may still be about to retry what it was not answered, whatever timestamps its records have: it
     // must be known, as it would be had the log been read whole. The next look for expired producers forgets it.
-    let expiration_ms =
-        if recovered_from.is_some() { i64::MAX } else { environment.producer_expiration_ms() };
-    let loaded = snapshots.load(&**environment.files(), folder, environment.now(), expiration_ms)?;
+    let expiration_ms = if recovered.is_some() { i64::MAX } else { environment.producer_expiration_ms() };
+    let loaded = match recovered {
+        Some(Recovered { from, producerless: true }) => Some(ProducerState::empty(from)),
+        _ => snapshots.load(&**environment.files(), folder, environment.now(), expiration_ms)?,
+    };
     let mut producers = loaded.unwrap_or_else(|| ProducerState::empty(start));
     if producers.end() < start {
         producers.set_end(start);
     }
+    let recovered_from = recovered.map(|recovered| recovered.from);
     if let Some(from) = recovered_from {
         for segment in segments {
             segment.transaction_index.truncate(from)?;

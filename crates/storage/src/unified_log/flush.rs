@@ -13,6 +13,7 @@ use model::Offset;
 use tokio::sync::Notify;
 
 use super::UnifiedLog;
+use crate::segment::Segment;
 use crate::waiters::Interest;
 use crate::{StorageError, checkpoint, partition_metadata};
 
@@ -25,9 +26,9 @@ pub(crate) const LEADER_EPOCH_FILE: &str = "leader-epoch-checkpoint";
 
 /// How far a sync reached, if the log was not cut since.
 #[derive(Clone, Copy, Debug)]
-struct Synced {
-    end: Offset,
-    cuts: u64,
+pub(super) struct Synced {
+    pub(super) end: Offset,
+    pub(super) cuts: u64,
 }
 
 impl UnifiedLog {
@@ -69,7 +70,7 @@ impl UnifiedLog {
         result
     }
 
-    fn sync_locked(&self) -> Result<Synced, StorageError> {
+    pub(super) fn sync_locked(&self) -> Result<Synced, StorageError> {
         loop {
             self.dir.check()?;
             let marks = *self.marks();
@@ -77,26 +78,41 @@ impl UnifiedLog {
             if marks.synced < target.end {
                 self.sync_from(marks.synced)?;
             }
-            let mut marks = self.marks();
-            if marks.cuts == target.cuts {
-                marks.synced = marks.synced.max(target.end);
+            if self.note_synced(target) {
                 return Ok(target);
             }
             // The log was cut meanwhile: what is now below the target may have come after the sync.
         }
     }
 
+    /// Takes note of a sync; false if the log was cut since it began.
+    pub(super) fn note_synced(&self, synced: Synced) -> bool {
+        let mut marks = self.marks();
+        let is_same = marks.cuts == synced.cuts;
+        if is_same {
+            marks.synced = marks.synced.max(synced.end);
+        }
+        is_same
+    }
+
+    /// Returns the segments that may hold unsynced batches. With the one before, which may have been cut or trimmed just where
+    /// the next begins.
+    pub(super) fn segments_from(&self, synced: Offset) -> impl Iterator<Item = Arc<Segment>> {
+        let segments = self.segments();
+        let first = segments.partition_point(|segment| segment.base_offset() < synced).saturating_sub(1);
+        (first..segments.len()).map(move |n| segments[n].clone())
+    }
+
     fn sync_from(&self, synced: Offset) -> Result<(), StorageError> {
+        let began = self.environment.clock.monotonic();
         self.unsynced.store(0, Ordering::Relaxed);
         if self.names_dirty.swap(false, Ordering::AcqRel) {
             self.guard("Error while flushing names", self.sync_names())?;
         }
-        let segments = self.segments();
-        // With the segment before, which may have been cut or trimmed just where this one begins.
-        let first = segments.partition_point(|segment| segment.base_offset() < synced).saturating_sub(1);
-        segments[first..]
-            .iter()
-            .try_for_each(|segment| self.guard("Error while flushing log", segment.sync_log()))
+        self.segments_from(synced)
+            .try_for_each(|segment| self.guard("Error while flushing log", segment.sync_log()))?;
+        self.dir.sync_costs().note_one(self.environment.clock.monotonic().saturating_sub(began));
+        Ok(())
     }
 
     fn sync_names(&self) -> std::io::Result<()> {
@@ -131,9 +147,12 @@ impl UnifiedLog {
         }
         self.write_epochs()?;
         self.take_snapshot_for_restart(target.end, whole)?;
+        // Who is not known now was not known at the target either, or is forgotten since.
+        let producerless = self.state().producers.producers().len() == 0;
         let mut marks = self.marks();
         if marks.cuts == target.cuts {
             marks.recovery_point = marks.recovery_point.max(target.end);
+            marks.producerless = producerless.then_some(marks.recovery_point);
         }
         drop(marks);
         self.last_flush_ms.store(self.environment.clock.wall_ms(), Ordering::Relaxed);
@@ -148,7 +167,7 @@ impl UnifiedLog {
     fn write_epochs(&self) -> Result<(), StorageError> {
         let entries = {
             let mut state = self.state();
-            if !state.epochs.take_changed() {
+            if !state.epochs.take_changed(self.log_end_offset()) {
                 return Ok(());
             }
             state.epochs.entries().to_vec()
@@ -197,31 +216,34 @@ impl UnifiedLog {
     /// Flushes all, ends the active segment's indexes and takes a snapshot, so that the next start finds everything in
     /// order. Kafka: `UnifiedLog.close`.
     pub fn close(&self) -> Result<(), StorageError> {
-        let closed = self.dir.check().and_then(|()| self.prepare_close());
+        let finished = self.finish();
+        self.close_finished(finished)
+    }
+
+    /// Ends a close that [`UnifiedLog::finish`] began, if it came to that.
+    pub(crate) fn close_finished(&self, finished: Result<(), StorageError>) -> Result<(), StorageError> {
+        let closed = finished.and_then(|()| self.flush_to_disk(true).map(drop));
         self.close_files();
         closed
     }
 
-    fn prepare_close(&self) -> Result<(), StorageError> {
-        {
-            let mut state = self.state();
-            let state = &mut *state;
-            // What is appended from now on would not be flushed.
-            self.closed.store(true, Ordering::Release);
-            self.guard("Error while closing log", self.active_segment().finish())?;
-            let taken = state.snapshots.take(
-                self.files(),
-                &self.folder(),
-                &state.producers,
-                self.log_start_offset(),
-                true,
-            );
-            // A clean stop with no snapshot at all would be taken to mean that there are no producers.
-            if self.guard("Error while writing producer snapshot", taken)? {
-                let synced = self.files().sync_dir(&self.folder());
-                self.guard("Error while flushing names", synced)?;
-            }
+    /// Refuses appends from now on, and writes what a clean stop leaves; it is not synced yet.
+    pub(crate) fn finish(&self) -> Result<(), StorageError> {
+        self.dir.check()?;
+        let mut state = self.state();
+        let state = &mut *state;
+        // What is appended from now on would not be flushed.
+        self.closed.store(true, Ordering::Release);
+        self.guard("Error while closing log", self.active_segment().finish())?;
+        // A clean stop with no snapshot at all is taken to mean that there are no producers.
+        if state.producers.producers().len() == 0 && state.snapshots.latest().is_none() {
+            return Ok(());
         }
-        self.flush_to_disk(true).map(drop)
+        let (folder, start) = (self.folder(), self.log_start_offset());
+        let taken = state.snapshots.take(self.files(), &folder, &state.producers, start, true);
+        if self.guard("Error while writing producer snapshot", taken)? {
+            self.guard("Error while flushing names", self.files().sync_dir(&folder))?;
+        }
+        Ok(())
     }
 }

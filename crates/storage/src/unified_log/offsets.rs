@@ -42,6 +42,8 @@ pub(super) struct Marks {
     pub(super) first_unstable: Option<Offset>,
     pub(super) synced: Offset,
     pub(super) recovery_point: Offset,
+    /// The recovery point at which no producer was known, if that is so of the last.
+    pub(super) producerless: Option<Offset>,
     /// How often the log's end went back: after that, an offset may stand for another record.
     pub(super) cuts: u64,
 }
@@ -99,6 +101,12 @@ impl UnifiedLog {
     /// Returns the offset from which a start after a kill looks for damage.
     pub fn recovery_point(&self) -> Offset {
         self.marks().recovery_point
+    }
+
+    /// Returns the recovery point, and whether no producer was known there.
+    pub(crate) fn recovery_point_and_producerless(&self) -> (Offset, bool) {
+        let marks = self.marks();
+        (marks.recovery_point, marks.producerless == Some(marks.recovery_point))
     }
 
     /// Sets the high watermark, kept between the log's start and end, and returns it; it may go back.

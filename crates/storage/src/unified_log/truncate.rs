@@ -93,6 +93,7 @@ impl UnifiedLog {
             marks.start = marks.start.min(target);
             marks.synced = marks.synced.min(target);
             marks.recovery_point = marks.recovery_point.min(target);
+            marks.producerless = None;
             marks.high_watermark = marks.high_watermark.min(target);
             marks.cuts += 1;
         }
@@ -135,6 +136,7 @@ impl UnifiedLog {
             marks.first_unstable = None;
             marks.synced = start;
             marks.recovery_point = start;
+            marks.producerless = None;
             marks.cuts += 1;
         }
         self.mark_dirty();
@@ -152,8 +154,7 @@ impl UnifiedLog {
             &folder,
             &mut state.snapshots,
             &self.segments(),
-            start,
-            end,
+            start..end,
             None,
         );
         state.producers = self.guard("Error while truncating", rebuilt)?;

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use rustix::fs::{FallocateFlags, fallocate, statvfs};
+use rustix::fs::{FallocateFlags, fallocate, statvfs, syncfs};
 use rustix::io::pwritev;
 
-use super::{File, Files, Lock, Metadata, Open};
+use super::{File, Files, Filesystem, Lock, Metadata, Open};
 
 mod lock;
 
@@ -81,6 +81,25 @@ impl File for RealFile {
     }
 }
 
+/// A filesystem by one of its folders, which is kept open: failures since then are told.
+#[derive(Debug)]
+struct RealFilesystem(fs::File);
+
+impl Filesystem for RealFilesystem {
+    fn sync(&self) -> io::Result<()> {
+        Ok(syncfs(&self.0)?)
+    }
+}
+
+/// Tells whether `syncfs` says that a write failed, as Linux does from 5.8 on.
+fn syncfs_tells_failures() -> bool {
+    let name = rustix::system::uname();
+    let release = name.release().to_string_lossy();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap_or(0));
+    let version: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    version >= (5, 8)
+}
+
 impl Files for RealFiles {
     fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn File>> {
         let mut options = fs::OpenOptions::new();
@@ -123,6 +142,13 @@ impl Files for RealFiles {
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         fs::File::open(path)?.sync_all()
+    }
+
+    fn filesystem(&self, folder: &Path) -> io::Result<Option<Arc<dyn Filesystem>>> {
+        if !syncfs_tells_failures() {
+            return Ok(None);
+        }
+        Ok(Some(Arc::new(RealFilesystem(fs::File::open(folder)?))))
     }
 
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {

@@ -13,7 +13,7 @@ use std::os::fd::BorrowedFd;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::{File, Files, Lock, Metadata, Open};
+use super::{File, Files, Filesystem, Lock, Metadata, Open};
 use crate::chance::Chance;
 
 mod tree;
@@ -242,6 +242,30 @@ impl File for SimFile {
     }
 }
 
+/// All below one folder.
+#[derive(Debug)]
+struct SimFilesystem {
+    files: SimFiles,
+    path: PathBuf,
+    power_cuts: u64,
+}
+
+impl Filesystem for SimFilesystem {
+    fn sync(&self) -> io::Result<()> {
+        let mut disk = self.files.disk();
+        if disk.power_cuts != self.power_cuts {
+            return Err(io::Error::from_raw_os_error(EIO));
+        }
+        let root = tree::find(&disk.root, &self.path)?;
+        for (path, node) in tree::all(root, &self.path) {
+            disk.check(Operation::Sync, &path)?;
+            node.sync();
+        }
+        disk.syncs += 1;
+        Ok(())
+    }
+}
+
 #[derive(Debug)]
 struct SimLock {
     files: SimFiles,
@@ -350,6 +374,11 @@ impl Files for SimFiles {
         let folder = tree::folder(&disk.root, path)?;
         lock(&folder).sync();
         Ok(())
+    }
+
+    fn filesystem(&self, folder: &Path) -> io::Result<Option<Arc<dyn Filesystem>>> {
+        let power_cuts = self.disk().power_cuts;
+        Ok(Some(Arc::new(SimFilesystem { files: self.clone(), path: folder.to_owned(), power_cuts })))
     }
 
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {

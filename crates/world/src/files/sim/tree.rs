@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use super::{Entries, names};
@@ -74,6 +74,20 @@ pub(super) fn bytes(node: &Node) -> u64 {
     }
 }
 
+/// Lists `node`, which is at `path`, and all files and folders below it.
+pub(super) fn all(node: Node, path: &Path) -> Vec<(PathBuf, Node)> {
+    let mut found = vec![(path.to_owned(), node)];
+    let mut looked_at = 0;
+    while let Some((path, node)) = found.get(looked_at).cloned() {
+        if let Node::Folder(folder) = &node {
+            let folder = folder.lock().expect("no holder panics");
+            found.extend(folder.entries.iter().map(|(name, node)| (path.join(name), node.clone())));
+        }
+        looked_at += 1;
+    }
+    found
+}
+
 /// Loses what was not synced below `node`, but for what `chance` spares.
 pub(super) fn power_cut(node: &Node, chance: Option<&dyn Chance>) {
     match node {
@@ -87,6 +101,16 @@ pub(super) fn power_cut(node: &Node, chance: Option<&dyn Chance>) {
             for node in folder.entries.values() {
                 power_cut(node, chance);
             }
+        }
+    }
+}
+
+impl Node {
+    /// Makes the present bytes, or names, durable.
+    pub(super) fn sync(&self) {
+        match self {
+            Node::File(inode) => inode.lock().expect("no holder panics").sync(),
+            Node::Folder(folder) => folder.lock().expect("no holder panics").sync(),
         }
     }
 }

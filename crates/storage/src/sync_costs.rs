@@ -1,0 +1,82 @@
+//! What syncing takes of late: log by log, or all of a log dir at once with its whole filesystem.
+//!
+//! Each sync of a log makes the filesystem commit and the disk flush, whatever it holds; a sync of the whole filesystem does both
+//! once, but writes what others left unwritten there too. So it is tried, and kept to only where it pays.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// So many logs at least are synced together.
+const MANY: usize = 8;
+/// After so many times that it did not seem to pay, syncing the whole filesystem is tried once more.
+const PATIENCE: u32 = 200;
+
+/// What either kind of sync took of late, in nanoseconds; 0 where nothing is known.
+#[derive(Debug, Default)]
+pub(crate) struct SyncCosts {
+    one: AtomicU64,
+    whole: AtomicU64,
+    passed_over: AtomicU32,
+}
+
+impl SyncCosts {
+    /// Tells whether so many logs are better synced with their whole filesystem, given that else `threads` would sync them.
+    pub(crate) fn prefer_whole(&self, logs: usize, threads: usize) -> bool {
+        if logs < MANY {
+            return false;
+        }
+        let (one, whole) = (self.one.load(Ordering::Relaxed), self.whole.load(Ordering::Relaxed));
+        let pays = one.saturating_mul(logs as u64) / threads.max(1) as u64 > whole || whole == 0;
+        if pays || self.passed_over.fetch_add(1, Ordering::Relaxed) >= PATIENCE {
+            self.passed_over.store(0, Ordering::Relaxed);
+            return true;
+        }
+        false
+    }
+
+    /// Takes note of what the sync of one log took.
+    pub(crate) fn note_one(&self, took: Duration) {
+        note(&self.one, took);
+    }
+
+    /// Takes note of what the sync of the whole filesystem took.
+    pub(crate) fn note_whole(&self, took: Duration) {
+        note(&self.whole, took);
+    }
+}
+
+/// The newest counts for an eighth.
+fn note(known: &AtomicU64, took: Duration) {
+    let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX).max(1);
+    let before = known.load(Ordering::Relaxed);
+    let now = if before == 0 { took } else { before - before / 8 + took / 8 };
+    known.store(now.max(1), Ordering::Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn the_whole_filesystem_is_synced_where_that_takes_less_than_its_logs_one_by_one() {
+        let costs = SyncCosts::default();
+        assert!(!costs.prefer_whole(MANY - 1, 4), "few logs");
+        assert!(costs.prefer_whole(MANY, 4), "nothing is known yet");
+        costs.note_one(MS);
+        costs.note_whole(10 * MS);
+        assert!(!costs.prefer_whole(40, 4));
+        assert!(costs.prefer_whole(44, 4));
+        assert!(costs.prefer_whole(12, 1));
+    }
+
+    #[test]
+    fn what_did_not_pay_is_tried_again_after_a_while() {
+        let costs = SyncCosts::default();
+        costs.note_one(MS);
+        costs.note_whole(1000 * MS);
+        let tries = (0..1000).filter(|_| costs.prefer_whole(100, 1)).count();
+        assert_eq!(tries, 4);
+    }
+}

@@ -1,0 +1,93 @@
+//! Many logs of one log dir synced at once, by a sync of the whole filesystem.
+//!
+//! Invariants:
+//! - what a log holds is marked as being synced before the filesystem's sync begins, and told as synced only after it succeeded
+//! - each log is locked against other syncs meanwhile; who holds one log's lock never waits for another's elsewhere
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard};
+
+use world::files::Filesystem;
+
+use super::UnifiedLog;
+use super::flush::Synced;
+use crate::log_dirs::LogDir;
+use crate::waiters::Interest;
+
+/// What of a log is to be synced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// The batches, and the names of their files: what recovery needs.
+    Batches,
+    /// All files.
+    Everything,
+}
+
+impl Extent {
+    /// Tells whether a log has anything to sync.
+    pub(crate) fn is_unsynced(self, log: &UnifiedLog) -> bool {
+        match self {
+            Self::Batches => log.synced_offset() < log.log_end_offset(),
+            Self::Everything => log.segments().iter().any(|segment| segment.is_dirty()),
+        }
+    }
+}
+
+/// A log whose sync has begun.
+struct Begun<'l> {
+    log: &'l Arc<UnifiedLog>,
+    target: Synced,
+    _one_at_a_time: MutexGuard<'l, ()>,
+}
+
+/// Syncs `logs`, which are of `dir`. A failure takes the dir offline, of which who waits finds out there.
+pub(crate) fn sync_together(
+    logs: &[Arc<UnifiedLog>],
+    extent: Extent,
+    dir: &LogDir,
+    filesystem: &dyn Filesystem,
+) {
+    let clock = logs.first().map(|log| log.environment.clock.clone());
+    let begun: Vec<_> = logs.iter().filter_map(|log| begin(log, extent)).collect();
+    if dir.is_offline() {
+        // A sync that failed may have forgotten what it could not write, so that another would seem to succeed.
+    } else if !begun.is_empty() {
+        let now = || clock.as_ref().map(|clock| clock.monotonic()).unwrap_or_default();
+        let began = now();
+        match filesystem.sync() {
+            Ok(()) => {
+                dir.sync_costs().note_whole(now().saturating_sub(began));
+                begun.iter().for_each(Begun::end);
+            }
+            Err(error) => drop(dir.fail("Error while flushing logs", error)),
+        }
+    }
+    drop(begun);
+    logs.iter().for_each(|log| log.waiters.wake(Interest::SYNCED));
+}
+
+/// Marks what a log holds as being synced; none if there is nothing to sync.
+fn begin(log: &Arc<UnifiedLog>, extent: Extent) -> Option<Begun<'_>> {
+    let one_at_a_time = log.sync.lock().expect("no holder panics");
+    if !extent.is_unsynced(log) {
+        return None;
+    }
+    let marks = *log.marks();
+    let target = Synced { end: marks.end.offset, cuts: marks.cuts };
+    log.unsynced.store(0, Ordering::Relaxed);
+    log.names_dirty.store(false, Ordering::Release);
+    match extent {
+        Extent::Batches => log.segments_from(marks.synced).for_each(|segment| segment.log().mark_clean()),
+        Extent::Everything => log.segments().iter().for_each(|segment| segment.mark_clean()),
+    }
+    Some(Begun { log, target, _one_at_a_time: one_at_a_time })
+}
+
+impl Begun<'_> {
+    fn end(&self) {
+        if !self.log.note_synced(self.target) {
+            // The log was cut meanwhile. A failure was told of when the dir went offline.
+            let _ = self.log.sync_locked();
+        }
+    }
+}

@@ -12,15 +12,19 @@ use crate::root;
 use anyhow::{Context, Result, bail};
 use figures::Figures;
 use generator::{Generator, Program};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-const HELP: &str = "cargo xtask bench [--runs 3] [--bytes 1G] [--rate 10000] [--only kafka,monedula,…] [--kload PATH] [--out bench/RESULTS.md]
+const HELP: &str =
+    "cargo xtask bench [--runs 3] [--bytes 1G] [--rate 10000] [--only kafka,monedula,…] [--restart-bytes 10G]
+                  [--kload PATH] [--out bench/RESULTS.md]
 
 Builds what it needs, unless MONEDULA names the binary to measure. Apache Kafka comes from Maven Central.
 
   --bytes   payload of each produce and consume cell
   --rate    records a second in the latency cell
   --only    subjects: kafka, monedula (acks=all answered after the sync), monedula-replicated (Kafka's way)
+  --restart-bytes  also restarts a node that was killed with so much in 1,000 partitions
   --kload   another load generator that takes the commands of `bench/`
   --out     where the table goes; `-` for standard output only";
 
@@ -48,6 +52,7 @@ struct Asked {
     bytes: String,
     rate: String,
     subjects: Vec<&'static Subject>,
+    restart_bytes: Option<String>,
     out: String,
 }
 
@@ -57,7 +62,7 @@ impl Asked {
             let at = arguments.iter().position(|word| word == name)?;
             arguments.get(at + 1).map(String::as_str)
         };
-        let known = ["--kload", "--runs", "--bytes", "--rate", "--only", "--out"];
+        let known = ["--kload", "--runs", "--bytes", "--rate", "--only", "--restart-bytes", "--out"];
         let odd = arguments.iter().step_by(2).find(|word| !known.contains(&word.as_str()));
         if odd.is_some() {
             bail!("{HELP}");
@@ -70,6 +75,7 @@ impl Asked {
             bytes: value("--bytes").unwrap_or("1G").into(),
             rate: value("--rate").unwrap_or("10000").into(),
             subjects: SUBJECTS.iter().filter(|subject| only.contains(&subject.name)).collect(),
+            restart_bytes: value("--restart-bytes").map(str::to_owned),
             out: value("--out").unwrap_or("bench/RESULTS.md").into(),
         })
     }
@@ -102,59 +108,125 @@ pub fn run(arguments: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// One subject in one run: where it lives, and where its figures go.
+struct Session<'a> {
+    subject: &'a Subject,
+    asked: &'a Asked,
+    folder: PathBuf,
+    port: u16,
+    figures: &'a mut Figures,
+}
+
 /// Everything that is measured of one subject in one run.
 fn session(subject: &Subject, asked: &Asked, figures: &mut Figures) -> Result<()> {
     let folder = root().join("target/bench").join(subject.name);
     if folder.exists() {
         std::fs::remove_dir_all(&folder)?;
     }
-    let settings: Vec<String> = subject.settings.iter().map(|line| (*line).to_owned()).collect();
     let port = crate::node::free_port()?;
-    let pinned = generator::pinned_to(0);
-    let pinned: Vec<&str> = pinned.iter().map(String::as_str).collect();
-    let start = || Node::start(subject.product, &folder, port, &settings, &pinned);
-    let mut note = |what: &str, value: f64| {
-        println!("{:24} {what:44} {value:.3}", subject.name);
-        figures.note(what, subject.name, value);
-    };
-
-    let node = start()?;
-    note("start on an empty directory, ms", millis(node.answered_after));
+    let mut session = Session { subject, asked, folder, port, figures };
+    let node = session.start()?;
+    session.note("start on an empty directory, ms", millis(node.answered_after));
     std::thread::sleep(Duration::from_secs(8));
-    note("memory idle, MiB", memory(node.pid, "VmRSS:"));
-
-    let generator = Generator::new(&asked.program, &node);
-    generator.warm_up()?;
-    for (name, size, codec) in
-        [("1 KiB", "1024", "none"), ("100 B", "100", "none"), ("100 B lz4", "100", "lz4")]
-    {
-        let topic = format!("load-{size}-{codec}");
-        generator.topic(&topic, 6)?;
-        let produced = generator.produce(&topic, size, codec, &asked.bytes)?;
-        note(&format!("produce {name} acks=all, MiB/s"), produced.mib_s);
-        note(&format!("produce {name} acks=all, broker CPU s/GiB"), produced.cpu_s_per_gib);
-        let consumed = generator.consume(&topic)?;
-        note(&format!("consume {name}, MiB/s"), consumed.mib_s);
-        note(&format!("consume {name}, broker CPU s/GiB"), consumed.cpu_s_per_gib);
+    session.note("memory idle, MiB", memory(node.pid, "VmRSS:"));
+    session.few_partitions(&node)?;
+    let rest = session.restarts(node)?;
+    session.many_partitions(&rest)?;
+    rest.stop("KILL")?;
+    if let Some(bytes) = &asked.restart_bytes {
+        std::fs::remove_dir_all(&session.folder)?;
+        session.restart_with_much(bytes)?;
     }
-    note("memory under load, most, MiB", memory(node.pid, "VmHWM:"));
-    generator.topic("latency", 6)?;
-    for (what, micros) in generator.latency("latency", &asked.rate)? {
-        note(&format!("{} records/s of 1 KiB: {what}, ms", asked.rate), micros / 1000.0);
-    }
-    note("create 1,000 partitions, ms", generator.topic("many", 1000)? * 1000.0);
-
-    node.stop("KILL")?;
-    let killed = Instant::now();
-    let node = start()?;
-    note("restart after kill -9: first answer, ms", millis(node.answered_after));
-    Generator::new(&asked.program, &node).topic("load-1024-none", 6)?;
-    note("restart after kill -9: all leaders there, ms", millis(killed.elapsed()));
-    let asked_to_stop = Instant::now();
-    node.stop("TERM")?;
-    note("clean stop, ms", millis(asked_to_stop.elapsed()));
-    std::fs::remove_dir_all(&folder)?;
+    std::fs::remove_dir_all(&session.folder)?;
     Ok(())
+}
+
+impl Session<'_> {
+    fn start(&self) -> Result<Node> {
+        let settings: Vec<String> = self.subject.settings.iter().map(|line| (*line).to_owned()).collect();
+        let pinned = generator::pinned_to(0);
+        let pinned: Vec<&str> = pinned.iter().map(String::as_str).collect();
+        Node::start(self.subject.product, &self.folder, self.port, &settings, &pinned)
+    }
+
+    fn note(&mut self, what: &str, value: f64) {
+        println!("{:24} {what:52} {value:.3}", self.subject.name);
+        self.figures.note(what, self.subject.name, value);
+    }
+
+    /// Produces a topic and consumes it; `name` says what is in it.
+    fn throughput(&mut self, generator: &Generator<'_>, topic: &str, load: (&str, &str, &str)) -> Result<()> {
+        let (name, size, codec) = load;
+        let produced = generator.produce(topic, size, codec, &self.asked.bytes)?;
+        self.note(&format!("produce {name} acks=all, MiB/s"), produced.mib_s);
+        self.note(&format!("produce {name} acks=all, broker CPU s/GiB"), produced.cpu_s_per_gib);
+        let consumed = generator.consume(topic)?;
+        self.note(&format!("consume {name}, MiB/s"), consumed.mib_s);
+        self.note(&format!("consume {name}, broker CPU s/GiB"), consumed.cpu_s_per_gib);
+        Ok(())
+    }
+
+    /// Throughput and latency over six partitions.
+    fn few_partitions(&mut self, node: &Node) -> Result<()> {
+        let generator = Generator::new(&self.asked.program, node);
+        generator.warm_up()?;
+        for load in [("1 KiB", "1024", "none"), ("100 B", "100", "none"), ("100 B lz4", "100", "lz4")] {
+            let topic = format!("load-{}-{}", load.1, load.2);
+            generator.topic(&topic, 6)?;
+            self.throughput(&generator, &topic, load)?;
+        }
+        self.note("memory under load, most, MiB", memory(node.pid, "VmHWM:"));
+        generator.topic("latency", 6)?;
+        for (what, micros) in generator.latency("latency", &self.asked.rate)? {
+            self.note(&format!("{} records/s of 1 KiB: {what}, ms", self.asked.rate), micros / 1000.0);
+        }
+        self.note("create 1,000 partitions, ms", generator.topic("many", 1000)? * 1000.0);
+        Ok(())
+    }
+
+    /// Kills the node and starts it, stops it and starts it; returns it running.
+    fn restarts(&mut self, node: Node) -> Result<Node> {
+        node.stop("KILL")?;
+        let node = self.restart("restart after kill -9", ("load-1024-none", 6))?;
+        let asked_to_stop = Instant::now();
+        node.stop("TERM")?;
+        self.note("clean stop, ms", millis(asked_to_stop.elapsed()));
+        self.restart("clean restart", ("load-1024-none", 6))
+    }
+
+    /// Starts the node again, until all partitions of `topic` answer.
+    fn restart(&mut self, what: &str, (topic, partitions): (&str, u32)) -> Result<Node> {
+        let began = Instant::now();
+        let node = self.start()?;
+        self.note(&format!("{what}: first answer, ms"), millis(node.answered_after));
+        Generator::new(&self.asked.program, &node).topic(topic, partitions)?;
+        self.note(&format!("{what}: all leaders there, ms"), millis(began.elapsed()));
+        Ok(node)
+    }
+
+    /// Throughput over a thousand partitions, and ten thousand more.
+    fn many_partitions(&mut self, node: &Node) -> Result<()> {
+        let generator = Generator::new(&self.asked.program, node);
+        self.throughput(&generator, "many", ("1 KiB, 1,000 partitions", "1024", "none"))?;
+        let before = memory(node.pid, "VmRSS:");
+        self.note("create 10,000 partitions, ms", generator.topic("very-many", 10_000)? * 1000.0);
+        let grown = memory(node.pid, "VmRSS:") - before;
+        self.note("memory of each of 10,000 new partitions, KiB", grown * 1024.0 / 10_000.0);
+        Ok(())
+    }
+
+    /// Fills a thousand partitions, kills the node and starts it; then stops it and starts it.
+    fn restart_with_much(&mut self, bytes: &str) -> Result<()> {
+        let node = self.start()?;
+        let generator = Generator::new(&self.asked.program, &node);
+        generator.topic("much", 1000)?;
+        generator.fill("much", bytes)?;
+        node.stop("KILL")?;
+        let node =
+            self.restart(&format!("restart after kill -9, {bytes} in 1,000 partitions"), ("much", 1000))?;
+        node.stop("TERM")?;
+        self.restart(&format!("clean restart, {bytes} in 1,000 partitions"), ("much", 1000))?.stop("KILL")
+    }
 }
 
 fn millis(time: Duration) -> f64 {

@@ -81,6 +81,12 @@ impl Generator<'_> {
         self.throughput(&[&arguments[..], &["--acks", "-1", "--secs", "60", "--spin"]].concat())
     }
 
+    /// Produces so many bytes, however long it takes.
+    pub fn fill(&self, topic: &str, bytes: &str) -> Result<()> {
+        let arguments = ["produce", "--topic", topic, "--size", "1024", "--codec", "none", "--bytes", bytes];
+        self.run(&[&arguments[..], &["--acks", "-1", "--secs", "3600"]].concat()).map(drop)
+    }
+
     pub fn consume(&self, topic: &str) -> Result<Throughput> {
         let arguments = ["consume", "--topic", topic, "--secs", "60", "--spin"];
         match self.program {

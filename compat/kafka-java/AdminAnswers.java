@@ -83,12 +83,17 @@ public class AdminAnswers {
         say("describe " + type + " " + name.replace(node, "NODE"), () -> {
             var lines = new TreeSet<String>();
             for (ConfigEntry entry : admin.describeConfigs(Set.of(resource)).all().get().get(resource).entries()) {
-                if (keys.isEmpty() || keys.contains(entry.name()))
+                if ((keys.isEmpty() && !isNewer(entry)) || keys.contains(entry.name()))
                     lines.add(entry.name() + "=" + entry.value() + " " + entry.source() + " " + entry.type()
                         + " readOnly=" + entry.isReadOnly());
             }
             return lines;
         });
+    }
+
+    /** What Apache Kafka 4.3 does not have: a bound on what a batch may become when it is decompressed, and dead-letter queues. */
+    static boolean isNewer(ConfigEntry entry) {
+        return entry.name().equals("max.decompressed.message.bytes") || entry.name().startsWith("errors.deadletterqueue.");
     }
 
     static UserScramCredentialUpsertion upsert(String user, ScramMechanism mechanism, int iterations) {
@@ -224,8 +229,7 @@ public class AdminAnswers {
         var options = new DescribeConfigsOptions().includeSynonyms(true);
         var lines = new TreeSet<String>();
         for (ConfigEntry entry : admin.describeConfigs(Set.of(resource), options).all().get().get(resource).entries()) {
-            // Apache Kafka 4.3 has no bound on what a batch may become when it is decompressed.
-            if (entry.name().startsWith("monedula.") || entry.name().equals("max.decompressed.message.bytes")) continue;
+            if (entry.name().startsWith("monedula.") || isNewer(entry)) continue;
             boolean own = entry.source() == ConfigEntry.ConfigSource.STATIC_BROKER_CONFIG;
             var synonyms = entry.synonyms().stream().map(synonym -> synonym.name() + ":" + synonym.source()).toList();
             lines.add("key " + entry.name() + " " + entry.type() + " readOnly=" + entry.isReadOnly() + " sensitive="

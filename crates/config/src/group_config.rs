@@ -6,7 +6,8 @@ mod tests;
 use crate::Importance::Medium;
 use crate::{BrokerConfig, ConfigError, ConfigMap, Key, Validator, Values};
 
-/// The group keys of Apache Kafka 4.3, by name. Those that 4.4 added stand for what is not served.
+/// The group keys of Apache Kafka 4.3, by name, and of those that 4.4 added the ones that are served: a dead-letter queue for
+/// share groups (KIP-1191).
 pub const GROUP_KEYS: &[Key] = &[
     Key::int(
         "consumer.assignment.interval.ms",
@@ -29,6 +30,19 @@ pub const GROUP_KEYS: &[Key] = &[
         "How long a member of the consumer group may be silent.",
     )
     .at_least(1),
+    Key::boolean(
+        "errors.deadletterqueue.copy.record.enable",
+        "false",
+        Medium,
+        "Whether a record in the dead-letter queue has the key and value of the record that was given up, or only tells \
+         where that is and why it was.",
+    ),
+    Key::string(
+        "errors.deadletterqueue.topic.name",
+        "",
+        Medium,
+        "The topic to which records go that the share group gives up: its dead-letter queue. None if empty.",
+    ),
     Key::int(
         "share.assignment.interval.ms",
         "1000",
@@ -146,6 +160,10 @@ impl BrokerConfig {
         let values = self.group(overrides)?;
         for key in GROUP_KEYS.iter().filter(|key| overrides.contains_key(key.name)) {
             self.check_group_limits(key.name, &values)?;
+        }
+        if values.text("errors.deadletterqueue.topic.name").starts_with("__") {
+            let text = "errors.deadletterqueue.topic.name: DLQ topic name must not start with '__'";
+            return Err(ConfigError::Invalid(text.to_owned()));
         }
         ["consumer", "share", "streams"].iter().try_for_each(|kind| check_heartbeat(kind, &values))
     }

@@ -50,6 +50,10 @@ pub struct ShareGroupSettings {
     pub read_committed: bool,
     /// `share.renew.acknowledge.enable`: whether consumers may hold records longer by renewing.
     pub renew_acknowledge: bool,
+    /// `errors.deadletterqueue.topic.name`: where records go that are given up (KIP-1191); none if the group has no such topic.
+    pub dead_letter_topic: Option<String>,
+    /// `errors.deadletterqueue.copy.record.enable`: whether their keys and values go there too.
+    pub dead_letter_copy: bool,
 }
 
 impl BrokerConfig {
@@ -75,6 +79,10 @@ impl BrokerConfig {
             read_committed: text("share.isolation.level") == "read_committed",
             renew_acknowledge: group_value(overrides, "share.renew.acknowledge.enable")
                 != Some(Value::Boolean(false)),
+            dead_letter_topic: Some(text("errors.deadletterqueue.topic.name"))
+                .filter(|name| !name.is_empty()),
+            dead_letter_copy: group_value(overrides, "errors.deadletterqueue.copy.record.enable")
+                == Some(Value::Boolean(true)),
         }
     }
 
@@ -169,6 +177,7 @@ mod tests {
         assert_eq!((settings.delivery_count_limit, settings.partition_max_record_locks), (5, 2000));
         assert_eq!(settings.auto_offset_reset, ShareOffsetReset::Latest);
         assert!(!settings.read_committed && settings.renew_acknowledge);
+        assert_eq!((settings.dead_letter_topic, settings.dead_letter_copy), (None, false));
     }
 
     #[test]
@@ -180,6 +189,8 @@ mod tests {
             ("share.isolation.level", "read_committed"),
             ("share.auto.offset.reset", "by_duration:P1DT2H3M4.5S"),
             ("share.renew.acknowledge.enable", "false"),
+            ("errors.deadletterqueue.topic.name", "dlq.t"),
+            ("errors.deadletterqueue.copy.record.enable", "true"),
         ]);
         assert_eq!(settings.record_lock_duration, Duration::from_secs(60));
         assert_eq!(settings.delivery_count_limit, 7);
@@ -187,6 +198,7 @@ mod tests {
         let reset = Duration::from_millis(((26 * 60 + 3) * 60 + 4) * 1000 + 500);
         assert_eq!(settings.auto_offset_reset, ShareOffsetReset::ByDuration(reset));
         assert!(settings.read_committed && !settings.renew_acknowledge);
+        assert_eq!((settings.dead_letter_topic.as_deref(), settings.dead_letter_copy), (Some("dlq.t"), true));
     }
 
     #[test]

@@ -10,6 +10,7 @@
 
 mod acknowledge;
 mod acquire;
+mod dead_letters;
 mod fetched;
 mod in_flight;
 mod locks;
@@ -27,6 +28,7 @@ use crate::share::{DeliveryState, StateBatch};
 
 pub use acknowledge::{AcknowledgeError, AcknowledgementBatch, StateChange};
 pub use acquire::{AcquireMode, AcquireRequest, AcquiredRange};
+pub use dead_letters::{DeadLetter, DeadLetterCause};
 pub use fetched::{AbortedTransaction, FetchedBatch, FetchedRecords};
 use in_flight::{InFlight, InFlightBatch};
 pub use merge::merge;
@@ -43,6 +45,8 @@ pub struct ShareLimits {
     pub lock_duration: Duration,
     /// `share.renew.acknowledge.enable`: whether a member may hold it for longer.
     pub renew: bool,
+    /// Whether records that are given up go to a dead-letter queue first (KIP-1191).
+    pub dead_letters: bool,
 }
 
 /// Names a change of state that is being written.
@@ -81,6 +85,8 @@ pub struct SharePartition {
     /// When the first lock runs out, or earlier.
     next_timeout: Option<Instant>,
     last_transition: u64,
+    /// What is to be written to the dead-letter queue, and nobody was told yet.
+    dead_letters: Vec<DeadLetter>,
 }
 
 impl SharePartition {
@@ -96,6 +102,7 @@ impl SharePartition {
             maybe_available: !batches.is_empty(),
             next_timeout: None,
             last_transition: 0,
+            dead_letters: Vec::new(),
         };
         for batch in batches {
             partition.load(batch)?;
@@ -167,8 +174,13 @@ impl SharePartition {
         self.next_fetch_offset() != self.next || self.in_flight_count() < limits.max_record_locks
     }
 
+    /// Counts the batches in which records in flight were acquired.
+    pub fn in_flight_batches(&self) -> usize {
+        self.in_flight.batches().count()
+    }
+
     /// Counts how far the records in flight reach. Kafka: `SharePartition.numInFlightRecords`.
-    fn in_flight_count(&self) -> i64 {
+    pub fn in_flight_count(&self) -> i64 {
         self.next.0 - self.start.0
     }
 
@@ -216,6 +228,8 @@ enum RecordState {
     Available,
     Acquired,
     Acknowledged,
+    /// Given up, but not in the dead-letter queue yet.
+    Archiving,
     Archived,
 }
 
@@ -225,6 +239,7 @@ impl RecordState {
         match self {
             Self::Available | Self::Acquired => DeliveryState::AVAILABLE,
             Self::Acknowledged => DeliveryState::ACKNOWLEDGED,
+            Self::Archiving => DeliveryState::ARCHIVING,
             Self::Archived => DeliveryState::ARCHIVED,
         }
     }
@@ -232,6 +247,7 @@ impl RecordState {
     fn of(state: DeliveryState) -> Self {
         match state {
             DeliveryState::ACKNOWLEDGED => Self::Acknowledged,
+            DeliveryState::ARCHIVING => Self::Archiving,
             DeliveryState::ARCHIVED => Self::Archived,
             _ => Self::Available,
         }

@@ -27,7 +27,7 @@ pub enum Feature {
     GroupVersion,
     /// `eligible.leader.replicas.version`: 1 eligible leader replicas of KIP-966.
     EligibleLeaderReplicasVersion,
-    /// `share.version`: 1 share groups of KIP-932.
+    /// `share.version`: 1 share groups of KIP-932, 2 their dead-letter queues (KIP-1191, of Kafka 4.4).
     ShareVersion,
     /// `streams.version`: 1 streams groups of KIP-1071.
     StreamsVersion,
@@ -81,7 +81,7 @@ impl Feature {
             Self::TransactionVersion => &[MetadataVersion::V4_0_IV2, MetadataVersion::V4_0_IV2],
             Self::GroupVersion => &[MetadataVersion::V4_0_IV0],
             Self::EligibleLeaderReplicasVersion => &[MetadataVersion::V4_1_IV0],
-            Self::ShareVersion => &[MetadataVersion::V4_2_IV0],
+            Self::ShareVersion => &[MetadataVersion::V4_2_IV0, MetadataVersion::V4_4_IV0],
             Self::StreamsVersion => &[MetadataVersion::V4_2_IV1],
         }
     }

@@ -37,6 +37,9 @@ impl MetadataVersion {
     /// The newest level this node supports, and the one a new cluster gets.
     pub const LATEST: Self = Self::V4_3_IV0;
 
+    /// Metadata version 4.4-IV0, which this node does not support: features become the default from it on.
+    pub const V4_4_IV0: Self = Self(31);
+
     /// Levels whose metadata differs from that of the level before.
     const CHANGED_METADATA: [i16; 10] = [7, 8, 11, 13, 14, 15, 17, 23, 30, 33];
 

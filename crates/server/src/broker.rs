@@ -5,6 +5,7 @@
 mod cleaners;
 pub mod client_metrics;
 pub mod controller_channel;
+mod dead_letter_queue;
 pub mod directory_assignments;
 pub mod dynamic_config;
 pub mod fetch_session;
@@ -46,6 +47,7 @@ use network::ConnectionQuotas;
 use protocol::ResponseBody;
 use quota::QuotaKind;
 use storage::LogManager;
+use telemetry::ShareGroupMetrics;
 use tokio::sync::Mutex;
 use world::chance::Chance;
 use world::clock::Clock;
@@ -139,6 +141,7 @@ impl Broker {
         chance: Arc<dyn Chance>,
     ) -> Arc<Self> {
         let metrics = Metrics::default();
+        let share_metrics = metrics.share.clone();
         let client_metrics = client_metrics(&config, &logs);
         Arc::new_cyclic(|broker| Self {
             node_id: config.node_id,
@@ -154,7 +157,7 @@ impl Broker {
             transactions: transactions(&config, clock.clone(), broker),
             share: share(&config, clock.clone()),
             share_persister: share_persister(broker),
-            share_partitions: share_partitions(broker, clock.clone()),
+            share_partitions: share_partitions(broker, clock.clone(), share_metrics),
             share_sessions: ShareSessions::default(),
             producer_ids: ProducerIds::default(),
             topic_creation: TopicCreation::default(),
@@ -264,8 +267,12 @@ impl Broker {
     }
 }
 
-fn share_partitions(broker: &Weak<Broker>, clock: Arc<dyn Clock>) -> Arc<SharePartitionManager> {
-    SharePartitionManager::start(broker.clone(), share_persister(broker), clock)
+fn share_partitions(
+    broker: &Weak<Broker>,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<ShareGroupMetrics>,
+) -> Arc<SharePartitionManager> {
+    SharePartitionManager::start(broker.clone(), share_persister(broker), clock, metrics)
 }
 
 fn client_metrics(config: &BrokerConfig, logs: &LogManager) -> ClientMetrics {

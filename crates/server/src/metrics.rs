@@ -10,13 +10,17 @@ mod groups;
 mod logs;
 mod quorum;
 mod replicas;
+mod share_partitions;
 
 use std::net::ToSocketAddrs;
 use std::sync::Arc;
 
 use config::BrokerConfig;
 use network::ConnectionQuotas;
-use telemetry::{BrokerTopicMetrics, MetricsEndpoint, ProcessSource, Purgatory, RequestMetrics};
+use telemetry::{
+    BrokerTopicMetrics, MetricsEndpoint, ProcessSource, Purgatory, RequestMetrics, ShareCoordinatorMetrics,
+    ShareGroupMetrics,
+};
 
 use crate::broker::Broker;
 use crate::controller::ControllerService;
@@ -31,6 +35,10 @@ pub struct Metrics {
     pub topics: Arc<BrokerTopicMetrics>,
     /// Requests that wait.
     pub purgatory: Arc<Purgatory>,
+    /// What share groups do with their records.
+    pub share: Arc<ShareGroupMetrics>,
+    /// Writes of the state of share groups.
+    pub share_coordinator: Arc<ShareCoordinatorMetrics>,
 }
 
 /// Binds `monedula.metrics.listener`, if it names an address. `open_allowed` where others may read without a login.
@@ -68,6 +76,9 @@ pub(crate) fn add_sources(
     endpoint.add(logs::Logs(broker.replicas.logs().clone()));
     endpoint.add(cleaner::Cleaner(broker.replicas.logs().clone()));
     endpoint.add(groups::Groups(broker.clone()));
+    endpoint.add(broker.metrics.share.clone());
+    endpoint.add(broker.metrics.share_coordinator.clone());
+    endpoint.add(share_partitions::SharePartitions(broker.clone()));
     endpoint.add(controller::Controller(controller.clone()));
     endpoint.add(quorum::Quorum(controller.clone()));
     endpoint.add(connections::Connections(connections.clone()));

@@ -12,6 +12,8 @@ mod page;
 mod process;
 mod purgatory;
 mod requests;
+mod share_coordinator;
+mod share_groups;
 mod timed;
 mod topics;
 
@@ -21,5 +23,7 @@ pub use page::{Page, Row, Source};
 pub use process::ProcessSource;
 pub use purgatory::{Purgatory, Waiting};
 pub use requests::{RequestMetrics, Stages};
+pub use share_coordinator::ShareCoordinatorMetrics;
+pub use share_groups::{ShareGroupMetrics, SharePartitionMetrics, SharePartitionRow, write_share_partitions};
 pub use timed::timed;
 pub use topics::{BrokerTopicMetrics, TopicMetrics};

@@ -17,12 +17,13 @@ impl Metric {
     }
 
     /// Returns the name for Prometheus: domain, type and name in lower case, joined by `_`; a dash or a dot is a `_`. A
-    /// counter's `PerSec` is left out and `_total` added where it is written, as the usual rules of the JMX exporter do.
+    /// counter's `PerSec` or `-total` is left out and `_total` added where it is written, as the usual rules of the JMX exporter
+    /// do.
     pub fn name(&self) -> String {
         let parts =
             self.mbean.split([':', ',']).map(|part| part.split_once('=').map_or(part, |(_, value)| value));
         let joined = parts.collect::<Vec<_>>().join("_");
-        joined.trim_end_matches("PerSec").to_lowercase().replace(['.', '-'], "_")
+        joined.trim_end_matches("PerSec").trim_end_matches("-total").to_lowercase().replace(['.', '-'], "_")
     }
 
     /// Returns the line that explains the metric and says where Kafka has it.
@@ -45,6 +46,10 @@ mod tests {
             (
                 "kafka.network:type=RequestMetrics,name=TotalTimeMs",
                 "kafka_network_requestmetrics_totaltimems",
+            ),
+            (
+                "kafka.server:type=share-coordinator-metrics,name=write-total",
+                "kafka_server_share_coordinator_metrics_write",
             ),
             ("kafka.server:type=raft-metrics,name=current-epoch", "kafka_server_raft_metrics_current_epoch"),
         ] {

@@ -9,7 +9,6 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::Metric;
-use crate::histogram::Histogram;
 
 /// A row of a family: its labels, and its value.
 pub type Row<V> = (Vec<(&'static str, String)>, V);
@@ -57,10 +56,10 @@ impl Page<'_> {
         self.family(metric, MetricType::Counter, [(Vec::new(), ConstCounter::new(value))])
     }
 
-    pub(crate) fn histograms<'a>(
+    pub(crate) fn histograms<H: EncodeMetric>(
         &mut self,
         metric: Metric,
-        rows: impl IntoIterator<Item = Row<&'a Histogram>>,
+        rows: impl IntoIterator<Item = Row<H>>,
     ) -> fmt::Result {
         self.family(metric, MetricType::Histogram, rows)
     }

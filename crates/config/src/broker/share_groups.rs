@@ -7,6 +7,8 @@ use crate::{Key, Validator};
 typed_config! {
     /// Share groups and their state. Field names are the keys'; sizes are in bytes, times in the unit of the name's end.
     ShareGroupConfig {
+        errors_deadletterqueue_auto_create_topics_enable: boolean "errors.deadletterqueue.auto.create.topics.enable",
+        errors_deadletterqueue_topic_name_prefix: text "errors.deadletterqueue.topic.name.prefix",
         group_share_assignment_interval_ms: int "group.share.assignment.interval.ms",
         group_share_assignors: list "group.share.assignors",
         group_share_delivery_count_limit: int "group.share.delivery.count.limit",
@@ -47,6 +49,20 @@ typed_config! {
 
 /// The keys of this part.
 pub(super) const KEYS: &[Key] = &[
+    Key::boolean(
+        "errors.deadletterqueue.auto.create.topics.enable",
+        "false",
+        Medium,
+        "Whether a share group's dead-letter queue is made when something is to be written to it and it does not exist.",
+    )
+    .cluster_wide(),
+    Key::string(
+        "errors.deadletterqueue.topic.name.prefix",
+        "dlq.",
+        Medium,
+        "What the names of share groups' dead-letter queues begin with; any name will do if this is empty.",
+    )
+    .cluster_wide(),
     Key::int(
         "group.share.assignment.interval.ms",
         "1000",

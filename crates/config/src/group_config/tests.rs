@@ -51,6 +51,12 @@ fn the_broker_bounds_what_a_group_may_set() {
              share.auto.offset.reset. The value must be either 'earliest', 'latest' or of the format \
              'by_duration:<PnDTnHnMn.nS>'.",
         ),
+        (
+            "errors.deadletterqueue.topic.name",
+            "__dlq",
+            "errors.deadletterqueue.topic.name: DLQ topic name must not start with '__'",
+        ),
+        ("errors.deadletterqueue.topic.name", "any.name", ""),
         ("share.auto.offset.reset", "by_duration:P1D", ""),
         ("consumer.session.timeout.ms", "50000", ""),
     ] {
@@ -64,6 +70,6 @@ fn the_broker_bounds_what_a_group_may_set() {
 #[test]
 fn a_group_that_sets_nothing_gets_the_brokers_values() {
     assert_eq!(node().group(&ConfigMap::new()).expect("valid").int("share.delivery.count.limit"), 5);
-    assert_eq!(GROUP_KEYS.len(), 17);
+    assert_eq!(GROUP_KEYS.len(), 19);
     assert!(GROUP_KEYS.is_sorted_by_key(|key| key.name));
 }

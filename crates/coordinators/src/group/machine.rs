@@ -35,6 +35,8 @@ pub struct GroupMachine {
     pub(super) asked_states: AskedStates,
     /// Whether the log is replayed, so that what comes now was decided here.
     live: bool,
+    /// Group epochs that were decided here, by the group's type.
+    pub(super) rebalances: BTreeMap<&'static str, u64>,
 }
 
 impl GroupMachine {
@@ -48,6 +50,7 @@ impl GroupMachine {
             metadata: Metadata::new(metadata),
             asked_states: AskedStates::new(),
             live: false,
+            rebalances: BTreeMap::new(),
         }
     }
 
@@ -295,6 +298,9 @@ impl Machine for GroupMachine {
     }
 
     fn replay(&mut self, record: GroupRecord) {
+        if self.live {
+            self.count_rebalance(&record);
+        }
         match record {
             GroupRecord::Offset { key, value, producer } => self.replay_offset(key, value, producer),
             GroupRecord::Group { id, value } => self.replay_group(id, value),

@@ -11,6 +11,8 @@ impl DeliveryState {
     pub const AVAILABLE: Self = Self(0);
     /// A consumer has processed it.
     pub const ACKNOWLEDGED: Self = Self(2);
+    /// It is not delivered any more, but is yet to be written to the group's dead-letter queue.
+    pub const ARCHIVING: Self = Self(3);
     /// It is not delivered any more.
     pub const ARCHIVED: Self = Self(4);
 }

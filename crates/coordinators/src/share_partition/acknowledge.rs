@@ -64,11 +64,13 @@ enum Fate {
 }
 
 impl Fate {
-    fn of(acknowledge_type: i8) -> Option<Self> {
+    fn of(acknowledge_type: i8, limits: &ShareLimits) -> Option<Self> {
         match acknowledge_type {
-            0 | 3 => Some(Self::Change(RecordState::Archived)),
+            0 => Some(Self::Change(RecordState::Archived)),
             1 => Some(Self::Change(RecordState::Acknowledged)),
             2 => Some(Self::Change(RecordState::Available)),
+            3 if limits.dead_letters => Some(Self::Change(RecordState::Archiving)),
+            3 => Some(Self::Change(RecordState::Archived)),
             4 => Some(Self::Renew),
             _ => None,
         }
@@ -113,28 +115,33 @@ impl SharePartition {
         let mut change = StateChange::new(self.begin_transition(), Vec::new());
         for batch in self.in_flight.batches_mut() {
             for run in batch.runs_mut().iter_mut().filter(|run| run.is_held_by(member)) {
-                run.begin(RecordState::Available, change.transition, limits.delivery_count_limit);
+                run.begin(RecordState::Available, change.transition, limits);
                 change.batches.push(run.to_batch());
             }
         }
         Some(change).filter(|change| !change.batches.is_empty())
     }
 
-    /// Ends a change: it is written, or it could not be and is taken back.
+    /// Ends a change: it is written, or it could not be and is taken back. There may be dead letters then.
     pub fn settle(&mut self, now: Instant, limits: &ShareLimits, change: &StateChange, written: bool) {
         let (Some(first), Some(last)) = (change.batches.first(), change.batches.last()) else { return };
+        let mut letters = Vec::new();
         for batch in self.in_flight.overlapping_mut(first.first_offset, last.last_offset) {
             let of_change =
                 |run: &&mut Run| run.undo.as_ref().is_some_and(|undo| undo.transition == change.transition);
             for run in batch.runs_mut().iter_mut().filter(of_change) {
-                run.settle(written, now, limits.delivery_count_limit);
+                run.settle(written, now, limits);
                 self.maybe_available |= run.state == RecordState::Available;
                 if run.state == RecordState::Acquired {
                     self.next_timeout = self.next_timeout.into_iter().chain(run.locked_until).min();
                 }
             }
+            letters.extend(
+                batch.runs_mut().iter_mut().filter_map(|run| run.take_dead_letter(change.transition)),
+            );
             batch.coalesce();
         }
+        letters.into_iter().for_each(|letter| self.add_dead_letter(letter));
         self.advance_start();
     }
 
@@ -143,7 +150,7 @@ impl SharePartition {
         call: &mut Acknowledging<'_>,
         batch: &AcknowledgementBatch,
     ) -> Result<(), AcknowledgeError> {
-        let segments = segments(batch)?;
+        let segments = segments(batch, call.limits)?;
         if batch.last_offset < self.start {
             return Ok(());
         }
@@ -235,7 +242,7 @@ impl Acknowledging<'_> {
                 Ok(())
             }
             Fate::Change(state) => {
-                run.begin(state, self.change.transition, self.limits.delivery_count_limit);
+                run.begin(state, self.change.transition, self.limits);
                 self.change.batches.push(run.to_batch());
                 Ok(())
             }
@@ -244,8 +251,11 @@ impl Acknowledging<'_> {
 }
 
 /// Divides a batch where its types change. Kafka: `SharePartition.fetchAckTypeMapForBatch`.
-fn segments(batch: &AcknowledgementBatch) -> Result<Vec<(Offset, Offset, Fate)>, AcknowledgeError> {
-    let fates: Option<Vec<Fate>> = batch.types.iter().map(|id| Fate::of(*id)).collect();
+fn segments(
+    batch: &AcknowledgementBatch,
+    limits: &ShareLimits,
+) -> Result<Vec<(Offset, Offset, Fate)>, AcknowledgeError> {
+    let fates: Option<Vec<Fate>> = batch.types.iter().map(|id| Fate::of(*id, limits)).collect();
     let fates = fates.filter(|fates| !fates.is_empty()).ok_or_else(|| {
         AcknowledgeError::InvalidRequest(format!("Invalid acknowledge type: {:?}", batch.types))
     })?;

@@ -20,13 +20,13 @@ impl SharePartition {
         if self.next_timeout.is_none_or(|at| at > now) {
             return None;
         }
-        let mut batches = Vec::new();
+        let (transition, mut batches) = (self.begin_transition(), Vec::new());
         for batch in self.in_flight.batches_mut() {
             let expired = batch.runs_mut().iter_mut().filter(|run| {
                 run.state == RecordState::Acquired && run.locked_until.is_some_and(|until| until <= now)
             });
             for run in expired {
-                run.give_back(limits.delivery_count_limit);
+                run.give_back(transition, limits);
                 self.maybe_available |= run.state == RecordState::Available;
                 batches.push(run.to_batch());
             }
@@ -35,7 +35,7 @@ impl SharePartition {
         self.next_timeout =
             self.in_flight.runs().filter_map(|run| run.locked_until).filter(|at| *at > now).min();
         self.advance_start();
-        let change = StateChange::new(self.begin_transition(), batches);
+        let change = StateChange::new(transition, batches);
         Some(change).filter(|change| !change.batches.is_empty())
     }
 }

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use machine::Instant;
 use model::Offset;
 
-use super::{RecordState, Transition};
+use super::dead_letters::{DeadLetter, DeadLetterCause};
+use super::{RecordState, ShareLimits, Transition};
 use crate::share::StateBatch;
 
 /// Records that follow each other and share one fate.
@@ -22,6 +23,15 @@ pub(super) struct Run {
     pub(super) holder: Option<Arc<str>>,
     pub(super) locked_until: Option<Instant>,
     pub(super) undo: Option<Undo>,
+    /// Why it goes to the dead-letter queue, until somebody is told to write it there.
+    pub(super) dead_letter: Option<Doomed>,
+}
+
+/// Why records go to the dead-letter queue, and the change after whose end they do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Doomed {
+    pub(super) transition: Transition,
+    cause: DeadLetterCause,
 }
 
 /// Takes back a change that could not be written: the records are their holder's again.
@@ -42,6 +52,7 @@ impl Run {
             holder: None,
             locked_until: None,
             undo: None,
+            dead_letter: None,
         }
     }
 
@@ -56,7 +67,16 @@ impl Run {
     /// Offsets at which the log has no records.
     pub(super) fn absent(first: Offset, last: Offset) -> Self {
         let state = RecordState::Archived;
-        Self { first, last, state, delivery_count: 0, holder: None, locked_until: None, undo: None }
+        Self {
+            first,
+            last,
+            state,
+            delivery_count: 0,
+            holder: None,
+            locked_until: None,
+            undo: None,
+            dead_letter: None,
+        }
     }
 
     pub(super) fn len(&self) -> i64 {
@@ -88,41 +108,59 @@ impl Run {
     }
 
     /// Begins a change, which ends with [`Run::settle`].
-    pub(super) fn begin(&mut self, to: RecordState, transition: Transition, delivery_count_limit: i16) {
-        self.state = self.or_archived(to, delivery_count_limit);
+    pub(super) fn begin(&mut self, to: RecordState, transition: Transition, limits: &ShareLimits) {
+        self.turn(to, transition, limits);
         self.undo = Some(Undo { transition, holder: self.holder.take() });
     }
 
-    /// A record that was delivered often enough is given up rather than back.
-    fn or_archived(&self, to: RecordState, delivery_count_limit: i16) -> RecordState {
-        match to {
-            RecordState::Available if self.delivery_count >= delivery_count_limit => RecordState::Archived,
+    /// Takes up a state. A record that was delivered often enough is given up rather than back. Kafka:
+    /// `InFlightState.tryUpdateState`.
+    fn turn(&mut self, to: RecordState, transition: Transition, limits: &ShareLimits) {
+        let is_used_up = to == RecordState::Available && self.delivery_count >= limits.delivery_count_limit;
+        self.state = match to {
+            RecordState::Available if is_used_up && limits.dead_letters => RecordState::Archiving,
+            RecordState::Available if is_used_up => RecordState::Archived,
             to => to,
-        }
+        };
+        let cause = if is_used_up { DeadLetterCause::DeliveryLimit } else { DeadLetterCause::Rejected };
+        let is_doomed = self.state == RecordState::Archiving;
+        self.dead_letter = is_doomed.then_some(Doomed { transition, cause });
     }
 
     /// Ends a change: it is written, or it is taken back. A lock that ran out meanwhile gives the records back.
-    pub(super) fn settle(&mut self, written: bool, now: Instant, delivery_count_limit: i16) {
+    pub(super) fn settle(&mut self, written: bool, now: Instant, limits: &ShareLimits) {
         let Some(undo) = self.undo.take() else { return };
         if written {
             self.locked_until = None;
         } else if self.locked_until.is_none_or(|until| until <= now) {
-            self.give_back(delivery_count_limit);
+            self.give_back(undo.transition, limits);
         } else {
-            (self.state, self.holder) = (RecordState::Acquired, undo.holder);
+            (self.state, self.holder, self.dead_letter) = (RecordState::Acquired, undo.holder, None);
         }
     }
 
     /// Takes the records from their holder.
-    pub(super) fn give_back(&mut self, delivery_count_limit: i16) {
-        self.state = self.or_archived(RecordState::Available, delivery_count_limit);
+    pub(super) fn give_back(&mut self, transition: Transition, limits: &ShareLimits) {
+        self.turn(RecordState::Available, transition, limits);
         (self.holder, self.locked_until) = (None, None);
+    }
+
+    /// Tells that the records are to be written to the dead-letter queue, once, when the change has ended after which they
+    /// are.
+    pub(super) fn take_dead_letter(&mut self, ended: Transition) -> Option<DeadLetter> {
+        let doomed = self.dead_letter.take_if(|doomed| doomed.transition == ended)?;
+        Some(self.to_dead_letter(doomed.cause))
+    }
+
+    pub(super) fn to_dead_letter(&self, cause: DeadLetterCause) -> DeadLetter {
+        let (first_offset, last_offset) = (self.first, self.last);
+        DeadLetter { first_offset, last_offset, delivery_count: self.delivery_count, cause }
     }
 
     /// Takes the records out of delivery for good, whatever is being written.
     pub(super) fn archive(&mut self) {
         self.state = RecordState::Archived;
-        (self.holder, self.locked_until, self.undo) = (None, None, None);
+        (self.holder, self.locked_until, self.undo, self.dead_letter) = (None, None, None, None);
     }
 
     pub(super) fn to_batch(&self) -> StateBatch {
@@ -142,5 +180,6 @@ impl Run {
             && self.holder == next.holder
             && self.locked_until == next.locked_until
             && self.undo == next.undo
+            && self.dead_letter == next.dead_letter
     }
 }

@@ -1,5 +1,6 @@
 //! A share partition by examples, and by random plans held against a model (`plans.rs`).
 
+mod dead_letters;
 mod plans;
 
 use std::sync::Arc;
@@ -12,7 +13,13 @@ use super::*;
 const LOCK: Duration = Duration::from_secs(30);
 
 fn limits() -> ShareLimits {
-    ShareLimits { delivery_count_limit: 5, max_record_locks: 2000, lock_duration: LOCK, renew: true }
+    ShareLimits {
+        delivery_count_limit: 5,
+        max_record_locks: 2000,
+        lock_duration: LOCK,
+        renew: true,
+        dead_letters: false,
+    }
 }
 
 fn at(seconds: u64) -> Instant {

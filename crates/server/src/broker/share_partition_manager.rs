@@ -5,10 +5,13 @@
 //! - its state is written in the order in which it changed, one write at a time; a member is answered when what it
 //!   acknowledged is written
 //! - whoever waits for records is woken when some are given back
+//! - records that are given up are in the group's dead-letter queue, if it has one, before their state says that nobody needs
+//!   them any more
 //!
 //! Kafka: `SharePartitionManager`.
 
 mod cached;
+mod dead_letters;
 mod fetch;
 mod load;
 mod lock_timers;
@@ -23,8 +26,10 @@ use config::ShareGroupSettings;
 use coordinator::Persister;
 use coordinators::share::{SharePartitionKey, ShareStateError};
 use coordinators::share_partition::{AcknowledgeError, AcknowledgementBatch, ShareLimits};
+use metadata::Feature;
 use model::Uuid;
 use protocol::ErrorCode;
+use telemetry::{ShareGroupMetrics, SharePartitionRow};
 use world::clock::Clock;
 
 use super::Broker;
@@ -38,9 +43,13 @@ pub use fetch::{ShareFetchParams, ShareFetchRow, error_row};
 use lock_timers::LockTimers;
 use writes::Written;
 
+/// The level of `share.version` at which share groups have dead-letter queues. Kafka: `ShareVersion.SV_2`.
+const DEAD_LETTER_QUEUES: i16 = 2;
+
 /// The share partitions that this broker leads.
 pub struct SharePartitionManager {
     broker: Weak<Broker>,
+    metrics: Arc<ShareGroupMetrics>,
     persister: Arc<dyn Persister>,
     clock: Arc<dyn Clock>,
     cache: Mutex<BTreeMap<SharePartitionKey, Arc<CachedSharePartition>>>,
@@ -58,10 +67,16 @@ pub type Acknowledged = Result<(), ShareStateError>;
 
 impl SharePartitionManager {
     /// Begins without share partitions; their state is kept by `persister`. Must be called within a tokio runtime.
-    pub fn start(broker: Weak<Broker>, persister: Arc<dyn Persister>, clock: Arc<dyn Clock>) -> Arc<Self> {
+    pub fn start(
+        broker: Weak<Broker>,
+        persister: Arc<dyn Persister>,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<ShareGroupMetrics>,
+    ) -> Arc<Self> {
         let timers = Arc::new(LockTimers::default());
         let manager = Arc::new(Self {
             broker,
+            metrics,
             persister,
             clock: clock.clone(),
             cache: Mutex::default(),
@@ -85,13 +100,17 @@ impl SharePartitionManager {
 
     fn limits(&self, group: &str) -> ShareLimits {
         // Without a broker nothing is answered any more, so that any limits do.
-        let settings = self.settings(group);
-        settings.map_or_else(no_limits, |settings| ShareLimits {
+        let Some(broker) = self.broker.upgrade() else { return no_limits() };
+        let settings = broker.share_group_settings(group);
+        let has_queues =
+            broker.metadata.image().features().level(Feature::ShareVersion) >= DEAD_LETTER_QUEUES;
+        ShareLimits {
             delivery_count_limit: settings.delivery_count_limit,
             max_record_locks: settings.partition_max_record_locks as i64,
             lock_duration: settings.record_lock_duration,
             renew: settings.renew_acknowledge,
-        })
+            dead_letters: has_queues && settings.dead_letter_topic.is_some(),
+        }
     }
 
     fn get(&self, group: &Arc<str>, target: ShareTarget) -> Option<Arc<CachedSharePartition>> {
@@ -121,6 +140,12 @@ impl SharePartitionManager {
         Ok(fresh)
     }
 
+    /// Tells of all share partitions to a reader of the metrics.
+    pub fn in_flight(&self) -> Vec<SharePartitionRow> {
+        let all: Vec<_> = self.cache().values().cloned().collect();
+        all.iter().filter_map(|cached| cached.in_flight()).collect()
+    }
+
     fn led_partition(&self, target: ShareTarget) -> Result<Arc<Partition>, ErrorCode> {
         let broker = self.broker.upgrade().ok_or(ErrorCode::NOT_LEADER_OR_FOLLOWER)?;
         let image = broker.metadata.image();
@@ -138,20 +163,26 @@ impl SharePartitionManager {
         gone.fence();
     }
 
-    fn remove_where(&self, is_gone: impl Fn(&SharePartitionKey) -> bool) {
-        let gone: Vec<_> = self.cache().extract_if(.., |key, _| is_gone(key)).collect();
+    fn remove_where(&self, is_gone: impl Fn(&SharePartitionKey, &CachedSharePartition) -> bool) {
+        let gone: Vec<_> = self.cache().extract_if(.., |key, cached| is_gone(key, cached)).collect();
         gone.iter().for_each(|(_, partition)| partition.fence());
+    }
+
+    /// Lets go of a group's share partitions, but for those with records on their way to the dead-letter queue: loaded
+    /// anew, they would go there twice.
+    fn remove_idle(&self, group: &str) {
+        self.remove_where(|key, cached| &*key.group == group && !cached.state().is_burying);
     }
 
     /// Lets go of all share partitions of a partition that is now led elsewhere, or at another epoch, or gone.
     pub fn on_partition_changed(&self, topic_id: Uuid, partition: i32) {
-        self.remove_where(|key| key.topic_id == topic_id && key.partition == partition);
+        self.remove_where(|key, _| key.topic_id == topic_id && key.partition == partition);
     }
 
     /// Lets go of all share partitions: share groups were switched off. Kafka:
     /// `SharePartitionManager.onShareVersionToggle`.
     pub fn clear(&self) {
-        self.remove_where(|_| true);
+        self.remove_where(|_, _| true);
     }
 
     /// Takes a member's word for what became of its records; what it says of one partition has nothing to do with the
@@ -195,7 +226,21 @@ impl SharePartitionManager {
         let (outcome, written) =
             decided.ok_or_else(|| ShareStateError::from(ErrorCode::INVALID_RECORD_STATE))?;
         outcome.map_err(refused)?;
+        self.count_acknowledged(batches);
         Ok(written)
+    }
+
+    /// Kafka: `SharePartitionManager.acknowledge`.
+    fn count_acknowledged(&self, batches: &[AcknowledgementBatch]) {
+        for batch in batches {
+            match batch.types.as_slice() {
+                [one] => {
+                    let records = batch.last_offset.0 - batch.first_offset.0 + 1;
+                    self.metrics.acknowledged(*one, records.max(0) as u64);
+                }
+                each => each.iter().for_each(|one| self.metrics.acknowledged(*one, 1)),
+            }
+        }
     }
 
     /// Gives back what a member held, for its session has ended; returns when that is written. Kafka:
@@ -230,7 +275,7 @@ impl SharePartitionManager {
             manager.release(&ended.key, &ended.targets).await;
             let Some(broker) = manager.broker.upgrade().filter(|_| ended.was_last) else { return };
             if !broker.share_sessions.has_group(&ended.key.group) {
-                manager.remove_where(|key| key.group == ended.key.group);
+                manager.remove_idle(&ended.key.group);
             }
         });
     }
@@ -242,6 +287,7 @@ fn no_limits() -> ShareLimits {
         max_record_locks: 0,
         lock_duration: Duration::ZERO,
         renew: false,
+        dead_letters: false,
     }
 }
 

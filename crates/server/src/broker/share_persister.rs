@@ -116,7 +116,14 @@ impl Persister for SharePersister {
     ) -> Later<'_, Result<(), ShareStateError>> {
         Box::pin(async move {
             let (key, write) = (&key, &write);
-            self.ask(move |broker| async move { broker.share.write(key.clone(), write.clone()).await }).await
+            let one = move |broker: Arc<Broker>| async move {
+                let begun = broker.clock.monotonic();
+                let written = broker.share.write(key.clone(), write.clone()).await;
+                let took = broker.clock.monotonic().saturating_sub(begun);
+                broker.metrics.share_coordinator.written(took);
+                written
+            };
+            self.ask(one).await
         })
     }
 

@@ -208,6 +208,16 @@ impl Client {
     }
 }
 
+/// What Prometheus reads of a node that has `monedula.metrics.listener`.
+pub async fn metrics_page(node: &TestNode) -> String {
+    let mut socket = TcpStream::connect(node.address_of("metrics")).await.unwrap();
+    let request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    socket.write_all(request).await.unwrap();
+    let mut page = String::new();
+    socket.read_to_string(&mut page).await.unwrap();
+    page
+}
+
 /// A Produce request for one partition.
 pub fn produce_request(topic: &str, partition: i32, records: Bytes, acks: i16) -> protocol::ProduceRequest {
     use protocol::produce_request::{PartitionProduceData, TopicProduceData};

@@ -2,9 +2,10 @@
 //! state for each record.
 //!
 //! What must hold: no record is held by two at once; its delivery count is right; what a member was told is acknowledged is
-//! never delivered again, after a crash either; and in the end every record is done with.
+//! never delivered again, after a crash either; and in the end every record is done with. Where there is a dead-letter queue,
+//! a record that is given up is told to be written there once by each leader at most, and holds the start until it is.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::*;
 
@@ -80,6 +81,8 @@ struct Plan {
     persisted: Persisted,
     writing: VecDeque<(u64, StateChange)>,
     last_write: u64,
+    /// What this leader was to write to the dead-letter queue.
+    told: BTreeSet<i64>,
 }
 
 impl Plan {
@@ -88,6 +91,7 @@ impl Plan {
         let mut scene = Scene::new();
         scene.limits.delivery_count_limit = 2 + chance.below(5) as i16;
         scene.limits.max_record_locks = 20 + chance.below(200) as i64;
+        scene.limits.dead_letters = chance.below(2) == 0;
         Self {
             chance,
             scene,
@@ -96,6 +100,7 @@ impl Plan {
             persisted: Persisted::default(),
             writing: VecDeque::new(),
             last_write: 0,
+            told: BTreeSet::new(),
         }
     }
 
@@ -209,6 +214,19 @@ impl Plan {
                 };
             }
         }
+        self.write_dead_letters();
+    }
+
+    /// What is to be written to the dead-letter queue is, and then archived.
+    fn write_dead_letters(&mut self) {
+        for letter in self.scene.partition.take_dead_letters() {
+            let (first, last) = (letter.first_offset.0, letter.last_offset.0);
+            assert!((first..=last).all(|offset| self.told.insert(offset)), "{letter:?} is told again");
+            assert!(self.records.range(first..=last).all(|(_, record)| record.fate == Fate::Done));
+            assert!(self.scene.ends().0 <= first, "the start passed {letter:?}");
+            let change = self.scene.partition.archive_dead_letter(&letter);
+            self.write(change);
+        }
     }
 
     fn pass(&mut self) {
@@ -234,6 +252,8 @@ impl Plan {
         self.writing.clear();
         let partition = SharePartition::new(Offset(self.persisted.start), &self.persisted.batches());
         self.scene.partition = partition.expect("what was written is a valid state");
+        self.scene.partition.resume_dead_letters(&self.scene.limits);
+        self.told.clear();
         for (offset, record) in &mut self.records {
             let is_told = record.fate == Fate::Done && !self.persisted.records.contains_key(offset);
             let (fate, count) = match self.persisted.records.get(offset) {
@@ -246,6 +266,7 @@ impl Plan {
             assert!(!is_told || fate == Fate::Done || record.count >= self.scene.limits.delivery_count_limit);
             *record = Record { fate, count };
         }
+        self.write_dead_letters();
     }
 
     fn step(&mut self) {

@@ -3,11 +3,12 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use coordinators::share::{SharePartitionKey, ShareStateError};
-use coordinators::share_partition::SharePartition;
+use coordinators::share_partition::{DeadLetter, SharePartition};
 use machine::Instant;
 use model::LeaderEpoch;
 use protocol::ErrorCode;
 use storage::{Interest, Subscription};
+use telemetry::{SharePartitionMetrics, SharePartitionRow};
 use tokio::sync::Notify;
 
 use super::writes::Queued;
@@ -20,6 +21,7 @@ pub(super) struct CachedSharePartition {
     leader_epoch: LeaderEpoch,
     state: Mutex<State>,
     waiters: Mutex<Vec<Arc<Notify>>>,
+    metrics: Arc<SharePartitionMetrics>,
 }
 
 /// What changes of it.
@@ -29,6 +31,9 @@ pub(super) struct State {
     /// Changes in their order, none of which is being written yet.
     pub(super) queue: Vec<Queued>,
     pub(super) is_writing: bool,
+    /// Records for the dead-letter queue, none of which is being written there yet.
+    pub(super) dead_letters: Vec<DeadLetter>,
+    pub(super) is_burying: bool,
     /// When it will be woken.
     pub(super) wakeup: Option<Instant>,
 }
@@ -55,9 +60,37 @@ impl CachedSharePartition {
             is_fenced: false,
             queue: Vec::new(),
             is_writing: false,
+            dead_letters: Vec::new(),
+            is_burying: false,
             wakeup: None,
         };
-        Self { key, partition, leader_epoch, state: Mutex::new(state), waiters: Mutex::default() }
+        Self {
+            key,
+            partition,
+            leader_epoch,
+            state: Mutex::new(state),
+            waiters: Mutex::default(),
+            metrics: Arc::default(),
+        }
+    }
+
+    pub(super) fn metrics(&self) -> &SharePartitionMetrics {
+        &self.metrics
+    }
+
+    /// Tells of it to a reader of the metrics, if it is in use.
+    pub(super) fn in_flight(&self) -> Option<SharePartitionRow> {
+        let (messages, batches) =
+            self.change(|share| (share.in_flight_count(), share.in_flight_batches()))?;
+        let name = self.partition.topic_partition();
+        Some(SharePartitionRow {
+            group: self.key.group.to_string(),
+            topic: name.topic.to_string(),
+            partition: name.partition,
+            messages: messages.max(0) as u64,
+            batches: batches as u64,
+            metrics: self.metrics.clone(),
+        })
     }
 
     pub(super) fn key(&self) -> &SharePartitionKey {

@@ -84,7 +84,11 @@ impl SharePartitionManager {
         let committed = self.settings(&params.key.group).is_some_and(|settings| settings.read_committed);
         let isolation = if committed { FetchIsolation::TxnCommitted } else { FetchIsolation::HighWatermark };
         let fetch = Fetch { manager: self, params, limits: self.limits(&params.key.group), isolation };
+        let begun = self.now();
         rows.extend(fetch.acquire_or_wait(asked).await);
+        let acquired = rows.iter().filter(|(_, row)| !row.acquired_records.is_empty()).count();
+        let took = self.now().saturating_sub(begun);
+        self.metrics.fetched(&params.key.group, acquired, targets.len(), took);
         rows
     }
 }
@@ -183,6 +187,9 @@ impl Fetch<'_> {
             cached.change(|share| (share.acquire(now, &self.limits, request, fetched), share.poll_timeout()));
         let (acquired, timeout) = outcome.unwrap_or_default();
         self.manager.timers.ask(cached, timeout);
+        for range in &acquired {
+            cached.metrics().acquired(range.count().max(0) as u64);
+        }
         *room -= acquired.iter().map(AcquiredRange::count).sum::<i64>();
         row(partition_index, read.slice(&acquired), &acquired)
     }

@@ -21,10 +21,16 @@ const EARLIEST: Timestamp = Timestamp(-2);
 
 /// Reads the state, and puts the share partition to use. One that cannot be read is let go, so that the next fetch tries again.
 pub(super) async fn load(manager: Arc<SharePartitionManager>, cached: Arc<CachedSharePartition>) {
+    let begun = manager.now();
     let read = manager.persister.read_state(cached.key().clone(), cached.leader_epoch().0).await;
     let loaded = read.map_err(client_error).and_then(|state| begin(&manager, &cached, &state));
     match loaded {
-        Ok(phase) => cached.set_phase(phase),
+        Ok(phase) => {
+            cached.set_phase(phase);
+            manager.metrics.loaded(manager.now().saturating_sub(begun));
+            let letters = cached.change(SharePartition::take_dead_letters);
+            manager.bury(&cached, letters.unwrap_or_default());
+        }
         Err(error) => {
             tracing::error!(share_partition = %cached.key(), "Failed to initialize the share partition: {error}");
             cached.set_phase(Phase::Failed(error));
@@ -42,10 +48,11 @@ fn begin(
         Offset(-1) => initial_offset(manager, cached)?,
         start => start,
     };
-    let share = SharePartition::new(start, &state.batches).map_err(|error| ShareStateError {
+    let mut share = SharePartition::new(start, &state.batches).map_err(|error| ShareStateError {
         code: ErrorCode::UNKNOWN_SERVER_ERROR,
         message: error.to_string(),
     })?;
+    share.resume_dead_letters(&manager.limits(&cached.key().group));
     Ok(Phase::Active { share, state_epoch: state.state_epoch })
 }
 

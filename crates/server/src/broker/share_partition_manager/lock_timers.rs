@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
+use coordinators::share::StateBatch;
 use machine::Instant;
 use tokio::sync::Notify;
 use world::clock::Clock;
@@ -92,6 +93,9 @@ impl SharePartitionManager {
         cached.state().wakeup = None;
         let timed_out = self.decide(cached, |share| {
             let change = share.handle_timeout(now, &limits);
+            let records = |batch: &StateBatch| (batch.last_offset.0 - batch.first_offset.0 + 1).max(0) as u64;
+            let timed_out = change.iter().flat_map(|change| &change.batches).map(records).sum();
+            cached.metrics().timed_out(timed_out);
             (change.is_some(), change)
         });
         if timed_out.is_some_and(|(changed, _)| changed) {

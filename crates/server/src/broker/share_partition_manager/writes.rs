@@ -46,7 +46,7 @@ impl SharePartitionManager {
         let mut state = cached.state();
         let Phase::Active { share, .. } = &mut state.phase else { return None };
         let (outcome, change) = decide(share);
-        let timeout = share.poll_timeout();
+        let (timeout, letters) = (share.poll_timeout(), share.take_dead_letters());
         let written = Written(change.map(|change| {
             let (done, written) = oneshot::channel();
             state.queue.push(Queued { change, done });
@@ -57,18 +57,26 @@ impl SharePartitionManager {
         }));
         drop(state);
         self.timers.ask(cached, timeout);
+        self.bury(cached, letters);
         Some((outcome, written))
     }
 
     /// Ends changes, and lets go of a share partition that somebody else leads by now. Kafka:
     /// `SharePartitionManager.fencedSharePartitionHandler`.
-    fn settle(&self, cached: &Arc<CachedSharePartition>, queued: Vec<Queued>, outcome: &Acknowledged) {
+    fn settle(
+        self: &Arc<Self>,
+        cached: &Arc<CachedSharePartition>,
+        queued: Vec<Queued>,
+        outcome: &Acknowledged,
+    ) {
         let (now, limits) = (self.now(), self.limits(&cached.key().group));
-        let timeout = cached.change(|share| {
+        let settled = cached.change(|share| {
             queued.iter().for_each(|queued| share.settle(now, &limits, &queued.change, outcome.is_ok()));
-            share.poll_timeout()
+            (share.poll_timeout(), share.take_dead_letters())
         });
-        self.timers.ask(cached, timeout.flatten());
+        let (timeout, letters) = settled.unwrap_or_default();
+        self.timers.ask(cached, timeout);
+        self.bury(cached, letters);
         if let Err(error) = outcome {
             tracing::warn!(share_partition = %cached.key(), "Failed to write the share group state: {error}");
             if is_fencing(error.code) {

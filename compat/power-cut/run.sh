@@ -2,7 +2,7 @@
 # Power cuts: nothing that was acknowledged with acks=all may be missing after all un-synced data is lost: run.sh
 #
 # The node's directory lies on an ext4 file system in a loop device. A cut is ext4's shutdown ioctl, which drops whatever
-# was not synced (the journal is not flushed either), and kill -9. ROUNDS says how many (20). Needs root.
+# was not synced (the journal is not flushed either), and kill -9. ROUNDS says how many (20), PARTITIONS of how many (16). Needs root.
 # Apache Kafka (PRODUCT=kafka) acknowledges before it syncs, so it is expected to fail here.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -37,7 +37,7 @@ port=$("$xtask" node port) boot=127.0.0.1:$port
 passed=0 failed=0
 start() { "$xtask" node start "$product" "$mnt/node" "$port" >"$fresh/pid"; }
 start
-"$xtask" kafka kafka-topics --bootstrap-server "$boot" --create --topic cut --partitions 3
+"$xtask" kafka kafka-topics --bootstrap-server "$boot" --create --topic cut --partitions "${PARTITIONS:-16}"
 sync
 for round in $(seq "${ROUNDS:-20}"); do
   setsid "$xtask" kafka kafka-verifiable-producer --bootstrap-server "$boot" --topic cut --acks -1 --max-messages -1 --throughput 20000 \

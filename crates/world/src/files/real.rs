@@ -91,13 +91,13 @@ impl Filesystem for RealFilesystem {
     }
 }
 
-/// Tells whether `syncfs` says that a write failed, as Linux does from 5.8 on.
+/// Tells whether `syncfs` says that a write failed, as Linux does from 5.8 on, and that a commit failed, as it does from 5.17 on.
 fn syncfs_tells_failures() -> bool {
     let name = rustix::system::uname();
     let release = name.release().to_string_lossy();
     let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap_or(0));
     let version: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    version >= (5, 8)
+    version >= (5, 17)
 }
 
 impl Files for RealFiles {

@@ -50,6 +50,7 @@ const SUITES: &[Suite] = &[
     Suite { name: "text", needs: JAVA, node: Serves::Own, quick: true, limit: 600 },
     Suite { name: "transactions", needs: &["cargo", "cc"], node: Serves::Own, quick: false, limit: 3600 },
     Suite { name: "kafka-streams", needs: JAVA, node: Serves::Own, quick: false, limit: 900 },
+    Suite { name: "share-groups", needs: JAVA, node: Serves::Own, quick: false, limit: 590 },
     Suite {
         name: "power-cut",
         needs: &["java", "mkfs.ext4", "python3"],

@@ -5,6 +5,7 @@
 #[path = "harness/harness.rs"]
 mod harness;
 
+use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -15,6 +16,7 @@ use protocol::header::encode_request_header;
 use protocol::{ErrorCode, Request, Writer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use world::chance::{Chance, SeededChance};
 
 /// The tests of this file measure the whole process, so they run one at a time.
@@ -93,6 +95,9 @@ fn when_the_budget_is_spent_a_good_client_still_gets_its_share() {
 }
 
 static PANICS: AtomicUsize = AtomicUsize::new(0);
+
+/// How many connections send bad frames at a time.
+const AT_ONCE: usize = 64;
 
 /// How many frames are sent: `MONEDULA_FRAMES`, or few.
 fn frame_count() -> usize {
@@ -177,14 +182,20 @@ fn random_and_mutated_frames_panic_nothing_and_a_good_client_goes_on() {
         good.create_topic("t", 1, &[]).await;
         good.create_topic("mine", 1, &[]).await;
         let (chance, corpus) = (SeededChance::new(20_261_121), corpus());
-        let mut sent = 0;
+        let (mut sent, mut thrown) = (0, JoinSet::new());
         while sent < frame_count() {
             let frames: Vec<u8> = (0..10).flat_map(|_| bad_frame(&chance, &corpus)).collect();
             sent += 10;
-            throw(&node, &frames).await;
+            if thrown.len() == AT_ONCE {
+                thrown.join_next().await.unwrap().unwrap();
+            }
+            thrown.spawn(throw(node.address, frames));
             if sent % 1000 == 0 {
                 assert_eq!(good.produce("mine", 0, batch(&["on"])).await.error_code, ErrorCode::NONE);
             }
+        }
+        while let Some(ended) = thrown.join_next().await {
+            ended.unwrap();
         }
         let fetched = good.fetch("mine", 0, 0, 0).await;
         assert_eq!(
@@ -197,10 +208,10 @@ fn random_and_mutated_frames_panic_nothing_and_a_good_client_goes_on() {
 }
 
 /// Sends `frames` on a connection of their own and reads what comes, until the node closes or has nothing to say.
-async fn throw(node: &TestNode, frames: &[u8]) {
-    let mut bad = Client::connect(node.address).await.socket;
+async fn throw(address: SocketAddr, frames: Vec<u8>) {
+    let mut bad = Client::connect(address).await.socket;
     // The node may close in the midst of it.
-    let _ = bad.write_all(frames).await;
+    let _ = bad.write_all(&frames).await;
     let _ = bad.shutdown().await;
     let mut answers = Vec::new();
     // A mutated fetch may ask to wait for weeks: then it is left alone.

@@ -426,3 +426,19 @@ fn a_pass_is_broken_off_when_the_node_stops() {
     assert_eq!(records(&log).len(), 40);
     node.manager.run_cleaner(0);
 }
+
+#[test]
+fn a_time_is_found_behind_a_segment_that_compaction_emptied() {
+    let (_, node, log) = started(&[]);
+    let long = "x".repeat(900);
+    write(&log, &[("a", Some(&long))]);
+    log.roll().expect("the disk is well");
+    write(&log, &[("a", Some(&long))]);
+    settle(&node, &log);
+    clean(&node);
+    assert_eq!(keys(&log), [at(1, "a")]);
+    assert_eq!(log.segment_infos().len(), 3, "the first is empty, and too large a neighbour to join it");
+    let found =
+        log.offset_for_timestamp(Timestamp(START_MS)).expect("the disk is well").expect("there is one");
+    assert_eq!((found.offset, found.timestamp), (Offset(1), Timestamp(START_MS)));
+}

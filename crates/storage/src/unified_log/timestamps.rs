@@ -1,6 +1,8 @@
 //! Which offset belongs to a timestamp, or to one of the sentinels of `ListOffsets`.
 //!
-//! Kafka: `UnifiedLog.fetchOffsetByTimestamp`.
+//! Kafka: `UnifiedLog.fetchOffsetByTimestamp`, but for one thing. A segment that compaction emptied counts as written when its
+//! file was; Kafka looks for the time in it, finds nothing, and stops there, though the next segment has the record that
+//! was asked for. The search here goes on.
 
 use std::sync::Arc;
 
@@ -77,7 +79,7 @@ impl UnifiedLog {
             let found = self.first_record(segment, indexed.offset.max(start), start, |entry, record| {
                 record.unwrap_or(entry.max_timestamp) >= target
             })?;
-            // A segment before the log's start may have nothing left to find.
+            // A segment before the log's start, or one that compaction emptied, has nothing left to find.
             if found.is_some() {
                 return Ok(found);
             }

@@ -20,7 +20,8 @@ use protocol::{
     MetadataRecord, PartitionRecord, TopicRecord, from_bytes,
 };
 
-use super::{Command, list, partition};
+use super::offsets::partition;
+use super::{Command, list};
 use crate::group::{ConsumerEntry, GroupRequest, MetadataChange, RequestContext};
 
 /// Makes the metadata of some topics, each with its count of partitions. A topic's id follows from its name.

@@ -23,7 +23,8 @@ use protocol::{
 };
 
 use super::consumer::{id_of, partitions};
-use super::{Command, list, offset, partition};
+use super::offsets::{offset, partition};
+use super::{Command, list};
 use crate::group::{ShareEntry, ShareGroupRequest, ShareGroupResponse, SharePartitions};
 
 /// Reads a command; none if it is not about share groups.

@@ -16,7 +16,8 @@ use protocol::streams_group_heartbeat_request as request;
 use protocol::streams_group_heartbeat_response::TaskIds;
 use protocol::{ErrorCode, StreamsGroupHeartbeatRequest};
 
-use super::{Command, list, partition};
+use super::offsets::partition;
+use super::{Command, list};
 use crate::group::{GroupRequest, StreamsEntry, StreamsHeartbeat};
 
 pub(super) fn heartbeat(group_id: String, fresh: u64, command: &Command<'_>) -> GroupRequest {

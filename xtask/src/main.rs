@@ -19,7 +19,7 @@ use tally::Tally;
 const HELP: &str = "cargo xtask COMMAND
   test                      everything that must pass: format, lints, tests, tidy, and compat where the tools are there
   codegen [--check]         writes the protocol crate's generated code from its schema files
-  tidy                      the tree's own rules: layers, file heads, marks, links
+  tidy                      the tree's own rules: layers, file heads, marks, links, licences
   compat [--all] [SUITE…]   other people's clients and suites against a node (--list, --against kafka)
   bench                     this node and Apache Kafka side by side (bench --help)
   node start|stop           one node of either product, by hand (node --help)

@@ -3,11 +3,13 @@
 //! - crates depend downwards only (`layers.rs`, one table);
 //! - a Rust file starts with `//!`, is not called `mod.rs`, and carries no unfinished mark;
 //! - a decider reaches for no clock, chance, file, socket or runtime;
-//! - a link from a page leads somewhere.
+//! - a link from a page leads somewhere, and so does each term of the glossary;
+//! - a dependency's licence asks for no more than its notice.
 //!
 //! Long files are reported, not refused.
 
 mod layers;
+mod licences;
 mod pages;
 mod sources;
 
@@ -27,6 +29,8 @@ const RULES: &[Rule] = &[
     ("no file is called mod.rs", sources::mod_files),
     ("nothing is marked unfinished", sources::unfinished_marks),
     ("links in pages lead somewhere", pages::dead_links),
+    ("files that the glossary names are there", pages::dead_terms),
+    ("licences of dependencies are permissive", licences::demanding),
 ];
 
 /// A file longer than this may hold two stories.

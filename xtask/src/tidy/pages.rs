@@ -1,4 +1,4 @@
-//! Rules for pages: a relative link leads to a file of the checkout.
+//! Rules for pages: a relative link leads to a file of the checkout, and so does each path in the glossary.
 
 use super::Tree;
 use std::path::{Component, Path, PathBuf};
@@ -13,6 +13,23 @@ pub(super) fn dead_links(tree: &Tree) -> Vec<String> {
         broken.extend(dead.map(|link| format!("{} links to {link}", page.display())));
     }
     broken
+}
+
+/// Paths in the last column of the glossary, below `crates/`, where nothing is.
+pub(super) fn dead_terms(tree: &Tree) -> Vec<String> {
+    let text = tree.text(Path::new("docs/GLOSSARY.md"));
+    let cells = text.lines().filter_map(|line| line.trim_end().strip_suffix('|')?.rsplit('|').next());
+    let paths = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).flat_map(alternatives);
+    paths.filter(|path| !tree.has(&Path::new("crates").join(path))).collect()
+}
+
+/// Spells out `a/{b,c}.rs`.
+fn alternatives(path: &str) -> Vec<String> {
+    let parts = path.split_once('{').and_then(|(begin, rest)| Some((begin, rest.split_once('}')?)));
+    match parts {
+        None => vec![path.to_owned()],
+        Some((begin, (names, end))) => names.split(',').map(|name| format!("{begin}{name}{end}")).collect(),
+    }
 }
 
 /// Targets of `](target)` that are paths, without their anchors.
@@ -45,6 +62,12 @@ fn resolve(folder: &Path, link: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn braces_stand_for_several_files() {
+        assert_eq!(alternatives("a/{b,c}.rs"), ["a/b.rs", "a/c.rs"]);
+        assert_eq!(alternatives("a.rs"), ["a.rs"]);
+    }
 
     #[test]
     fn only_paths_are_links_to_check() {

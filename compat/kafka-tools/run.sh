@@ -116,6 +116,12 @@ alike_at kafka-transactions describe-producers --topic tools --partition 3
 alike_at kafka-transactions find-hanging --topic tools --max-transaction-timeout 0
 alike_at kafka-transactions abort --topic tools --partition 0 --start-offset 5000000
 alike_at kafka-transactions abort --topic tools --partition 0
+alike_at kafka-consumer-groups --group none --delete-offsets --topic tools:0
+alike_at kafka-consumer-groups --group none --delete-offsets --topic gone --topic tools
+alike_at kafka-metadata-quorum remove-controller --controller-id 7 --controller-directory-id AAAAAAAAAAAAAAAAAAAAAw
+alike_at kafka-metadata-quorum remove-controller --controller-id 7 --controller-directory-id none
+alike_at kafka-metadata-quorum remove-controller --controller-id -7 --controller-directory-id AAAAAAAAAAAAAAAAAAAAAw
+alike_at kafka-metadata-quorum add-controller
 alike_at kafka-leader-election --election-type preferred --topic tools --partition 0
 alike_at kafka-leader-election --election-type preferred --topic none --partition 0
 alike_at kafka-leader-election --election-type preferred --topic tools
@@ -150,6 +156,24 @@ alike kafka-e2e-latency one
 events() { # the names of a verifiable client's events
   "$@" | grep -o '"name":"[a-z_]*"' | sort | uniq -c
 }
+kinds() { "$@" | grep -o '"name":"[a-z_]*"' | sort -u; }
+figures() { "$@" | sed -E 's/[0-9]+/N/g'; }
+both_say() { # HOW COMMAND…: both tools' output is the same, looked at so
+  local how=$1
+  shift
+  if diff <("$how" tool "$@") <("$how" ours "$@") >"$work/diff"; then
+    passed=$((passed + 1)) && echo "ok alike ($how): $*"
+  else
+    failed=$((failed + 1)) && echo "FAIL alike ($how): $*" && sed 's/^/    /' "$work/diff"
+  fi
+}
+for mode in auto sync async; do
+  both_say kinds kafka-verifiable-share-consumer --bootstrap-server "$boot" --topic tools --group-id share --max-messages 20 \
+    --offset-reset-strategy earliest --verbose --acknowledgement-mode $mode
+done
+both_say figures kafka-share-consumer-perf-test --bootstrap-server "$boot" --topic tools --group share --num-records 1000 --threads 2 \
+  --show-consumer-stats
+both_say figures kafka-share-consumer-perf-test --bootstrap-server "$boot" --topic tools --group share --num-records 10 --hide-header
 check "verifiable consumer" '"name":"shutdown_complete"' at kafka-verifiable-consumer --topic tools --group-id verify --max-messages 50
 both_events() {
   local what=$1
@@ -161,6 +185,8 @@ both_events() {
   fi
 }
 both_events "events of the verifiable producer" kafka-verifiable-producer --bootstrap-server "$boot" --topic tools --max-messages 20
+
+. "$here/flags.sh"
 
 check "delete the topic" '^$' at kafka-topics --delete --topic tools
 check "it is gone" "does not exist" refused at kafka-topics --describe --topic tools

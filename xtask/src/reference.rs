@@ -20,6 +20,7 @@ const TOOLS: &[(&str, &str)] = &[
     ("kafka-configs", "kafka.admin.ConfigCommand"),
     ("kafka-console-consumer", "org.apache.kafka.tools.consumer.ConsoleConsumer"),
     ("kafka-console-producer", "org.apache.kafka.tools.ConsoleProducer"),
+    ("kafka-console-share-consumer", "org.apache.kafka.tools.consumer.ConsoleShareConsumer"),
     ("kafka-consumer-groups", "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"),
     ("kafka-consumer-perf-test", "org.apache.kafka.tools.ConsumerPerformance"),
     ("kafka-delegation-tokens", "org.apache.kafka.tools.DelegationTokenCommand"),
@@ -32,16 +33,20 @@ const TOOLS: &[(&str, &str)] = &[
     ("kafka-leader-election", "org.apache.kafka.tools.LeaderElectionCommand"),
     ("kafka-log-dirs", "org.apache.kafka.tools.LogDirsCommand"),
     ("kafka-metadata-quorum", "org.apache.kafka.tools.MetadataQuorumCommand"),
+    ("kafka-metadata-shell", "org.apache.kafka.shell.MetadataShell"),
     ("kafka-producer-perf-test", "org.apache.kafka.tools.ProducerPerformance"),
     ("kafka-reassign-partitions", "org.apache.kafka.tools.reassign.ReassignPartitionsCommand"),
     ("kafka-replica-verification", "org.apache.kafka.tools.ReplicaVerificationTool"),
+    ("kafka-share-consumer-perf-test", "org.apache.kafka.tools.ShareConsumerPerformance"),
     ("kafka-share-groups", "org.apache.kafka.tools.consumer.group.ShareGroupCommand"),
     ("kafka-storage", "kafka.tools.StorageTool"),
     ("kafka-streams-application-reset", "org.apache.kafka.tools.StreamsResetter"),
+    ("kafka-streams-groups", "org.apache.kafka.tools.streams.StreamsGroupCommand"),
     ("kafka-topics", "org.apache.kafka.tools.TopicCommand"),
     ("kafka-transactions", "org.apache.kafka.tools.TransactionsCommand"),
     ("kafka-verifiable-consumer", "org.apache.kafka.tools.VerifiableConsumer"),
     ("kafka-verifiable-producer", "org.apache.kafka.tools.VerifiableProducer"),
+    ("kafka-verifiable-share-consumer", "org.apache.kafka.tools.VerifiableShareConsumer"),
 ];
 
 /// The main class of the node itself.

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use protocol::{ApiKey, ApiVersionsRequest, Message, Reader, Request, RequestHeader, ResponseHeader, Writer};
+use protocol::{ApiVersionsRequest, Message, Reader, Request, RequestHeader, ResponseHeader, Writer};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -298,11 +298,6 @@ fn decode<R: Request + 'static>(frame: Bytes, version: i16) -> Result<R::Respons
     let mut input = Reader::new(frame);
     ResponseHeader::decode(&mut input, R::API.response_header_version(version))?;
     Ok(R::Response::decode(&mut input, version)?)
-}
-
-/// The name of an API, as Kafka writes it in messages.
-pub(crate) fn api_name(api: ApiKey) -> String {
-    format!("{api:?}")
 }
 
 impl Connection {

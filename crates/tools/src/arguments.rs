@@ -158,6 +158,23 @@ impl Arguments {
         Ok(parsed)
     }
 
+    /// Like [`Arguments::parse`], but help counts as a failure. Kafka: the tools on `ArgumentParser.parseArgsOrFail`.
+    pub fn parse_or_fail(syntax: &Syntax, args: &[String]) -> Result<Self, Failure> {
+        Self::parse(syntax, args).map_err(|failure| match failure {
+            Failure::Code(0) => Failure::Code(1),
+            other => other,
+        })
+    }
+
+    /// Like [`Arguments::parse_or_fail`]; no words at all ask for help, which is then no failure.
+    pub fn parse_or_help(syntax: &Syntax, args: &[String]) -> Result<Self, Failure> {
+        if args.is_empty() {
+            Self::parse(syntax, &["--help".to_owned()])
+        } else {
+            Self::parse_or_fail(syntax, args)
+        }
+    }
+
     fn parse_level(&mut self, syntax: &Syntax, program: &str, args: &[String]) -> Result<(), Failure> {
         let mut words = args.iter().enumerate().peekable();
         while let Some((index, word)) = words.next() {

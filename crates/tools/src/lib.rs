@@ -8,6 +8,7 @@ mod coordinator_json;
 mod datetime;
 mod events;
 mod failure;
+mod group_list;
 mod lines;
 mod options;
 mod progress;

@@ -189,6 +189,16 @@ impl Options {
         }
     }
 
+    /// Asks that one of `names` was given, and only one. Kafka: `CommandLineUtils.checkOneOfArgs`.
+    pub fn require_one_of(&self, names: &[&str]) -> Result<(), Failure> {
+        if names.iter().filter(|name| self.has(name)).count() == 1 {
+            return Ok(());
+        }
+        let names: Vec<_> = names.iter().map(|name| format!("[{name}]")).collect();
+        let names = names.join(", ");
+        Err(self.usage(format!("Exactly one of the following arguments is required: {names}")))
+    }
+
     /// Refuses `option` together with any of `others`. Kafka: `CommandLineUtils.checkInvalidArgs`.
     pub fn exclude(&self, option: &str, others: &[&str]) -> Result<(), Failure> {
         match others.iter().find(|other| self.has(option) && self.has(other)) {

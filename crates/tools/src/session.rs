@@ -130,22 +130,5 @@ pub fn tab_table(
 
 /// The name of Kafka's exception for a failure, with its package, as tools print it.
 pub fn exception(error: &client::Error) -> String {
-    let name = match error.kafka_name() {
-        "UNKNOWN_SERVER_ERROR" => "UnknownServerException".to_owned(),
-        "NON_EMPTY_GROUP" => "GroupNotEmptyException".to_owned(),
-        "TOPIC_ALREADY_EXISTS" => "TopicExistsException".to_owned(),
-        "REQUEST_TIMED_OUT" => "TimeoutException".to_owned(),
-        "INVALID_CONFIG" => "InvalidConfigurationException".to_owned(),
-        "LEADER_NOT_AVAILABLE" => "LeaderNotAvailableException".to_owned(),
-        "NOT_LEADER_OR_FOLLOWER" => "NotLeaderOrFollowerException".to_owned(),
-        name if name.contains('_') || name.chars().all(|c| c.is_ascii_uppercase()) => {
-            let words = name.split('_').map(|word| {
-                let (first, rest) = word.split_at(1.min(word.len()));
-                format!("{first}{}", rest.to_lowercase())
-            });
-            format!("{}Exception", words.collect::<String>().replace("FailedException", "Exception"))
-        }
-        name => name.to_owned(),
-    };
-    format!("org.apache.kafka.common.errors.{name}")
+    format!("org.apache.kafka.common.errors.{}", error.kafka_name())
 }

@@ -363,6 +363,17 @@ async fn groups_are_described_reset_and_deleted() {
     assert_eq!(said(at(node.address, tool, "--list --state empty").await).lines().count(), 2);
     let planned = "--group g --reset-offsets --all-topics --shift-by -9 --dry-run --export";
     assert_eq!(said(at(node.address, tool, planned).await), "t,1,0\n\n");
+    let forgotten = said(at(node.address, tool, "--group g --delete-offsets --topic gone --topic t:0").await);
+    let lines = squeezed(&forgotten);
+    assert_eq!(
+        lines,
+        [
+            "Request succeeded for deleting offsets from group g.",
+            "TOPIC PARTITION STATUS",
+            "gone - Error: org.apache.kafka.common.errors.UnknownTopicOrPartitionException: This server does not host this topic-partition.",
+            "t 0 Successful"
+        ]
+    );
     let missing = at(node.address, tool, "--delete --group nope").await;
     assert!(missing.out.contains("GroupIdNotFoundException"), "{}", missing.out);
     let deleted = said(at(node.address, tool, "--delete --group g").await);

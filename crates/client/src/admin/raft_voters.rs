@@ -5,7 +5,7 @@ use protocol::add_raft_voter_request::Listener;
 use protocol::{AddRaftVoterRequest, RemoveRaftVoterRequest};
 
 use super::Admin;
-use super::call::millis;
+use super::call::{millis, not_controller};
 use crate::error::{Error, Result};
 use crate::settings::Address;
 
@@ -32,15 +32,22 @@ impl Admin {
             listeners: listeners.iter().map(listener).collect(),
             ..Default::default()
         };
-        let response = self.on_any("addRaftVoter", &request, |response| response.error_code).await?;
+        let response =
+            self.on_any("addRaftVoter", &request, |response| not_controller([response.error_code])).await?;
         Error::check_with(response.error_code, response.error_message)
     }
 
     /// Makes the controller `voter`, whose log lies in `directory`, one that no longer votes.
     pub async fn remove_raft_voter(&self, voter: NodeId, directory: Uuid) -> Result<()> {
-        let request =
-            RemoveRaftVoterRequest { voter_id: voter.0, voter_directory_id: directory, ..Default::default() };
-        let response = self.on_any("removeRaftVoter", &request, |response| response.error_code).await?;
+        let request = RemoveRaftVoterRequest {
+            cluster_id: None,
+            voter_id: voter.0,
+            voter_directory_id: directory,
+            ..Default::default()
+        };
+        let response = self
+            .on_any("removeRaftVoter", &request, |response| not_controller([response.error_code]))
+            .await?;
         Error::check_with(response.error_code, response.error_message)
     }
 }

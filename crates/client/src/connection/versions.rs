@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use protocol::{ApiKey, ApiVersionsResponse, ErrorCode, Message, Reader, ResponseHeader};
 
-use super::api_name;
 use crate::error::{Error, Result};
 
 /// The version of `ApiVersions` that is tried first: the newest that needs no knowledge of the peer.
@@ -37,7 +36,7 @@ impl ApiVersions {
     }
 
     pub(super) fn pick(&self, api: ApiKey, min: i16, max: i16) -> Result<i16> {
-        let name = api_name(api);
+        let name = shouted(api.name());
         let Some((theirs_min, theirs_max)) = self.range(api) else {
             return Err(Error::UnsupportedVersion(format!("The node does not support {name}")));
         };
@@ -64,6 +63,18 @@ impl ApiVersions {
     }
 }
 
+/// `FetchSnapshot` as the constant of Java's enumeration, which its messages show: `FETCH_SNAPSHOT`.
+fn shouted(name: &str) -> String {
+    let mut words = String::new();
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && !words.is_empty() {
+            words.push('_');
+        }
+        words.push(letter.to_ascii_uppercase());
+    }
+    words
+}
+
 pub(super) enum Answer {
     Agreed(ApiVersions),
     TryAgain(i16),
@@ -85,4 +96,16 @@ pub(super) fn read_answer(frame: Bytes, version: i16) -> Result<Answer> {
     }
     Error::check(response.error_code)?;
     Ok(Answer::Agreed(ApiVersions::from_response(response)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_api_that_is_not_served_is_named_as_java_names_it() {
+        let refused = ApiVersions::default().pick(ApiKey::AddRaftVoter, 0, 1);
+        let Err(Error::UnsupportedVersion(text)) = refused else { panic!("{refused:?}") };
+        assert_eq!(text, "The node does not support ADD_RAFT_VOTER");
+    }
 }

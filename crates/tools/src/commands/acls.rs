@@ -62,6 +62,9 @@ const OPTIONS: &[Opt] = &[
 /// Runs the tool.
 pub fn run(args: &[String], out: &mut dyn Write) -> Result<(), Failure> {
     let options = Options::parse_or_usage(INTRO, OPTIONS, args)?;
+    if options.is_empty() {
+        return Err(options.usage(INTRO));
+    }
     check(&options)?;
     let config = bootstrap_config(
         options.value("command-config")?,

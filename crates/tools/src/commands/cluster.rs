@@ -70,7 +70,7 @@ const SYNTAX: Syntax = Syntax {
 
 /// Runs the tool.
 pub fn run(args: &[String], out: &mut dyn Write) -> Result<(), Failure> {
-    let args = Arguments::parse(&SYNTAX, args)?;
+    let args = Arguments::parse_or_fail(&SYNTAX, args)?;
     let file = args.value("--command-config").or(args.value("--config"));
     let mut config = client_config(file, args.value("--bootstrap-server"))?;
     let controllers = args.value("--bootstrap-controller");

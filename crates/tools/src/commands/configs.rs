@@ -49,7 +49,6 @@ const OPTIONS: &[Opt] = &[
         "String",
         "What is meant: topics, clients, users, brokers, ips, client-metrics, groups or broker-loggers.",
     ),
-    flag("force", "Ask no questions. Nothing is asked."),
     value("group", "String", "The group's id."),
     value("ip", "String", "The address."),
     flag("ip-defaults", "The defaults of all addresses."),

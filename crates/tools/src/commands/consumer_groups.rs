@@ -3,15 +3,16 @@
 //! Kafka: `ConsumerGroupCommand`.
 
 mod check;
-mod delete;
+pub(super) mod delete;
 mod describe;
 mod list;
 pub(super) mod reset;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Duration;
 
-use client::Admin;
+use client::{Admin, Error};
 use model::TopicPartition;
 
 use crate::Failure;
@@ -116,8 +117,17 @@ async fn groups(admin: &Admin, options: &Options) -> Result<Vec<String>, Failure
     Ok(groups)
 }
 
-/// The partitions of `topic` or `topic:0,1,2`, several such.
+/// The partitions of `topic` or `topic:0,1,2`, several such; fails if one of the topics is not there.
 pub(super) async fn partitions(admin: &Admin, topics: &[&str]) -> Result<Vec<TopicPartition>, Failure> {
+    let (found, unknown) = known_partitions(admin, topics).await?;
+    unknown.into_values().next().map_or(Ok(found), |error| Err(failed(error)))
+}
+
+/// The partitions of `topic` or `topic:0,1,2`, several such, and of which topics they are not known, and why.
+pub(super) async fn known_partitions(
+    admin: &Admin,
+    topics: &[&str],
+) -> Result<(Vec<TopicPartition>, BTreeMap<String, Error>), Failure> {
     let mut found = Vec::new();
     let mut whole = Vec::new();
     for text in topics {
@@ -133,15 +143,18 @@ pub(super) async fn partitions(admin: &Admin, topics: &[&str]) -> Result<Vec<Top
             }
         }
     }
-    for topic in admin.describe_topics(&whole).await.map_err(failed)?.into_values() {
-        let topic = topic.map_err(failed)?;
-        found.extend(
-            topic.partitions.iter().map(|info| TopicPartition::new(topic.name.as_str(), info.partition)),
-        );
+    let mut unknown = BTreeMap::new();
+    for (name, topic) in admin.describe_topics(&whole).await.map_err(failed)? {
+        match topic {
+            Ok(topic) => found.extend(
+                topic.partitions.iter().map(|info| TopicPartition::new(name.as_str(), info.partition)),
+            ),
+            Err(error) => drop(unknown.insert(name, error)),
+        }
     }
     found.sort();
     found.dedup();
-    Ok(found)
+    Ok((found, unknown))
 }
 
 fn validate_regex(regex: &str, out: &mut dyn Write) -> Result<(), Failure> {

@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use client::consumer::{ListenerFuture, RebalanceListener};
-use client::{ConfigMap, Consumer};
+use client::{ConfigMap, Consumer, ConsumerRecord};
 use model::TopicPartition;
 use regex::Regex;
 
+use super::console_consumer::settings::pairs;
 use crate::Failure;
 use crate::datetime::{format_time, now_ms};
 use crate::options::{Opt, Options, flag, maybe, value};
@@ -48,7 +49,7 @@ const OPTIONS: &[Opt] = &[
     value("topic", "String: topic", "The topic to read."),
 ];
 
-const MEBIBYTE: f64 = 1024.0 * 1024.0;
+pub(super) const MEBIBYTE: f64 = 1024.0 * 1024.0;
 
 /// What to read and how to tell of it.
 struct Plan {
@@ -95,10 +96,20 @@ impl RebalanceListener for Watch {
     }
 }
 
+/// How much was read.
 #[derive(Clone, Copy, Default)]
-struct Read {
-    records: u64,
-    bytes: u64,
+pub(super) struct Read {
+    pub(super) records: u64,
+    /// Of keys and values.
+    pub(super) bytes: u64,
+}
+
+impl Read {
+    pub(super) fn add(&mut self, record: &ConsumerRecord) {
+        let size = |bytes: &Option<bytes::Bytes>| bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
+        self.records += 1;
+        self.bytes += size(&record.key) + size(&record.value);
+    }
 }
 
 /// Runs the tool.
@@ -107,7 +118,7 @@ pub fn run(args: &[String], out: &mut dyn Write) -> Result<(), Failure> {
     if options.is_empty() {
         return Err(options.usage(INTRO));
     }
-    let plan = plan(&options)?;
+    let plan = plan(&options, out)?;
     let config = consumer_config(&options)?;
     if !options.has("hide-header") {
         let first = if plan.is_detailed { "time, threadId" } else { "start.time, end.time" };
@@ -120,21 +131,19 @@ pub fn run(args: &[String], out: &mut dyn Write) -> Result<(), Failure> {
     block_on(measure(&config, &plan, out))
 }
 
-fn plan(options: &Options) -> Result<Plan, Failure> {
+fn plan(options: &Options, out: &mut dyn Write) -> Result<Plan, Failure> {
     options.require(&["bootstrap-server"])?;
-    if !options.has("num-records") && !options.has("messages") {
-        return Err(
-            options.usage("Exactly one of the following arguments is required: [num-records], [messages]")
-        );
-    }
-    if options.has("topic") == options.has("include") {
-        return Err(options.usage("Exactly one of the following arguments is required: [topic], [include]"));
-    }
+    options.require_one_of(&["topic", "include"])?;
+    options.require_one_of(&["messages", "num-records"])?;
+    options.exclude("consumer.config", &["command-config"])?;
     if options.has("print-metrics") {
         return Err(Failure::message("--print-metrics is not supported yet."));
     }
     if options.has("messages") {
-        writeln!(std::io::stderr(), "Warning: --messages is deprecated. Use --num-records instead.")?;
+        writeln!(out, "Warning: --messages is deprecated. Use --num-records instead.")?;
+    }
+    if options.has("consumer.config") {
+        writeln!(out, "Warning: --consumer.config is deprecated. Use --command-config instead.")?;
     }
     let count = options.number("num-records")?.or(options.number("messages")?).unwrap_or(0);
     Ok(Plan {
@@ -151,11 +160,7 @@ fn plan(options: &Options) -> Result<Plan, Failure> {
 fn consumer_config(options: &Options) -> Result<ConfigMap, Failure> {
     let mut map =
         client_config(options.value("command-config")?.or(options.value("consumer.config")?), None)?;
-    for pair in options.values("command-property") {
-        let (key, value) =
-            pair.split_once('=').ok_or_else(|| Failure::message(format!("Invalid property: {pair}")))?;
-        map.insert(key.to_owned(), value.to_owned());
-    }
+    map.extend(pairs(options, &["command-property"])?);
     map.insert("bootstrap.servers".into(), options.value_or("bootstrap-server", "")?.into());
     let own = format!("perf-consumer-{}", now_ms() % 100_000);
     if options.has("group") || !map.contains_key("group.id") {
@@ -226,11 +231,7 @@ async fn consume(
         if !records.is_empty() {
             last_record = Instant::now();
         }
-        for record in records {
-            read.records += 1;
-            let size = |bytes: &Option<bytes::Bytes>| bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
-            read.bytes += size(&record.key) + size(&record.value);
-        }
+        records.records.iter().for_each(|record| read.add(record));
         progress.set(read.records);
         if last_report.elapsed() >= plan.interval {
             let joined = std::mem::take(&mut joining.lock().expect("no holder panics").this_round);

@@ -48,6 +48,9 @@ const DATE: &str = "yyyy-MM-ddTHH:mm";
 /// Runs the tool.
 pub fn run(args: &[String], out: &mut dyn Write) -> Result<(), Failure> {
     let options = Options::parse(INTRO, OPTIONS, args)?;
+    if options.is_empty() {
+        return Err(options.usage(INTRO));
+    }
     check(&options)?;
     let config = client_config(options.value("command-config")?, options.value("bootstrap-server")?)?;
     block_on(async {

@@ -2,12 +2,12 @@
 
 use std::io::Write;
 
-use client::Admin;
 use client::admin::{GroupListing, ListGroupsOptions};
 
 use crate::Failure;
+use crate::group_list;
 use crate::options::{Opt, Options, flag, value};
-use crate::session::{admin, block_on, client_config, failed};
+use crate::session::{admin, block_on, client_config};
 
 const INTRO: &str = "Lists groups of every kind.";
 
@@ -32,21 +32,17 @@ const LEAST_WIDTH: usize = 20;
 /// Runs the tool.
 pub fn run(args: &[String], out: &mut dyn Write) -> Result<(), Failure> {
     let options = Options::parse_or_usage(INTRO, OPTIONS, args)?;
-    if options.is_empty() {
-        return Err(options.usage(INTRO));
-    }
     let kind = check(&options)?;
     let config = client_config(options.value("command-config")?, options.value("bootstrap-server")?)?;
     let protocol = options.value("protocol")?;
     block_on(async {
-        let listed = list(&admin(&config)?).await;
+        let listed = group_list::list(&admin(&config)?, &ListGroupsOptions::default()).await;
         let groups = match listed {
             Ok(groups) => groups,
-            Err(Failure::Message(text, _)) => {
-                writeln!(out, "Error while executing groups command : {text}")?;
+            Err(error) => {
+                writeln!(out, "Error while executing groups command : {error}")?;
                 return Err(Failure::Code(1));
             }
-            Err(other) => return Err(other),
         };
         let meant = groups.iter().filter(|group| is_meant(group, &options, kind, protocol));
         show(meant.collect(), out)
@@ -75,11 +71,6 @@ fn check(options: &Options) -> Result<Option<&'static str>, Failure> {
 
 fn type_named(text: &str) -> Option<&'static str> {
     TYPES.into_iter().find(|known| known.eq_ignore_ascii_case(text))
-}
-
-async fn list(admin: &Admin) -> Result<Vec<GroupListing>, Failure> {
-    let (groups, errors) = admin.list_groups(&ListGroupsOptions::default()).await.map_err(failed)?;
-    errors.into_iter().next().map_or(Ok(groups), |error| Err(failed(error)))
 }
 
 /// Kafka: `GroupsCommand.GroupsService.combinedFilter`.

@@ -41,6 +41,9 @@ const TIMEOUT_MS: i32 = 30_000;
 /// Runs the tool.
 pub fn run(args: &[String], out: &mut dyn Write) -> Result<(), Failure> {
     let options = Options::parse(INTRO, OPTIONS, args)?;
+    if options.is_empty() {
+        return Err(options.usage(INTRO));
+    }
     check(&options)?;
     let election = election_type(options.value("election-type")?.unwrap_or_default())?;
     let partitions = partitions(&options)?;

@@ -74,10 +74,7 @@ struct Plan {
 
 /// Runs the tool.
 pub fn run(args: &[String], out: &mut dyn Write) -> Result<(), Failure> {
-    if args.is_empty() {
-        return Arguments::parse(&SYNTAX, &["--help".to_owned()]).map(|_| ());
-    }
-    let args = Arguments::parse(&SYNTAX, args)?;
+    let args = Arguments::parse_or_help(&SYNTAX, args)?;
     if args.has("--print-metrics") {
         return Err(Failure::message("--print-metrics is not supported yet."));
     }

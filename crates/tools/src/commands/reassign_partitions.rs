@@ -101,6 +101,9 @@ type Assignment = BTreeMap<TopicPartition, Vec<NodeId>>;
 /// Runs the tool.
 pub fn run(args: &[String], out: &mut dyn Write) -> Result<(), Failure> {
     let options = Options::parse(INTRO, OPTIONS, args)?;
+    if options.is_empty() {
+        return Err(options.usage(INTRO));
+    }
     let action = check(&options)?;
     match act(&options, action, out) {
         Err(Failure::Message(text, code)) => {

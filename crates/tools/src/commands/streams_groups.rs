@@ -12,10 +12,11 @@ use std::io::Write;
 use std::time::Duration;
 
 use client::Admin;
-use client::admin::{GroupListing, ListGroupsOptions, StreamsGroupDescription};
+use client::admin::{GroupListing, StreamsGroupDescription};
 
 use super::consumer_groups::print_error;
 use crate::Failure;
+use crate::group_list;
 use crate::options::{Opt, Options, flag, maybe, value};
 use crate::session::{admin, block_on, client_config, failed};
 
@@ -71,6 +72,7 @@ const OPTIONS: &[Opt] = &[
     flag("verbose", "With --describe: more."),
 ];
 
+const KIND: &str = "Streams";
 const STATES: [&str; 6] = ["Empty", "NotReady", "Stable", "Assigning", "Reconciling", "Dead"];
 
 /// Runs the tool.
@@ -105,18 +107,15 @@ pub fn run(args: &[String], out: &mut dyn Write) -> Result<(), Failure> {
     })
 }
 
-/// The streams groups, in these states if any are named.
-async fn listings(admin: &Admin, states: BTreeSet<String>) -> Result<Vec<GroupListing>, Failure> {
-    let types = BTreeSet::from(["Streams".to_owned()]);
-    let listed = admin.list_groups(&ListGroupsOptions { states, types, ..Default::default() }).await;
-    let (groups, errors) = listed.map_err(failed)?;
-    errors.into_iter().next().map_or(Ok(groups), |error| Err(failed(error)))
+/// The streams groups.
+async fn listings(admin: &Admin) -> Result<Vec<GroupListing>, Failure> {
+    group_list::of_kind(admin, KIND, BTreeSet::new()).await.map_err(failed)
 }
 
 /// The groups that are meant.
 async fn groups(admin: &Admin, options: &Options) -> Result<Vec<String>, Failure> {
     if options.has("all-groups") {
-        let listed = listings(admin, BTreeSet::new()).await?;
+        let listed = listings(admin).await?;
         return Ok(listed.into_iter().map(|group| group.group_id).collect());
     }
     let mut groups: Vec<String> = options.values("group").into_iter().map(str::to_owned).collect();
@@ -137,31 +136,7 @@ fn input_topics(group: &StreamsGroupDescription, with_own: bool) -> BTreeSet<&st
 }
 
 async fn list(admin: &Admin, options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
-    if !options.has("state") {
-        for group in listings(admin, BTreeSet::new()).await? {
-            writeln!(out, "{}", group.group_id)?;
-        }
-        return Ok(());
-    }
-    let groups = listings(admin, states(options)?).await?;
-    let width = groups.iter().map(|group| group.group_id.len()).max().unwrap_or(0).max(15);
-    writeln!(out, "{:<width$} STATE", "GROUP")?;
-    for group in groups {
-        writeln!(out, "{:<width$} {}", group.group_id, group.state.as_deref().unwrap_or("Unknown"))?;
-    }
-    Ok(())
-}
-
-/// Parses `stable,empty`, in any case.
-fn states(options: &Options) -> Result<BTreeSet<String>, Failure> {
-    let text = options.value("state")?.unwrap_or_default();
-    if text.is_empty() {
-        return Ok(BTreeSet::new());
-    }
-    let known = |word: &str| STATES.into_iter().find(|known| known.eq_ignore_ascii_case(word.trim()));
-    let found: Option<BTreeSet<String>> =
-        text.split(',').map(|word| known(word).map(str::to_owned)).collect();
-    found.ok_or_else(|| {
-        options.usage(format!("Invalid state list '{text}'. Valid states are: {}", STATES.join(", ")))
-    })
+    let states = group_list::named(options, "state", &STATES)?;
+    let groups = group_list::of_kind(admin, KIND, states).await.map_err(failed)?;
+    Ok(group_list::show(&groups, options.has("state"), out)?)
 }

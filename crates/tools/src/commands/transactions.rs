@@ -131,7 +131,7 @@ pub fn run(args: &[String], out: &mut dyn Write) -> Result<(), Failure> {
     if args.first().is_some_and(|word| matches!(word.as_str(), "-v" | "--version")) {
         return Ok(writeln!(out, "{KAFKA_VERSION}")?);
     }
-    let args = Arguments::parse(&SYNTAX, args)?;
+    let args = Arguments::parse_or_fail(&SYNTAX, args)?;
     let config = client_config(args.value("--command-config"), args.value("--bootstrap-server"))?;
     block_on(async {
         let admin = admin(&config)?;

@@ -46,8 +46,7 @@ const RANGE: &str = "org.apache.kafka.clients.consumer.RangeAssignor";
 
 /// Runs the tool.
 pub fn run(args: &[String], out: &mut dyn Write) -> Result<(), Failure> {
-    let help = ["--help".to_owned()];
-    let args = Arguments::parse(&SYNTAX, if args.is_empty() { &help } else { args })?;
+    let args = Arguments::parse_or_help(&SYNTAX, args)?;
     let config = configuration(&args, out)?;
     block_on(async {
         let consumer = Consumer::from_map(&config).map_err(failed)?;
@@ -235,7 +234,8 @@ impl Session {
     }
 }
 
-fn tell_record(record: &ConsumerRecord, out: &mut dyn Write) -> Result<(), Failure> {
+/// Tells of one record.
+pub(super) fn tell_record(record: &ConsumerRecord, out: &mut dyn Write) -> Result<(), Failure> {
     let text = |bytes: &Option<bytes::Bytes>| {
         bytes.as_ref().map(|bytes| String::from_utf8_lossy(bytes).into_owned())
     };

@@ -46,8 +46,7 @@ const SYNTAX: Syntax = Syntax {
 
 /// Runs the tool.
 pub fn run(args: &[String], out: &mut dyn Write) -> Result<(), Failure> {
-    let help = ["--help".to_owned()];
-    let args = Arguments::parse(&SYNTAX, if args.is_empty() { &help } else { args })?;
+    let args = Arguments::parse_or_help(&SYNTAX, args)?;
     let config = configuration(&args, out)?;
     let plan = Plan::of(&args);
     block_on(async {

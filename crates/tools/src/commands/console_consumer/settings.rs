@@ -33,11 +33,7 @@ pub(super) struct Settings {
 impl Settings {
     pub(super) fn read(options: &Options) -> Result<Self, Failure> {
         options.require(&["bootstrap-server"])?;
-        if options.has("topic") == options.has("include") {
-            return Err(
-                options.usage("Exactly one of the following arguments is required: [topic], [include]")
-            );
-        }
+        options.require_one_of(&["topic", "include"])?;
         if options.has("partition") {
             if !options.has("topic") {
                 return Err(options.usage("The topic is required when partition is specified."));

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use client::Admin;
+use client::{Admin, Error};
+use model::TopicPartition;
 use protocol::ErrorCode;
 
-use super::{groups as meant, partitions, print_error};
+use super::{groups as meant, known_partitions, print_error};
 use crate::Failure;
 use crate::options::Options;
 use crate::session::exception;
@@ -33,31 +34,77 @@ pub(super) async fn groups(admin: &Admin, options: &Options, out: &mut dyn Write
 
 pub(super) async fn offsets(admin: &Admin, options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
     let group = options.value("group")?.unwrap_or_default();
-    let partitions = partitions(admin, &options.values("topic")).await?;
-    let results = match admin.delete_group_offsets(group, &partitions).await {
+    let (partitions, unknown) = known_partitions(admin, &options.values("topic")).await?;
+    forget(admin, group, &partitions, unknown, out).await
+}
+
+/// Deletes a group's offsets, and tells what became of each partition, and of topics that are `unknown`, and why.
+pub(crate) async fn forget(
+    admin: &Admin,
+    group: &str,
+    partitions: &[TopicPartition],
+    unknown: BTreeMap<String, Error>,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let results = match admin.delete_group_offsets(group, partitions).await {
         Ok(results) => results,
-        Err(error) => partitions.into_iter().map(|partition| (partition, Err(error.clone()))).collect(),
+        Err(error) => {
+            tell_refusal(&error, out)?;
+            let all = partitions.iter().map(|partition| (partition.clone(), Err(error.clone())));
+            return tell_partitions(all.collect(), unknown, out);
+        }
     };
     match results.values().find_map(|result| result.as_ref().err()) {
         None => writeln!(out, "Request succeeded for deleting offsets from group {group}.")?,
-        Some(error) => {
-            let is_partial = [
-                ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC,
-                ErrorCode::TOPIC_AUTHORIZATION_FAILED,
-                ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
-            ]
-            .iter()
-            .any(|code| error.is(*code));
-            let partial = "Encountered some partition-level error, see the follow-up details.";
-            print_error(&if is_partial { partial.to_owned() } else { error.to_string() }, out)?;
-        }
+        Some(error) => tell_refusal(error, out)?,
     }
-    let width = results.keys().map(|partition| partition.topic.len()).max().unwrap_or(0).max(15);
+    tell_partitions(results, unknown, out)
+}
+
+fn tell_refusal(error: &Error, out: &mut dyn Write) -> std::io::Result<()> {
+    let of_partitions = [
+        ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC,
+        ErrorCode::TOPIC_AUTHORIZATION_FAILED,
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+    ];
+    let of_groups = [
+        ErrorCode::INVALID_GROUP_ID,
+        ErrorCode::GROUP_ID_NOT_FOUND,
+        ErrorCode::GROUP_AUTHORIZATION_FAILED,
+        ErrorCode::NON_EMPTY_GROUP,
+    ];
+    match error.code() {
+        Some(code) if of_partitions.contains(&code) => {
+            print_error("Encountered some partition-level error, see the follow-up details.", out)
+        }
+        Some(code) if of_groups.contains(&code) => print_error(code.message(), out),
+        Some(code) => print_error(&format!("Encountered some unknown error: {}", code.name()), out),
+        None => print_error(&format!("Encountered some unknown error: {error}"), out),
+    }
+}
+
+/// Sorted as Kafka sorts: by topic and partition in one word.
+fn tell_partitions(
+    results: BTreeMap<TopicPartition, Result<(), Error>>,
+    unknown: BTreeMap<String, Error>,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let row =
+        |topic: &str, partition: String, result: Result<(), Error>| (topic.to_owned(), partition, result);
+    let known =
+        results.into_iter().map(|(name, result)| row(&name.topic, name.partition.to_string(), result));
+    let mut rows: Vec<_> = known
+        .chain(unknown.into_iter().map(|(topic, error)| row(&topic, "-".to_owned(), Err(error))))
+        .collect();
+    rows.sort_by_key(|(topic, partition, _)| format!("{topic}{partition}"));
+    let width = rows.iter().map(|(topic, ..)| topic.len()).max().unwrap_or(0).max(15);
     write!(out, "\n{:<width$} {:<10} {:<15}", "TOPIC", "PARTITION", "STATUS")?;
-    for (partition, result) in results {
-        let status = result
-            .map_or_else(|error| format!("Error: {}: {error}", exception(&error)), |()| "Successful".into());
-        write!(out, "\n{:<width$} {:<10} {status:<15}", partition.topic, partition.partition)?;
+    for (topic, partition, result) in rows {
+        let status = match result {
+            Ok(()) => "Successful".to_owned(),
+            Err(error) => format!("Error: {}: {error}", exception(&error)),
+        };
+        write!(out, "\n{topic:<width$} {partition:<10} {status:<15}")?;
     }
     Ok(writeln!(out)?)
 }

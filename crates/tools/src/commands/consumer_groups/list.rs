@@ -1,12 +1,12 @@
 //! `kafka-consumer-groups --list`.
 
-use std::collections::BTreeSet;
 use std::io::Write;
 
 use client::Admin;
 use client::admin::{GroupListing, ListGroupsOptions};
 
 use crate::Failure;
+use crate::group_list;
 use crate::options::Options;
 use crate::session::failed;
 
@@ -16,14 +16,11 @@ const TYPES: [&str; 2] = ["Consumer", "Classic"];
 
 pub(super) async fn run(admin: &Admin, options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
     let (by_state, by_type) = (options.has("state"), options.has("type"));
-    let states = parse(options, "state", &STATES)?;
-    let types = parse(options, "type", &TYPES)?;
+    let states = group_list::named(options, "state", &STATES)?;
+    let types = group_list::named(options, "type", &TYPES)?;
     let groups = listings(admin, &ListGroupsOptions { states, types, ..Default::default() }).await?;
     if !by_state && !by_type {
-        for group in groups {
-            writeln!(out, "{}", group.group_id)?;
-        }
-        return Ok(());
+        return Ok(group_list::show(&groups, false, out)?);
     }
     let width = groups.iter().map(|group| group.group_id.len()).max().unwrap_or(0).max(25);
     let line = |group: &str, kind: &str, state: &str| {
@@ -48,27 +45,11 @@ pub(super) async fn consumer_groups(admin: &Admin) -> Result<Vec<String>, Failur
 
 /// Groups of consumers: of the consumer protocol, and classic ones that speak it or only keep offsets.
 async fn listings(admin: &Admin, options: &ListGroupsOptions) -> Result<Vec<GroupListing>, Failure> {
-    let (mut groups, errors) = admin.list_groups(options).await.map_err(failed)?;
-    if let Some(error) = errors.into_iter().next() {
-        return Err(failed(error));
-    }
+    let mut groups = group_list::list(admin, options).await.map_err(failed)?;
     groups.retain(|group| {
         let kind = group.group_type.as_deref().unwrap_or("Classic");
         kind.eq_ignore_ascii_case("consumer")
             || kind.eq_ignore_ascii_case("classic") && matches!(group.protocol.as_str(), "" | "consumer")
     });
     Ok(groups)
-}
-
-/// Parses `stable,empty`, in any case.
-fn parse(options: &Options, name: &str, known: &[&str]) -> Result<BTreeSet<String>, Failure> {
-    let Some(text) = options.value(name)? else { return Ok(BTreeSet::new()) };
-    let find = |word: &str| {
-        known.iter().find(|known| known.eq_ignore_ascii_case(word.trim())).map(|found| found.to_string())
-    };
-    let found: Option<BTreeSet<String>> = text.split(',').map(find).collect();
-    found.ok_or_else(|| {
-        let (list, valid) = if name == "state" { ("state", "states") } else { ("types", "types") };
-        options.usage(format!("Invalid {list} list '{text}'. Valid {valid} are: {}", known.join(", ")))
-    })
 }

@@ -12,7 +12,7 @@ use crate::options::Options;
 use crate::session::exception;
 
 pub(super) async fn groups(admin: &Admin, options: &Options, out: &mut dyn Write) -> Result<(), Ended> {
-    let known = listings(admin, BTreeSet::new()).await?;
+    let known = listings(admin).await?;
     let meant: BTreeSet<String> = match options.has("all-groups") {
         true => known.iter().map(|group| group.group_id.clone()).collect(),
         false => options.values("group").into_iter().map(str::to_owned).collect(),

@@ -1,16 +1,15 @@
 //! `kafka-streams-groups --delete` and `--delete-offsets`, and the topics that an application has for itself.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use client::admin::{GroupListing, StreamsGroupDescription, TopicName};
 use client::{Admin, Error};
-use model::TopicPartition;
-use protocol::ErrorCode;
 
 use super::{described, groups as meant, input_topics, listings, print_error};
 use crate::Failure;
-use crate::commands::consumer_groups::partitions;
+use crate::commands::consumer_groups::delete::forget;
+use crate::commands::consumer_groups::known_partitions;
 use crate::options::Options;
 use crate::session::{exception, failed};
 
@@ -18,7 +17,7 @@ use crate::session::{exception, failed};
 type Refusals = BTreeMap<String, String>;
 
 pub(super) async fn groups(admin: &Admin, options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
-    let known = listings(admin, BTreeSet::new()).await?;
+    let known = listings(admin).await?;
     let meant = meant(admin, options).await?;
     let mut refused: Refusals =
         meant.iter().filter_map(|name| Some((name.clone(), refusal(name, &known)?))).collect();
@@ -167,54 +166,16 @@ pub(super) async fn delete_topics(
 
 pub(super) async fn offsets(admin: &Admin, options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
     let group = options.value("group")?.unwrap_or_default();
-    let partitions: Vec<TopicPartition> = if options.has("all-input-topics") {
-        let group = described(admin, group).await?;
-        let topics = input_topics(&group, false);
-        let committed = admin.list_group_offsets(&group.group_id, None, false).await.map_err(failed)?;
-        committed.into_keys().filter(|partition| topics.contains(&*partition.topic)).collect()
-    } else {
-        partitions(admin, &options.values("input-topic")).await?
-    };
-    let (results, refused) = match admin.delete_group_offsets(group, &partitions).await {
-        Ok(results) => (results, None),
-        Err(error) => {
-            let all = partitions.into_iter().map(|partition| (partition, Err(error.clone())));
-            (all.collect(), Some(error))
-        }
-    };
-    let refused = refused.as_ref().or_else(|| results.values().find_map(|result| result.as_ref().err()));
-    match refused {
-        None => writeln!(out, "Request succeeded for deleting offsets from group {group}.")?,
-        Some(error) => tell_refusal(error, out)?,
+    if !options.has("all-input-topics") {
+        let (partitions, unknown) = known_partitions(admin, &options.values("input-topic")).await?;
+        return forget(admin, group, &partitions, unknown, out).await;
     }
-    let width = results.keys().map(|partition| partition.topic.len()).max().unwrap_or(0).max(15);
-    write!(out, "\n{:<width$} {:<10} {:<15}", "TOPIC", "PARTITION", "STATUS")?;
-    for (partition, result) in results {
-        let status = result
-            .map_or_else(|error| format!("Error: {}: {error}", exception(&error)), |()| "Successful".into());
-        write!(out, "\n{:<width$} {:<10} {status:<15}", partition.topic, partition.partition)?;
-    }
-    Ok(writeln!(out)?)
-}
-
-fn tell_refusal(error: &Error, out: &mut dyn Write) -> std::io::Result<()> {
-    let is_one_of = |codes: &[ErrorCode]| codes.iter().any(|code| error.is(*code));
-    if is_one_of(&[
-        ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC,
-        ErrorCode::TOPIC_AUTHORIZATION_FAILED,
-        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
-    ]) {
-        return print_error("Encountered some partition-level error, see the follow-up details.", out);
-    }
-    if is_one_of(&[
-        ErrorCode::INVALID_GROUP_ID,
-        ErrorCode::GROUP_ID_NOT_FOUND,
-        ErrorCode::GROUP_AUTHORIZATION_FAILED,
-        ErrorCode::NON_EMPTY_GROUP,
-    ]) {
-        return print_error(&error.to_string(), out);
-    }
-    print_error(&format!("Encountered some unknown error: {error}"), out)
+    let group = described(admin, group).await?;
+    let topics = input_topics(&group, false);
+    let committed = admin.list_group_offsets(&group.group_id, None, false).await.map_err(failed)?;
+    let partitions: Vec<_> =
+        committed.into_keys().filter(|partition| topics.contains(&*partition.topic)).collect();
+    forget(admin, &group.group_id, &partitions, BTreeMap::new(), out).await
 }
 
 #[cfg(test)]

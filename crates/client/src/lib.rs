@@ -30,4 +30,4 @@ pub use error::{Error, Result};
 pub use offsets::{OffsetAndMetadata, OffsetAndTimestamp};
 pub use producer::{Producer, ProducerRecord, RecordMetadata};
 pub use settings::{Address, Bootstrap, ClientSettings};
-pub use share_consumer::{AcknowledgeType, ShareConsumer, ShareRecord};
+pub use share_consumer::{AcknowledgeType, Acknowledged, ShareConsumer, ShareRecord};

@@ -25,6 +25,7 @@ pub mod producer_perf_test;
 pub mod reassign_partitions;
 pub mod replica_verification;
 pub mod server_stop;
+pub mod share_consumer_perf_test;
 pub mod share_groups;
 pub mod storage;
 pub mod streams_application_reset;
@@ -33,6 +34,7 @@ pub mod topics;
 pub mod transactions;
 pub mod verifiable_consumer;
 pub mod verifiable_producer;
+pub mod verifiable_share_consumer;
 
 use std::io::Write;
 
@@ -170,6 +172,12 @@ pub const COMMANDS: &[Command] = &[
     command("producer-perf-test", "kafka-producer-perf-test", "Measure sending", producer_perf_test::run),
     command("consumer-perf-test", "kafka-consumer-perf-test", "Measure reading", consumer_perf_test::run),
     command(
+        "share-consumer-perf-test",
+        "kafka-share-consumer-perf-test",
+        "Measure reading in a share group",
+        share_consumer_perf_test::run,
+    ),
+    command(
         "e2e-latency",
         "kafka-e2e-latency",
         "Measure how long it takes from sending to reading",
@@ -186,6 +194,12 @@ pub const COMMANDS: &[Command] = &[
         "kafka-verifiable-consumer",
         "Read in a group and tell of it in JSON",
         verifiable_consumer::run,
+    ),
+    command(
+        "verifiable-share-consumer",
+        "kafka-verifiable-share-consumer",
+        "Read in a share group and tell of it in JSON",
+        verifiable_share_consumer::run,
     ),
     command("server-stop", "kafka-server-stop", "Ask the nodes of this machine to stop", server_stop::run),
 ];

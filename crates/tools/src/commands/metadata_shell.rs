@@ -1,9 +1,10 @@
 //! `kafka-metadata-shell`: looks around in the metadata of a cluster, as a snapshot or a log of it has them.
 //! Kafka: `MetadataShell`.
 //!
-//! Not yet: in the interactive shell, editing of lines and completion with the tab key.
+//! Where a terminal is there, lines can be edited, and the tab key completes them.
 
 mod commands;
+mod completion;
 mod glob;
 mod image;
 mod load;
@@ -17,7 +18,11 @@ use crate::arguments::Arity::One;
 use crate::arguments::{Syntax, arg};
 
 use commands::{After, Shell};
+use completion::Completion;
 use node::Node;
+use rustyline::error::ReadlineError;
+use rustyline::history::DefaultHistory;
+use rustyline::{CompletionType, Editor};
 
 const SYNTAX: Syntax = Syntax {
     program: "kafka-metadata-shell",
@@ -39,7 +44,7 @@ const DEFAULT_WIDTH: usize = 80;
 /// Runs the tool.
 pub fn run(args: &[String], out: &mut dyn Write) -> Result<(), Failure> {
     let (options, command) = split(args);
-    let options = crate::arguments::Arguments::parse(&SYNTAX, &options)?;
+    let options = crate::arguments::Arguments::parse_or_fail(&SYNTAX, &options)?;
     let path = Path::new(options.value("--snapshot").unwrap_or_default());
     let _lock = load::lock(path)?;
     if command.is_empty() {
@@ -55,7 +60,12 @@ pub fn run(args: &[String], out: &mut dyn Write) -> Result<(), Failure> {
         return shell.run(&command, None, out).map(drop);
     }
     writeln!(out, "Starting...")?;
-    interact(&mut shell, out)
+    writeln!(out, "[ Kafka Metadata Shell ]")?;
+    if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
+        let completion = Completion { root: &root, working: shell.working().to_owned() };
+        return converse(&mut shell, completion, out);
+    }
+    obey(&mut shell, out)
 }
 
 /// The tool's own arguments, and the command: what stands from the first word on that is no option.
@@ -78,12 +88,38 @@ fn split(args: &[String]) -> (Vec<String>, Vec<String>) {
     (own, Vec::new())
 }
 
-fn interact(shell: &mut Shell<'_, '_>, out: &mut dyn Write) -> Result<(), Failure> {
-    writeln!(out, "[ Kafka Metadata Shell ]")?;
+/// Runs what is typed at a terminal.
+fn converse(
+    shell: &mut Shell<'_, '_>,
+    completion: Completion<'_, '_>,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let broken = |error: ReadlineError| Failure::message(error.to_string());
+    let config = rustyline::Config::builder().completion_type(CompletionType::List).build();
+    let mut editor = Editor::<Completion<'_, '_>, DefaultHistory>::with_config(config).map_err(broken)?;
+    editor.set_helper(Some(completion));
+    loop {
+        out.flush()?;
+        let line = match editor.readline(PROMPT) {
+            Ok(line) => line,
+            Err(ReadlineError::Interrupted) => continue,
+            Err(ReadlineError::Eof) => return Ok(()),
+            Err(error) => return Err(broken(error)),
+        };
+        editor.add_history_entry(line.as_str()).map_err(broken)?;
+        let width = editor.dimensions().map_or(DEFAULT_WIDTH, |(columns, _)| usize::from(columns));
+        if let After::Exit = act(shell, &line, width, out)? {
+            return Ok(());
+        }
+        if let Some(completion) = editor.helper_mut() {
+            completion.working = shell.working().to_owned();
+        }
+    }
+}
+
+/// Runs what comes from a file or a pipe, of whose reader's screen nothing is known.
+fn obey(shell: &mut Shell<'_, '_>, out: &mut dyn Write) -> Result<(), Failure> {
     let input = std::io::stdin();
-    let width = input.is_terminal().then(|| {
-        std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(DEFAULT_WIDTH)
-    });
     let mut line = String::new();
     loop {
         write!(out, "{PROMPT}")?;
@@ -92,10 +128,14 @@ fn interact(shell: &mut Shell<'_, '_>, out: &mut dyn Write) -> Result<(), Failur
         if input.lock().read_line(&mut line)? == 0 {
             return Ok(());
         }
-        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-        shell.remember(line.trim_end());
-        if let After::Exit = shell.run(&words, Some(width.unwrap_or(0)), out)? {
+        if let After::Exit = act(shell, &line, 0, out)? {
             return Ok(());
         }
     }
+}
+
+fn act(shell: &mut Shell<'_, '_>, line: &str, width: usize, out: &mut dyn Write) -> Result<After, Failure> {
+    let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+    shell.remember(line.trim_end());
+    shell.run(&words, Some(width), out)
 }

@@ -67,6 +67,16 @@ const COMMANDS: [Command; 10] = [
     ),
 ];
 
+/// The names of commands that begin so.
+pub(super) fn with_prefix(prefix: &str) -> impl Iterator<Item = &'static str> {
+    COMMANDS.iter().map(|command| command.name).filter(move |name| name.starts_with(prefix))
+}
+
+/// Whether the arguments of a command are paths.
+pub(super) fn takes_paths(name: &str) -> bool {
+    matches!(name, "cat" | "cd" | "find" | "ls" | "tree")
+}
+
 /// What comes after a command.
 pub(super) enum After {
     /// The next one.
@@ -85,6 +95,11 @@ pub(super) struct Shell<'n, 'a> {
 impl<'n, 'a> Shell<'n, 'a> {
     pub(super) fn new(root: &'n Node<'a>) -> Self {
         Self { root, working: "/".to_owned(), history: Vec::new() }
+    }
+
+    /// The directory where the user is.
+    pub(super) fn working(&self) -> &str {
+        &self.working
     }
 
     /// Keeps a line for `history`.

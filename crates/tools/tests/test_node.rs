@@ -456,3 +456,29 @@ async fn a_node_is_stopped_by_its_id_and_others_go_on() {
     drop(other.stdin.take());
     other.wait().unwrap();
 }
+
+#[tokio::test]
+async fn what_a_share_group_reads_is_told_and_measured() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = node(&dir).await;
+    let mut client = node.client().await;
+    client.produce("t", 0, harness::batch(&["a", "b", "c"])).await;
+    let line = "--topic t --group-id s --max-messages 3 --offset-reset-strategy earliest --acknowledgement-mode sync --verbose";
+    let read = said(at(node.address, "kafka-verifiable-share-consumer", line).await);
+    let events: Vec<Value> = read.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let names: Vec<_> = events.iter().map(|event| event["name"].as_str().unwrap()).collect();
+    let begin =
+        ["startup_complete", "offset_reset_strategy_set", "record_data", "record_data", "record_data"];
+    assert_eq!(names[..5], begin, "{read}");
+    assert_eq!(names[5..], ["records_consumed", "offsets_acknowledged", "shutdown_complete"], "{read}");
+    let summary = serde_json::json!([{ "topic": "t", "partition": 0, "count": 3, "offsets": [0, 1, 2] }]);
+    assert_eq!((&events[5]["partitions"], &events[6]["partitions"]), (&summary, &summary));
+    assert_eq!((&events[6]["count"], &events[6]["success"]), (&3.into(), &true.into()));
+
+    client.produce("t", 0, harness::batch(&["d", "e"])).await;
+    let line = "--topic t --group s --num-records 2 --hide-header";
+    let measured = said(at(node.address, "kafka-share-consumer-perf-test", line).await);
+    let figures: Vec<_> = measured.trim().split(", ").collect();
+    assert_eq!((figures.len(), figures[5]), (7, "2"), "{measured}");
+    node.stop().await;
+}

@@ -16,7 +16,7 @@ import org.apache.kafka.common.serialization.StringDeserializer;
 import org.apache.kafka.common.serialization.StringSerializer;
 
 /**
- * What is beside the application: Driver BOOTSTRAP create TOPIC..., produce TOPIC LINES, await TOPIC LINES SECONDS, group ID MEMBERS.
+ * What is beside the application: Driver BOOTSTRAP create PARTITIONS TOPIC..., produce TOPIC LINES, await TOPIC LINES SECONDS, group ID MEMBERS.
  * A line is "the quick brown fox jumps over the lazy dog".
  */
 public class Driver {
@@ -24,7 +24,7 @@ public class Driver {
 
     public static void main(String[] args) throws Exception {
         switch (args[1]) {
-            case "create" -> create(args[0], List.of(args).subList(2, args.length));
+            case "create" -> create(args[0], Integer.parseInt(args[2]), List.of(args).subList(3, args.length));
             case "produce" -> produce(args[0], args[2], Integer.parseInt(args[3]));
             case "await" -> await(args[0], args[2], Integer.parseInt(args[3]), Integer.parseInt(args[4]));
             case "group" -> group(args[0], args[2], Integer.parseInt(args[3]));
@@ -32,9 +32,9 @@ public class Driver {
         }
     }
 
-    static void create(String bootstrap, List<String> topics) throws Exception {
+    static void create(String bootstrap, int partitions, List<String> topics) throws Exception {
         try (Admin admin = Admin.create(Map.of("bootstrap.servers", bootstrap))) {
-            admin.createTopics(topics.stream().map(topic -> new NewTopic(topic, 3, (short) 1)).toList()).all().get();
+            admin.createTopics(topics.stream().map(topic -> new NewTopic(topic, partitions, (short) 1)).toList()).all().get();
         }
     }
 
@@ -86,7 +86,7 @@ public class Driver {
         try (Admin admin = Admin.create(config)) {
             for (int tries = 0; tries < 120; tries++, Thread.sleep(500)) {
                 var group = admin.describeStreamsGroups(List.of(id)).all().get().get(id);
-                last = group.toString();
+                last = group.groupState() + " with " + group.members().size() + " members, " + group.subtopologies().size() + " subtopologies";
                 boolean resting = group.groupState() == org.apache.kafka.common.GroupState.STABLE;
                 if (resting && group.members().size() == members && group.subtopologies().size() == 2) {
                     return;

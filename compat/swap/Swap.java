@@ -25,13 +25,20 @@ public class Swap {
     final Admin admin;
 
     public static void main(String[] args) throws Exception {
-        Swap swap = new Swap(args[1]);
-        if (args[0].equals("fill")) {
-            swap.fill(Integer.parseInt(args[2]));
-        } else {
-            Files.write(Path.of(args[2]), swap.dump());
+        int code = 1;
+        try {
+            Swap swap = new Swap(args[1]);
+            if (args[0].equals("fill")) {
+                swap.fill(Integer.parseInt(args[2]));
+            } else {
+                Files.write(Path.of(args[2]), swap.dump());
+            }
+            code = 0;
+        } catch (Throwable e) {
+            e.printStackTrace();
+        } finally {
+            System.exit(code); // clients' threads need no farewell
         }
-        System.exit(0); // clients' threads need no farewell
     }
 
     Swap(String bootstrap) {
@@ -83,6 +90,7 @@ public class Swap {
         consumerGroup(turn);
         transactions(turn);
         compacted(turn);
+        new Groups(this).fill(turn);
     }
 
     /** A group of KIP-848 resumes where the other product's broker left it. */
@@ -214,6 +222,7 @@ public class Swap {
         records(topics.stream().filter(t -> t.startsWith("swap-")).sorted().collect(Collectors.toList()), lines);
         groupFacts(lines);
         transactionFacts(lines);
+        lines.addAll(new Groups(this).said());
         Collections.sort(lines);
         return lines;
     }
@@ -221,8 +230,18 @@ public class Swap {
     void groupFacts(List<String> lines) throws Exception {
         for (GroupListing g : admin.listGroups().all().get()) {
             lines.add("group " + g.groupId() + " " + g.type().map(Object::toString).orElse("none") + " " + g.protocol() + " " + g.groupState().map(Object::toString).orElse("none"));
+            if (g.type().filter(type -> type == GroupType.SHARE || type == GroupType.STREAMS).isPresent()) {
+                resourceFacts(new ConfigResource(ConfigResource.Type.GROUP, g.groupId()), lines);
+                continue;
+            }
             admin.listConsumerGroupOffsets(g.groupId()).partitionsToOffsetAndMetadata().get().forEach((p, o) ->
                 lines.add("group " + g.groupId() + " " + p + " " + o.offset() + " epoch=" + o.leaderEpoch() + " '" + o.metadata() + "'"));
+        }
+    }
+
+    void resourceFacts(ConfigResource resource, List<String> lines) throws Exception {
+        for (ConfigEntry e : admin.describeConfigs(List.of(resource)).all().get().get(resource).entries()) {
+            if (e.source().name().startsWith("DYNAMIC")) lines.add("config " + resource + " " + e.name() + "=" + e.value() + " " + e.source());
         }
     }
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# One data directory, served by Apache Kafka and by this node in turn: every topic, record, config, offset, group and transaction stays: run.sh
+# One data directory, served by Apache Kafka and by this node in turn: every topic, record, config, offset, transaction and group of any
+# kind stays, and Apache Kafka's own tools describe it alike: run.sh
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$here/../..
@@ -9,15 +10,22 @@ fresh=${FRESH:-$work/fresh}
 ours=${PRODUCT:-monedula}
 libs=$("$xtask" kafka libs)
 mkdir -p "$work/classes" "$fresh"
-javac -nowarn -d "$work/classes" -cp "$libs/*" "$here/Swap.java"
-swap() { java -Xmx300m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dlog4j2.configurationFile="$root/compat/reference/log4j2.properties" -cp "$work/classes:$libs/*" Swap "$@" 2>"$fresh/swap.err" || { grep -v WARN "$fresh/swap.err"; return 1; }; }
+[[ -e $work/libs/whole ]] || {
+  mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies -DoutputDirectory="$work/libs" >&2
+  touch "$work/libs/whole"
+}
+javac -nowarn -d "$work/classes" -cp "$libs/*:$work/libs/*" "$here"/*.java
+swap() { java -Xmx300m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dlog4j2.configurationFile="$root/compat/reference/log4j2.properties" -cp "$work/classes:$libs/*:$work/libs/*" Swap "$@" 2>"$fresh/swap.err" || { grep -v WARN "$fresh/swap.err"; return 1; }; }
 passed=0 failed=0
 verdict() { # CODE WHAT
   if (($1 == 0)); then passed=$((passed + 1)) && echo "ok swap: $2"; else failed=$((failed + 1)) && echo "FAIL swap: $2"; fi
 }
 turn() { # FOLDER PORT PRODUCT NUMBER: starts it, compares with what the one before left, adds more, stops it
   local folder=$1 port=$2 product=$3 number=$4 code=0
-  "$xtask" node start "$product" "$folder" "$port" log.segment.bytes=1048576 transaction.state.log.num.partitions=8 >/dev/null || code=1
+  "$xtask" node start "$product" "$folder" "$port" log.segment.bytes=1048576 \
+    transaction.state.log.num.partitions=8 group.consumer.min.session.timeout.ms=10000 group.consumer.session.timeout.ms=60000 \
+    group.share.min.session.timeout.ms=10000 group.share.session.timeout.ms=60000 \
+    group.streams.min.session.timeout.ms=10000 group.streams.session.timeout.ms=60000 group.streams.initial.rebalance.delay.ms=0 >/dev/null || code=1
   verdict $code "$product starts in turn $number"
   ((code == 0)) || return 1
   if ((number > 1)); then

@@ -2,11 +2,15 @@
 //!
 //! Each run has a seed, a history in `FOLDER/histories/SEED.jsonl` and a line in `FOLDER/verdicts.txt`. With `--plant` the
 //! run makes a mistake on purpose, and passes if the verdict tells it.
+//!
+//! `compat-transactions keep FOLDER FILE` packs the histories into one file, and `compat-transactions verify FILE` gives the
+//! verdicts again from it, without a node.
 
 mod chance;
 mod check;
 mod clients;
 mod history;
+mod kept;
 mod node;
 mod plan;
 mod raw;
@@ -19,14 +23,18 @@ mod writer;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use check::Anomaly;
 use history::{Event, History, What};
+use kept::Head;
 use node::Node;
 use plan::{OUTPUTS, Plan, Plant};
 use run::Run;
+
+/// The last word on a run that healed; on one that did not, it says why.
+const HEALED: &str = "healed";
 
 /// What the command line asks for.
 struct Asked {
@@ -73,9 +81,13 @@ async fn main() {
     if arguments.first().is_some_and(|first| first == "clients") {
         return run_clients(&arguments[1..]).await;
     }
-    let done = match Asked::parse(&arguments) {
-        Ok(asked) => run_all(&asked).await,
-        Err(error) => Err(error),
+    let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["keep", folder, file] => kept::keep(Path::new(folder), Path::new(file)).map(|runs| (runs as u64, 0)),
+        ["verify", file] => verify(Path::new(file)),
+        _ => match Asked::parse(&arguments) {
+            Ok(asked) => run_all(&asked).await,
+            Err(error) => Err(error),
+        },
     };
     match done {
         Ok((passed, failed)) => {
@@ -137,29 +149,52 @@ fn finish(node: &Node, good: bool) -> Result<(), String> {
 async fn run_one(asked: &Asked, node: &Node, level: u8, seed: u64) -> Result<bool, String> {
     let plan = Plan::new(seed, &node.bootstrap(), asked.plant);
     let path = asked.folder.join("histories").join(format!("{seed}.jsonl"));
-    let file = File::create(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let say = |error: std::io::Error| format!("{}: {error}", path.display());
+    let mut file = File::create(&path).map_err(say)?;
+    let head = Head { level, plan: plan.clone() };
+    serde_json::to_writer(&mut file, &head).map_err(|error| error.to_string())?;
+    writeln!(file).map_err(say)?;
     let history = History::new(file, true);
-    history.note("plan", format!("level {level}, {plan:?}"));
     let length = Duration::from_millis(asked.millis);
-    let run =
-        Run { plan: plan.clone(), node: node.clone(), history: history.clone(), length, tricks: level == 2 };
-    let healed = run.run().await;
-    let events = history.events();
-    let anomalies = match &healed {
-        Ok(()) => check::check(&events, &plan.topic("in"), &OUTPUTS),
-        Err(_) => Vec::new(),
-    };
-    let good = match asked.plant {
-        None => healed.is_ok() && anomalies.is_empty(),
-        Some(_) => !anomalies.is_empty(),
-    };
-    let line = verdict(&plan, level, &events, &healed, &anomalies, good);
+    let run = Run { plan, node: node.clone(), history: history.clone(), length, tricks: level == 2 };
+    history.note("verdict", run.run().await.err().unwrap_or_else(|| HEALED.to_owned()));
+    let (good, line) = judge(&head, &history.events());
     println!("{line}");
     let mut verdicts = File::options().create(true).append(true).open(asked.folder.join("verdicts.txt"));
     if let Ok(verdicts) = &mut verdicts {
         writeln!(verdicts, "{line}").map_err(|error| error.to_string())?;
     }
     Ok(good)
+}
+
+/// Gives the verdicts on what was kept again.
+fn verify(path: &Path) -> Result<(u64, u64), String> {
+    let (mut passed, mut failed) = (0, 0);
+    kept::runs(path, |head, events| {
+        let (good, line) = judge(head, events);
+        println!("{line}");
+        *if good { &mut passed } else { &mut failed } += 1;
+    })?;
+    if passed + failed == 0 { Err("no run is kept there".to_owned()) } else { Ok((passed, failed)) }
+}
+
+/// The verdict, from the history alone.
+fn judge(head: &Head, events: &[Event]) -> (bool, String) {
+    let last = events.last().map(|event| &event.what);
+    let healed = match last {
+        Some(What::Note { text }) if text == HEALED => Ok(()),
+        Some(What::Note { text }) => Err(text.clone()),
+        _ => Err("the history is cut off".to_owned()),
+    };
+    let anomalies = match &healed {
+        Ok(()) => check::check(events, &head.plan.topic("in"), &OUTPUTS),
+        Err(_) => Vec::new(),
+    };
+    let good = match head.plan.plant {
+        None => healed.is_ok() && anomalies.is_empty(),
+        Some(_) => !anomalies.is_empty(),
+    };
+    (good, verdict(&head.plan, head.level, events, &healed, &anomalies, good))
 }
 
 fn verdict(

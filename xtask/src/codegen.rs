@@ -7,6 +7,7 @@
 mod emit_api;
 mod emit_errors;
 mod emit_message;
+mod emit_response_errors;
 mod emit_type;
 mod import;
 mod schema;
@@ -89,6 +90,7 @@ fn generate(protocol: &Path) -> Result<BTreeMap<String, String>> {
     files.insert("bodies.rs".to_owned(), emit_api::bodies(&messages));
     files.insert("metadata_record.rs".to_owned(), emit_api::metadata_records(&messages));
     files.insert("registry.rs".to_owned(), emit_api::registry(&messages));
+    files.insert("response_errors.rs".to_owned(), emit_response_errors::response_errors(&messages));
     files.insert("error_codes.rs".to_owned(), emit_errors::emit(&errors)?);
     let modules: Vec<_> = files.keys().map(|name| name.trim_end_matches(".rs").to_owned()).collect();
     files.insert("all.rs".to_owned(), emit_api::all(&messages, &modules));

@@ -2,7 +2,7 @@
 //!
 //! Kafka: `ClientQuotaControlManager`, `AlterClientQuotasRequest`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use metadata::ClientQuotaEntity;
@@ -47,14 +47,19 @@ fn invalid(message: impl Into<String>) -> ApiError {
 }
 
 impl Controller {
-    pub(crate) fn alter_client_quotas(&self, request: &AlterClientQuotasRequest) -> Decision {
+    /// Decides on quotas; `hosts` are the names that can stand for addresses.
+    pub(crate) fn alter_client_quotas(
+        &self,
+        request: &AlterClientQuotasRequest,
+        hosts: &BTreeSet<String>,
+    ) -> Decision {
         let mut records = Vec::new();
         let mut outcomes: Vec<(ClientQuotaEntity, Result<(), ApiError>)> = Vec::new();
         for entry in &request.entries {
             let entity = entity_of(entry);
             let earlier = outcomes.iter().position(|(known, _)| *known == entity);
             let outcome = match (earlier, alterations(&entry.ops)) {
-                (None, Ok(alterations)) => self.alter_entity(&entity, entry, &alterations),
+                (None, Ok(alterations)) => self.alter_entity(&entity, entry, &alterations, hosts),
                 // Kafka tells of a repeated key as of a repeated entity.
                 _ => Err(invalid(format!("Ignoring duplicate entity {}", show(&entity)))),
             };
@@ -76,9 +81,10 @@ impl Controller {
         entity: &ClientQuotaEntity,
         entry: &EntryData,
         alterations: &Alterations,
+        hosts: &BTreeSet<String>,
     ) -> Result<Vec<MetadataRecord>, ApiError> {
         check_entity(entity)?;
-        let keys = keys_of(entity)?;
+        let keys = keys_of(entity, hosts)?;
         let current = self.image.client_quotas().quotas(entity);
         let mut records = Vec::new();
         for (key, value) in alterations {
@@ -148,7 +154,10 @@ fn check_entity(entity: &ClientQuotaEntity) -> Result<(), ApiError> {
     if entity.is_empty() { Err(invalid("Invalid empty client quota entity")) } else { Ok(()) }
 }
 
-fn keys_of(entity: &ClientQuotaEntity) -> Result<&'static [(&'static str, ValueType)], ApiError> {
+fn keys_of(
+    entity: &ClientQuotaEntity,
+    hosts: &BTreeSet<String>,
+) -> Result<&'static [(&'static str, ValueType)], ApiError> {
     let Some(ip) = entity.get(IP) else { return Ok(USER_AND_CLIENT_ID_KEYS) };
     if entity.len() > 1 {
         return Err(invalid(
@@ -156,7 +165,7 @@ fn keys_of(entity: &ClientQuotaEntity) -> Result<&'static [(&'static str, ValueT
         ));
     }
     match ip {
-        Some(ip) if ip.parse::<IpAddr>().is_err() => {
+        Some(ip) if ip.parse::<IpAddr>().is_err() && !hosts.contains(ip) => {
             Err(invalid(format!("{ip} is not a valid IP or resolvable host.")))
         }
         _ => Ok(IP_KEYS),

@@ -1,6 +1,6 @@
 //! The machine: dispatches requests to the file of their concern, replays records, and wakes for its timers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use machine::{Instant, Machine, Now, Outcome, Ticket};
@@ -111,7 +111,10 @@ impl Controller {
     fn decide(&mut self, now: Now, request: ControllerRequest) -> Decision {
         match request {
             ControllerRequest::AllocateProducerIds(request) => self.allocate_producer_ids(&request),
-            ControllerRequest::AlterClientQuotas(request) => self.alter_client_quotas(&request),
+            ControllerRequest::AlterClientQuotas(request) => {
+                self.alter_client_quotas(&request, &BTreeSet::new())
+            }
+            ControllerRequest::WithHosts(request, hosts) => self.alter_client_quotas(&request, &hosts),
             ControllerRequest::AlterConfigs(request) => self.alter_configs(&request),
             ControllerRequest::AlterPartition(request) => self.alter_partition(&request),
             ControllerRequest::AlterPartitionReassignments(request) => self.alter_reassignments(&request),

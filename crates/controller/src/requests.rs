@@ -1,5 +1,7 @@
 //! The requests that the controller decides on.
 
+use std::collections::BTreeSet;
+
 use protocol::{RequestBody, ResponseBody};
 use quota::MutationQuota;
 
@@ -12,6 +14,8 @@ macro_rules! controller_requests {
                 #[doc = concat!("A `", stringify!($request), "`.")]
                 $name(Box<protocol::$request>),
             )+
+            /// A request for quotas, with those names of hosts among its addresses that can be resolved.
+            WithHosts(Box<protocol::AlterClientQuotasRequest>, BTreeSet<String>),
             /// A request whose changes count against its client's quota.
             Limited(Box<ControllerRequest>, MutationQuota),
         }

@@ -41,6 +41,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use world::chance::Chance;
 use world::clock::Clock;
 
+use crate::metrics::{PartitionCounts, RuntimeMetrics};
 use crate::partition::Told;
 use crate::partition_log::PartitionLog;
 use crate::runtime::{PartitionMachine, Runtime, RuntimeConfig};
@@ -140,10 +141,19 @@ impl GroupCoordinator {
         partition_for_key(group, self.partition_count.load(Ordering::Acquire))
     }
 
+    /// Returns what is measured of requests and partitions.
+    pub fn metrics(&self) -> &RuntimeMetrics {
+        self.runtime.metrics()
+    }
+
+    /// Returns how many partitions of `__consumer_offsets` this broker leads, by how far they are.
+    pub fn partition_counts(&self) -> PartitionCounts {
+        self.runtime.partition_counts()
+    }
+
     /// Counts the groups and offsets of the partitions that this broker leads.
     pub fn counts(&self) -> GroupCounts {
-        let mut counts =
-            GroupCounts { partitions: self.runtime.partitions().len(), ..GroupCounts::default() };
+        let mut counts = GroupCounts::default();
         self.runtime.look(|machine| machine.add_counts(&mut counts));
         counts
     }

@@ -12,6 +12,7 @@
 mod batches;
 mod group;
 mod loader;
+mod metrics;
 mod partition;
 mod partition_log;
 mod runtime;
@@ -24,6 +25,7 @@ pub use batches::{BatchProducer, EntryError, LogEntry, LogRecord};
 pub use group::{
     ClientContext, GroupCoordinator, offset_fetch_groups, offset_fetch_response, partition_for_key,
 };
+pub use metrics::{PartitionCounts, RuntimeMetrics};
 pub use partition::Told;
 pub use partition_log::{Committed, PartitionLog};
 pub use runtime::{PartitionMachine, Runtime, RuntimeConfig};

@@ -67,7 +67,9 @@ where
     let replay = |offset: Offset, entry: LogEntry| match M::Record::from_entry(entry) {
         Ok(Some(record)) => machine.replay_at(offset, record),
         Ok(None) => tracing::debug!("a record of a type that is not known is passed over"),
-        Err(error) => tracing::error!(%error, "a coordinator's record is passed over"),
+        Err(error) => {
+            tracing::error!(%error, offset = offset.0, "a coordinator's record cannot be read and is passed over");
+        }
     };
     if let Err(error) = unpack(batch, replay) {
         tracing::error!(%error, offset = batch.header().base_offset.0, "a coordinator's batch cannot be read whole");

@@ -7,8 +7,10 @@ use model::{LeaderEpoch, Offset};
 use protocol::ErrorCode;
 use records::Compression;
 use tokio::sync::{mpsc, oneshot};
+use world::clock::Clock;
 
 use crate::batches::{LogRecord, pack};
+use crate::metrics::RuntimeMetrics;
 use crate::partition_log::PartitionLog;
 use crate::runtime::PartitionMachine;
 use crate::tickets::{Held, Tickets};
@@ -36,7 +38,17 @@ pub(crate) struct Partition<M: Machine> {
     pub(crate) log: Arc<dyn PartitionLog>,
     compression: Compression,
     shell: Option<mpsc::UnboundedSender<Told<M::Response>>>,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<RuntimeMetrics>,
     state: Mutex<State<M>>,
+}
+
+/// What all partitions of a coordinator share.
+pub(crate) struct Shared<R> {
+    pub(crate) compression: Compression,
+    pub(crate) shell: Option<mpsc::UnboundedSender<Told<R>>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) metrics: Arc<RuntimeMetrics>,
 }
 
 struct State<M: Machine> {
@@ -57,13 +69,13 @@ where
         index: i32,
         epoch: LeaderEpoch,
         log: Arc<dyn PartitionLog>,
-        compression: Compression,
-        shell: Option<mpsc::UnboundedSender<Told<M::Response>>>,
+        shared: Shared<M::Response>,
         machine: M,
         end: Offset,
     ) -> Self {
-        let state = State { machine, tickets: Tickets::new(), end, closed: false };
-        Self { index, epoch, log, compression, shell, state: Mutex::new(state) }
+        let Shared { compression, shell, clock, metrics } = shared;
+        let state = Mutex::new(State { machine, tickets: Tickets::new(), end, closed: false });
+        Self { index, epoch, log, compression, shell, clock, metrics, state }
     }
 
     /// Lets the machine begin, and returns when it wants to be woken.
@@ -76,25 +88,30 @@ where
 
     /// Puts a request to the machine; the answer comes out of the receiver.
     pub(crate) fn submit(&self, now: Now, request: M::Request) -> Result<Submitted<M::Response>, ErrorCode> {
-        let mut state = self.lock();
+        let mut state = self.take_turn(now);
         if state.closed {
             return Err(ErrorCode::NOT_COORDINATOR);
         }
+        let begun = self.clock.monotonic();
         let (ticket, receiver) = state.tickets.issue();
         let outcome = state.machine.handle(now, ticket, request);
         // A failure is the answer.
         _ = self.settle(&mut state, now, outcome, Some(ticket));
+        self.metrics.processing_times.observe(self.clock.monotonic().saturating_sub(begun));
         Ok((receiver, state.machine.poll_timeout()))
     }
 
     /// Tells the machine something that has no answer. Fails if what follows from it cannot be appended.
     pub(crate) fn tell(&self, now: Now, request: M::Request) -> Result<Option<Instant>, ErrorCode> {
-        let mut state = self.lock();
+        let mut state = self.take_turn(now);
         if state.closed {
             return Err(ErrorCode::NOT_COORDINATOR);
         }
+        let begun = self.clock.monotonic();
         let outcome = state.machine.handle(now, Ticket::SHELL, request);
-        self.settle(&mut state, now, outcome, None)?;
+        let settled = self.settle(&mut state, now, outcome, None);
+        self.metrics.processing_times.observe(self.clock.monotonic().saturating_sub(begun));
+        settled?;
         Ok(state.machine.poll_timeout())
     }
 
@@ -178,7 +195,9 @@ where
             })?;
         let mut records = records.into_iter();
         for batch in batches {
+            let begun = self.clock.monotonic();
             state.end = self.log.append(batch.bytes)?;
+            self.metrics.flush_times.observe(self.clock.monotonic().saturating_sub(begun));
             let mut offset = state.end.plus(-(batch.records as i64));
             for record in records.by_ref().take(batch.records) {
                 state.machine.replay_at(offset, record);
@@ -186,6 +205,15 @@ where
             }
         }
         Ok(())
+    }
+
+    /// Waits for the turn of a request that came at `now`.
+    fn take_turn(&self, now: Now) -> MutexGuard<'_, State<M>> {
+        let queued = self.metrics.queued();
+        let state = self.lock();
+        drop(queued);
+        self.metrics.queue_times.observe(self.clock.monotonic().saturating_sub(now.monotonic));
+        state
     }
 
     fn lock(&self) -> MutexGuard<'_, State<M>> {

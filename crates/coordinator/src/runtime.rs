@@ -8,12 +8,13 @@ use machine::{Instant, Machine, Now, Outcome};
 use model::{LeaderEpoch, Offset, Timestamp};
 use protocol::ErrorCode;
 use records::Compression;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use world::clock::Clock;
 
 use crate::batches::LogRecord;
 use crate::loader::load;
-use crate::partition::{Partition, Told};
+use crate::metrics::{PartitionCounts, RuntimeMetrics};
+use crate::partition::{Partition, Shared, Told};
 use crate::partition_log::PartitionLog;
 use crate::tickets::Held;
 use crate::wakeups::Wakeups;
@@ -49,6 +50,7 @@ pub struct Runtime<M: PartitionMachine> {
     slots: RwLock<BTreeMap<i32, Slot<M>>>,
     wakeups: Arc<Wakeups>,
     shell: Option<mpsc::UnboundedSender<Told<M::Response>>>,
+    metrics: Arc<RuntimeMetrics>,
 }
 
 enum Slot<M: Machine> {
@@ -77,7 +79,8 @@ impl<M: Machine> Slot<M> {
 impl<M: PartitionMachine> Runtime<M> {
     /// Makes a runtime without partitions.
     pub fn new(config: RuntimeConfig, clock: Arc<dyn Clock>) -> Self {
-        Self { config, clock, slots: RwLock::default(), wakeups: Arc::default(), shell: None }
+        let metrics = Arc::default();
+        Self { config, clock, slots: RwLock::default(), wakeups: Arc::default(), shell: None, metrics }
     }
 
     /// Makes a runtime whose machines give work to their shell: it comes out of the receiver.
@@ -102,6 +105,18 @@ impl<M: PartitionMachine> Runtime<M> {
         let active = self.active(partition)?;
         let (receiver, deadline) = active.submit(self.now(), request)?;
         self.ask(partition, deadline);
+        let handled = self.clock.monotonic();
+        let answer = self.answer(&active, receiver).await;
+        self.metrics.purgatory_times.observe(self.clock.monotonic().saturating_sub(handled));
+        answer
+    }
+
+    /// Waits for an answer, and until that may be shown.
+    async fn answer(
+        &self,
+        active: &Partition<M>,
+        receiver: oneshot::Receiver<Held<M::Response>>,
+    ) -> Result<M::Response, ErrorCode> {
         let held: Held<M::Response> = receiver.await.unwrap_or(Err(ErrorCode::NOT_COORDINATOR));
         let (response, end) = held?;
         match tokio::time::timeout(self.config.commit_timeout, active.log.committed(end)).await {
@@ -145,6 +160,18 @@ impl<M: PartitionMachine> Runtime<M> {
         self.slots.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
     }
 
+    /// Returns what is measured.
+    pub fn metrics(&self) -> &Arc<RuntimeMetrics> {
+        &self.metrics
+    }
+
+    /// Returns how many partitions there are, by how far they are.
+    pub fn partition_counts(&self) -> PartitionCounts {
+        let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
+        let active = slots.values().filter(|slot| matches!(slot, Slot::Active(_))).count();
+        PartitionCounts { active, loading: slots.len() - active, failed: self.metrics.failed().len() }
+    }
+
     /// Looks at the machine of each partition that is loaded.
     pub fn look(&self, mut at: impl FnMut(&M)) {
         for partition in self.partitions() {
@@ -174,6 +201,7 @@ impl<M: PartitionMachine> Runtime<M> {
 
     /// Ceases to lead `partition`; does nothing if it is led at a later epoch than `epoch`.
     pub fn resign(&self, partition: i32, epoch: Option<LeaderEpoch>) {
+        self.metrics.failed().remove(&partition);
         let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
         let stale = |slot: &Slot<M>| epoch.is_none_or(|epoch| slot.epoch() <= epoch);
         if slots.get(&partition).is_some_and(stale)
@@ -205,6 +233,7 @@ impl<M: PartitionMachine> Runtime<M> {
         if slots.get(&partition).is_some_and(|slot| slot.epoch() >= epoch) {
             return false;
         }
+        self.metrics.failed().remove(&partition);
         if let Some(old) = slots.insert(partition, Slot::Loading(epoch)) {
             old.close();
         }
@@ -230,6 +259,7 @@ impl<M: PartitionMachine> Runtime<M> {
                 // Under the lock, so that what is told from now on finds the machine in service.
                 prepare(&mut machine);
                 let took = self.clock.monotonic().saturating_sub(started);
+                self.metrics.load_times.observe(took);
                 tracing::debug!(
                     partition,
                     epoch = epoch.0,
@@ -237,15 +267,7 @@ impl<M: PartitionMachine> Runtime<M> {
                     ?took,
                     "a coordinator's partition is loaded"
                 );
-                let active = Arc::new(Partition::new(
-                    partition,
-                    epoch,
-                    log,
-                    self.config.compression,
-                    self.shell.clone(),
-                    machine,
-                    end,
-                ));
+                let active = Arc::new(Partition::new(partition, epoch, log, self.shared(), machine, end));
                 let deadline = active.begin(self.now());
                 slots.insert(partition, Slot::Active(active));
                 self.ask(partition, deadline);
@@ -258,7 +280,17 @@ impl<M: PartitionMachine> Runtime<M> {
                     "a coordinator's partition cannot be loaded"
                 );
                 slots.remove(&partition);
+                self.metrics.failed().insert(partition);
             }
+        }
+    }
+
+    fn shared(&self) -> Shared<M::Response> {
+        Shared {
+            compression: self.config.compression,
+            shell: self.shell.clone(),
+            clock: self.clock.clone(),
+            metrics: self.metrics.clone(),
         }
     }
 

@@ -22,6 +22,7 @@ use protocol::ErrorCode;
 use world::clock::Clock;
 
 use crate::group::partition_for_key;
+use crate::metrics::{PartitionCounts, RuntimeMetrics};
 use crate::partition_log::PartitionLog;
 use crate::runtime::{Runtime, RuntimeConfig};
 
@@ -107,6 +108,16 @@ impl TransactionCoordinator {
     /// Returns the partition of `__transaction_state` that serves `transactional_id`.
     pub fn partition_for(&self, transactional_id: &str) -> i32 {
         partition_for_key(transactional_id, self.partition_count.load(Ordering::Acquire))
+    }
+
+    /// Returns what is measured of requests and partitions.
+    pub fn metrics(&self) -> &RuntimeMetrics {
+        self.runtime.metrics()
+    }
+
+    /// Returns how many partitions of `__transaction_state` this broker leads, by how far they are.
+    pub fn partition_counts(&self) -> PartitionCounts {
+        self.runtime.partition_counts()
     }
 
     /// Begins to lead a partition of `__transaction_state`: its log is replayed in the background.

@@ -22,7 +22,7 @@ mod timers;
 
 pub use config::{GroupCoordinatorConfig, MigrationPolicy};
 pub use consumer::{Assignor, ConsumerEntry};
-pub use counts::GroupCounts;
+pub use counts::{GroupCounts, GroupEvents};
 pub use machine::GroupMachine;
 pub use metadata::MetadataChange;
 pub use record::{GroupRecord, KeyValue, Producer, RecordError};

@@ -10,9 +10,9 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use crate::frame_reader::{FrameReader, ReadLimits};
-use crate::piece_writer::write_frame;
+use crate::piece_writer::{LENGTH_BYTES, write_frame};
 use crate::stream::Stream;
-use crate::{Charge, ConnectionError, ConnectionPermit, Incoming, MemoryBudget, TlsConfig};
+use crate::{Charge, ConnectionError, ConnectionPermit, Incoming, ListenerMetrics, MemoryBudget, TlsConfig};
 
 /// How a listener's connections behave.
 #[derive(Clone, Debug)]
@@ -48,7 +48,7 @@ pub struct Connection {
     options: ConnectionOptions,
     frame_size_max: usize,
     peer: SocketAddr,
-    _permit: ConnectionPermit,
+    permit: ConnectionPermit,
 }
 
 impl Connection {
@@ -68,14 +68,14 @@ impl Connection {
                 let handshake = TlsAcceptor::from(config).accept(socket);
                 match timeout(options.handshake_max, handshake).await {
                     Ok(Ok(stream)) => Stream::Tls(Box::new(stream)),
-                    Ok(Err(error)) => return Err(ConnectionError::Handshake(error.to_string())),
-                    Err(_) => return Err(ConnectionError::Handshake("timed out".to_owned())),
+                    Ok(Err(error)) => return Err(refused(&permit, error.to_string())),
+                    Err(_) => return Err(refused(&permit, "timed out".to_owned())),
                 }
             }
         };
         let reader = FrameReader::new(options.budget.clone());
         let frame_size_max = options.frame_size_max;
-        Ok(Self { stream, reader, options, frame_size_max, peer, _permit: permit })
+        Ok(Self { stream, reader, options, frame_size_max, peer, permit })
     }
 
     /// Waits for the next request; none when the peer has closed. Dropping the future loses nothing that has come.
@@ -88,8 +88,23 @@ impl Connection {
             idle: self.options.idle_max,
             stall: self.options.stall_max,
         };
-        let next = self.reader.next(&mut self.stream, limits).await?;
-        Ok(next.map(|(bytes, charge)| Frame { bytes, charge }))
+        self.permit.set_idle(true);
+        let next = tokio::select! {
+            biased;
+            () = self.permit.told_to_leave() => Err(ConnectionError::MadeRoom),
+            next = self.reader.next(&mut self.stream, limits) => next,
+        };
+        self.permit.set_idle(false);
+        let metrics = self.permit.metrics();
+        match &next {
+            Ok(Some((bytes, _))) => {
+                metrics.requests.add(1);
+                metrics.incoming_bytes.add(bytes.len() as u64 + LENGTH_BYTES);
+            }
+            Err(ConnectionError::Idle(_)) => metrics.expired.add(1),
+            Ok(None) | Err(_) => {}
+        }
+        Ok(next?.map(|(bytes, charge)| Frame { bytes, charge }))
     }
 
     /// Writes a response: its length, then `pieces`.
@@ -97,12 +112,21 @@ impl Connection {
     /// # Errors
     /// The peer went away or takes nothing, or a file region became shorter than announced.
     pub async fn write_frame(&mut self, pieces: Vec<Piece>) -> Result<(), ConnectionError> {
-        Ok(write_frame(&mut self.stream, pieces, self.options.write_stall_max).await?)
+        let written = write_frame(&mut self.stream, pieces, self.options.write_stall_max).await?;
+        let metrics = self.permit.metrics();
+        metrics.responses.add(1);
+        metrics.outgoing_bytes.add(written);
+        Ok(())
     }
 
     /// Sets the largest frame that is taken from now on; it is smaller before login.
     pub fn set_frame_size_max(&mut self, size: usize) {
         self.frame_size_max = size.min(self.options.frame_size_max);
+    }
+
+    /// Returns where the connection's listener is counted.
+    pub fn metrics(&self) -> Arc<ListenerMetrics> {
+        self.permit.metrics().clone()
     }
 
     /// Returns who is at the other end.
@@ -131,4 +155,10 @@ impl Connection {
         // The peer may be gone already, and there is nothing left to lose.
         let _ = timeout(Duration::from_secs(1), self.stream.shutdown()).await;
     }
+}
+
+/// Counts a handshake that failed.
+fn refused(permit: &ConnectionPermit, reason: String) -> ConnectionError {
+    permit.metrics().failed_authentications.add(1);
+    ConnectionError::Handshake(reason)
 }

@@ -42,6 +42,9 @@ pub enum ConnectionError {
     /// Nothing was asked for `connections.max.idle.ms`.
     #[error("idle for longer than connections.max.idle.ms ({0:?})")]
     Idle(Duration),
+    /// `max.connections` was passed by a connection of another broker, and this one was silent for the longest.
+    #[error("closed to make room for a connection of another broker: max.connections is reached")]
+    MadeRoom,
     /// The peer closed the connection within a frame.
     #[error("the peer closed the connection after {received} of {size} bytes of a request")]
     CutShort {

@@ -12,6 +12,7 @@ mod error;
 mod frame_reader;
 mod limits;
 mod listener;
+mod listener_metrics;
 mod piece_writer;
 mod stream;
 
@@ -21,4 +22,5 @@ pub use connection_rates::{AddressRates, ConnectionRates};
 pub use error::ConnectionError;
 pub use limits::{ConnectionLimits, ConnectionPermit, ConnectionQuotas, TooManyConnections};
 pub use listener::{Incoming, Listener, SocketBuffers};
+pub use listener_metrics::{Count, ListenerMetrics};
 pub use rustls::ServerConfig as TlsConfig;

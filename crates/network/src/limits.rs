@@ -1,11 +1,14 @@
 //! How many connections there may be: in all, on a listener, from an address; and how many a second.
 //!
-//! Not yet: an idle connection is not closed to make room for one of another broker.
+//! Invariants:
+//! - connections of protected listeners, which brokers and controllers use among each other, are let in over
+//!   `max.connections`; then as many of others are told to go, the one that was silent for the longest first
 //!
-//! Kafka: `ConnectionQuotas`.
+//! Kafka: `ConnectionQuotas`, `SocketServer.Processor.closeExcessConnections`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -13,7 +16,7 @@ use quota::Window;
 use tokio::sync::Notify;
 
 use crate::connection_rates::RateSensors;
-use crate::{AddressRates, ConnectionRates};
+use crate::{AddressRates, ConnectionRates, ListenerMetrics};
 
 /// The configured limits; all may change at run time.
 #[derive(Clone, Debug)]
@@ -28,8 +31,9 @@ pub struct ConnectionLimits {
     pub per_listener_max: HashMap<String, usize>,
     /// How many connections a second are let in.
     pub rates: ConnectionRates,
-    /// The listener of other brokers, where there are more: `max.connections` and the node's rate do not hold it back.
-    pub protected_listener: Option<String>,
+    /// The listeners of other nodes, where clients have their own: `max.connections` and the node's rate do not hold
+    /// them back.
+    pub protected_listeners: HashSet<String>,
 }
 
 impl Default for ConnectionLimits {
@@ -40,7 +44,7 @@ impl Default for ConnectionLimits {
             per_ip_overrides: HashMap::new(),
             per_listener_max: HashMap::new(),
             rates: ConnectionRates::default(),
-            protected_listener: None,
+            protected_listeners: HashSet::new(),
         }
     }
 }
@@ -60,6 +64,30 @@ struct State {
     total: usize,
     by_ip: HashMap<IpAddr, usize>,
     by_listener: BTreeMap<String, usize>,
+    metrics: BTreeMap<String, Arc<ListenerMetrics>>,
+    next_id: u64,
+    open: HashMap<u64, Open>,
+    /// How many were told to go, and have not gone yet.
+    leaving: usize,
+}
+
+/// A connection that may be told to go.
+#[derive(Debug)]
+struct Open {
+    listener: String,
+    seat: Arc<Seat>,
+}
+
+/// What a connection and its limits tell each other.
+#[derive(Debug, Default)]
+struct Seat {
+    /// When it was last used: nanoseconds since the quotas were made.
+    used_ns: AtomicU64,
+    /// Whether it waits for a request.
+    idle: AtomicBool,
+    /// Whether it was told to go.
+    leaving: AtomicBool,
+    leave: Notify,
 }
 
 /// An address has as many connections as it may have.
@@ -78,6 +106,27 @@ pub struct ConnectionPermit {
     quotas: Arc<ConnectionQuotas>,
     listener: String,
     ip: IpAddr,
+    id: u64,
+    seat: Arc<Seat>,
+    metrics: Arc<ListenerMetrics>,
+}
+
+impl ConnectionPermit {
+    /// Takes note that the connection waits for a request, or no longer does.
+    pub(crate) fn set_idle(&self, idle: bool) {
+        self.seat.used_ns.store(self.quotas.now_ns(), Ordering::Relaxed);
+        self.seat.idle.store(idle, Ordering::Relaxed);
+    }
+
+    /// Comes back when the connection is to go.
+    pub(crate) async fn told_to_leave(&self) {
+        self.seat.leave.notified().await;
+    }
+
+    /// Returns where the connection's listener is counted.
+    pub(crate) fn metrics(&self) -> &Arc<ListenerMetrics> {
+        &self.metrics
+    }
 }
 
 impl ConnectionQuotas {
@@ -85,16 +134,41 @@ impl ConnectionQuotas {
     pub fn new(limits: ConnectionLimits, window: Window) -> Arc<Self> {
         let mut rates = RateSensors::new(window);
         rates.set_rates(limits.rates.clone());
-        let (by_ip, by_listener) = (HashMap::new(), BTreeMap::new());
-        let state = Mutex::new(State { limits, rates, total: 0, by_ip, by_listener });
+        let state = Mutex::new(State {
+            limits,
+            rates,
+            total: 0,
+            by_ip: HashMap::new(),
+            by_listener: BTreeMap::new(),
+            metrics: BTreeMap::new(),
+            next_id: 0,
+            open: HashMap::new(),
+            leaving: 0,
+        });
         Arc::new(Self { state, freed: Notify::new(), started: Instant::now() })
     }
 
-    /// Changes the limits; connections that are open stay.
+    fn now_ns(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// Returns where a listener is counted.
+    pub fn metrics(&self, listener: &str) -> Arc<ListenerMetrics> {
+        let mut state = self.state.lock().expect("no holder panics");
+        state.metrics.entry(listener.to_owned()).or_default().clone()
+    }
+
+    /// Returns what is counted of all listeners.
+    pub fn all_metrics(&self) -> BTreeMap<String, Arc<ListenerMetrics>> {
+        self.state.lock().expect("no holder panics").metrics.clone()
+    }
+
+    /// Changes the limits; over a lower `max.connections` the connections that were silent for the longest go.
     pub fn set_limits(&self, limits: ConnectionLimits) {
         let mut state = self.state.lock().expect("no holder panics");
         state.rates.set_rates(limits.rates.clone());
         state.limits = limits;
+        state.close_excess();
         drop(state);
         self.freed.notify_waiters();
     }
@@ -173,13 +247,40 @@ impl ConnectionQuotas {
         *from_ip += 1;
         state.total += 1;
         *state.by_listener.entry(listener.to_owned()).or_default() += 1;
-        Ok(ConnectionPermit { quotas: self.clone(), listener: listener.to_owned(), ip })
+        let metrics = state.metrics.entry(listener.to_owned()).or_default().clone();
+        metrics.created.add(1);
+        state.next_id += 1;
+        let (id, seat) = (state.next_id, Arc::new(Seat::default()));
+        seat.used_ns.store(self.now_ns(), Ordering::Relaxed);
+        state.open.insert(id, Open { listener: listener.to_owned(), seat: seat.clone() });
+        state.close_excess();
+        Ok(ConnectionPermit { quotas: self.clone(), listener: listener.to_owned(), ip, id, seat, metrics })
     }
 }
 
 impl State {
     fn is_protected(&self, listener: &str) -> bool {
-        self.limits.protected_listener.as_deref() == Some(listener)
+        self.limits.protected_listeners.contains(listener)
+    }
+
+    /// Tells as many connections to go as there are too many: those that wait for a request first, and of them the one
+    /// that was silent for the longest. Kafka: `Selector.lowestPriorityChannel`.
+    fn close_excess(&mut self) {
+        while self.total - self.leaving > self.limits.total_max {
+            let mut others = Vec::new();
+            for (id, open) in &self.open {
+                let seat = &open.seat;
+                if !self.is_protected(&open.listener) && !seat.leaving.load(Ordering::Relaxed) {
+                    let busy = !seat.idle.load(Ordering::Relaxed);
+                    others.push((busy, seat.used_ns.load(Ordering::Relaxed), *id));
+                }
+            }
+            let Some((.., id)) = others.into_iter().min() else { return };
+            let open = &self.open[&id];
+            open.seat.leaving.store(true, Ordering::Relaxed);
+            open.seat.leave.notify_one();
+            self.leaving += 1;
+        }
     }
 }
 
@@ -187,6 +288,12 @@ impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let mut state = self.quotas.state.lock().expect("no holder panics");
         state.total -= 1;
+        state.open.remove(&self.id);
+        if self.seat.leaving.load(Ordering::Relaxed) {
+            state.leaving -= 1;
+            self.metrics.made_room.add(1);
+        }
+        self.metrics.closed.add(1);
         if let Some(count) = state.by_listener.get_mut(&self.listener) {
             *count -= 1;
         }
@@ -216,6 +323,35 @@ mod tests {
         assert_eq!(quotas.admit("PLAINTEXT", HOME).unwrap_err(), TooManyConnections { ip: HOME, limit: 1 });
         drop(first);
         assert!(quotas.admit("PLAINTEXT", HOME).is_ok());
+    }
+
+    #[tokio::test]
+    async fn the_connection_that_is_idle_the_longest_makes_room_for_one_of_another_broker() {
+        let protected_listeners = HashSet::from(["INTERNAL".to_owned()]);
+        let limits = ConnectionLimits { total_max: 3, protected_listeners, ..ConnectionLimits::default() };
+        let quotas = ConnectionQuotas::new(limits, WINDOW);
+        let internal = quotas.admit("INTERNAL", HOME).unwrap();
+        let busy = quotas.admit("PLAINTEXT", HOME).unwrap();
+        let idle = quotas.admit("PLAINTEXT", HOME).unwrap();
+        internal.set_idle(true);
+        busy.set_idle(false);
+        idle.set_idle(true);
+        assert!(quotas.has_room("INTERNAL") && !quotas.has_room("PLAINTEXT"));
+        let _other = quotas.admit("INTERNAL", HOME).unwrap();
+        idle.told_to_leave().await;
+        let told = |permit: &ConnectionPermit| permit.seat.leaving.load(Ordering::Relaxed);
+        assert!(!told(&internal) && !told(&busy));
+        drop(idle);
+        assert_eq!((quotas.total(), quotas.metrics("PLAINTEXT").made_room.get()), (3, 1));
+    }
+
+    #[tokio::test]
+    async fn over_a_total_that_was_lowered_connections_go() {
+        let quotas = ConnectionQuotas::new(ConnectionLimits::default(), WINDOW);
+        let permits = [(); 3].map(|()| quotas.admit("PLAINTEXT", HOME).unwrap());
+        quotas.set_limits(ConnectionLimits { total_max: 1, ..ConnectionLimits::default() });
+        let told = permits.iter().filter(|permit| permit.seat.leaving.load(Ordering::Relaxed));
+        assert_eq!(told.count(), 2);
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
-use crate::{ConnectionPermit, ConnectionQuotas};
+use crate::{ConnectionPermit, ConnectionQuotas, ListenerMetrics};
 
 /// Sizes of a connection's socket buffers in bytes; none leaves one to the system.
 #[derive(Clone, Copy, Debug, Default)]
@@ -27,6 +27,7 @@ pub struct Listener {
     socket: TcpListener,
     buffers: SocketBuffers,
     quotas: Arc<ConnectionQuotas>,
+    metrics: Arc<ListenerMetrics>,
     /// The connection that came last and has to wait; it stays here if nobody waits for it for a while.
     held: Mutex<Option<Held>>,
 }
@@ -75,6 +76,7 @@ impl Listener {
             name: name.to_owned(),
             socket: TcpListener::from_std(socket.into())?,
             buffers,
+            metrics: quotas.metrics(name),
             quotas,
             held: Mutex::default(),
         })
@@ -98,10 +100,12 @@ impl Listener {
         let mut held = self.held.lock().await;
         if held.is_none() {
             let (socket, peer) = self.socket.accept().await?;
+            self.metrics.accepted.add(1);
             let wait = self.quotas.wait_on_listener(&self.name);
             if wait.is_zero() {
                 return Ok((socket, peer));
             }
+            self.metrics.accept_throttles.observe(wait);
             *held = Some(Held { socket, peer, until: Instant::now() + wait });
         }
         if let Some(held) = &*held {
@@ -121,6 +125,7 @@ impl Listener {
             let (socket, peer) = self.next().await?;
             let wait = self.quotas.wait_of_address(&self.name, peer.ip().to_canonical());
             if !wait.is_zero() {
+                self.metrics.ip_accept_throttles.observe(wait);
                 tracing::debug!(listener = self.name, %peer, ?wait, "the address makes connections too fast");
                 // It is closed later, so that who comes again at once is held back.
                 tokio::spawn(async move {

@@ -23,11 +23,13 @@ use crate::stream::Stream;
 const SENDFILE_MAX: usize = 1 << 20;
 /// The most parts that one vectored write takes.
 const PARTS_MAX: usize = 64;
+/// The bytes of the length before a frame.
+pub(crate) const LENGTH_BYTES: u64 = 4;
 /// How much is written at once where there is no `sendfile`.
 const CHUNK: usize = 128 * 1024;
 
-/// Writes a frame: its length, then `pieces`.
-pub(crate) async fn write_frame(stream: &mut Stream, pieces: Vec<Piece>, stall: Duration) -> io::Result<()> {
+/// Writes a frame: its length, then `pieces`; returns how many bytes that was.
+pub(crate) async fn write_frame(stream: &mut Stream, pieces: Vec<Piece>, stall: Duration) -> io::Result<u64> {
     let size: u64 = pieces.iter().map(piece_length).sum();
     let size = i32::try_from(size)
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "a response of more than 2 GiB"))?;
@@ -42,10 +44,10 @@ pub(crate) async fn write_frame(stream: &mut Stream, pieces: Vec<Piece>, stall: 
         }
     }
     write_run(stream, run, false, stall).await?;
-    match stream {
-        Stream::Plain(_) => Ok(()),
-        Stream::Tls(stream) => in_time(stall, stream.flush()).await,
+    if let Stream::Tls(stream) = stream {
+        in_time(stall, stream.flush()).await?;
     }
+    Ok(LENGTH_BYTES + size.unsigned_abs() as u64)
 }
 
 fn piece_length(piece: &Piece) -> u64 {

@@ -31,11 +31,11 @@ pub mod transaction_markers;
 
 use std::fmt;
 use std::path::Path;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
-use config::{BrokerConfig, ShareGroupSettings, TelemetrySinkAddress};
+use config::{BrokerConfig, ShareGroupSettings};
 use controller::ControllerRequest;
 use coordinator::{GroupCoordinator, Persister, RuntimeConfig, ShareCoordinator, TransactionCoordinator};
 use coordinators::group::{Assignor, Bounded, MigrationPolicy, ShareGroupsConfig};
@@ -122,6 +122,8 @@ pub struct Broker {
     epoch: AtomicI64,
     publishing: Mutex<()>,
     connection_quotas: OnceLock<Arc<ConnectionQuotas>>,
+    /// How often the quotas of addresses were changed.
+    address_quotas: Arc<AtomicU64>,
 }
 
 impl fmt::Debug for Broker {
@@ -166,6 +168,7 @@ impl Broker {
             epoch: AtomicI64::new(-1),
             publishing: Mutex::default(),
             connection_quotas: OnceLock::new(),
+            address_quotas: Arc::default(),
             clock,
             chance,
         })
@@ -188,16 +191,33 @@ impl Broker {
     pub fn limit_connections(&self, quotas: Arc<ConnectionQuotas>) {
         self.cordon(&self.config());
         quotas.set_limits(listeners::limits(&self.config()));
-        quotas.set_address_rates(listeners::address_rates(self.metadata.image().client_quotas()));
         // A node starts its broker once, so there are no limits yet.
         let _ = self.connection_quotas.set(quotas);
+        self.limit_addresses(self.metadata.image().client_quotas());
     }
 
     /// Takes over the quotas of clients and addresses.
     fn on_client_quotas_changed(&self, image: &ClientQuotasImage) {
         self.quotas.update(image);
-        if let Some(quotas) = self.connection_quotas.get() {
-            quotas.set_address_rates(listeners::address_rates(image));
+        self.limit_addresses(image);
+    }
+
+    /// Takes over how many connections a second addresses may make; names are resolved beside everything else.
+    fn limit_addresses(&self, image: &ClientQuotasImage) {
+        let Some(quotas) = self.connection_quotas.get().cloned() else { return };
+        let has_names = listeners::has_host_names(image);
+        let (newest, image) = (self.address_quotas.clone(), image.clone());
+        let number = newest.fetch_add(1, Ordering::AcqRel) + 1;
+        let resolve = move || {
+            let rates = listeners::address_rates(&image);
+            // Who came later knows better.
+            if newest.load(Ordering::Acquire) == number {
+                quotas.set_address_rates(rates);
+            }
+        };
+        match has_names {
+            true => drop(tokio::task::spawn_blocking(resolve)),
+            false => resolve(),
         }
     }
 
@@ -276,9 +296,12 @@ fn share_partitions(
 }
 
 fn client_metrics(config: &BrokerConfig, logs: &LogManager) -> ClientMetrics {
-    let address = TelemetrySinkAddress::parse(config.metrics.monedula_telemetry_sink.trim());
-    let address = address.expect("the configuration was checked when it was read");
-    ClientMetrics::new(TelemetrySink::start(&address, logs.environment().files().clone()))
+    let sink = TelemetrySink::start(config, logs.environment().files().clone());
+    ClientMetrics::new(sink.unwrap_or_else(|error| {
+        // It was in order when the node began to start.
+        tracing::error!("monedula.telemetry.sink cannot be used; clients are not asked for metrics: {error}");
+        None
+    }))
 }
 
 fn share_persister(broker: &Weak<Broker>) -> Arc<dyn Persister> {

@@ -12,6 +12,7 @@
 //!
 //! Kafka: `ControllerServer`, `QuorumController`, `KafkaRaftManager`.
 
+mod event_queue;
 mod loader;
 mod metadata_log;
 mod options;
@@ -21,6 +22,7 @@ mod registration;
 mod snapshots;
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use ::controller::ControllerRequest;
 use metadata::MetadataImage;
@@ -29,6 +31,7 @@ use protocol::ResponseBody;
 use storage::{LogDir, LogEnvironment, StorageError};
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub use event_queue::EventQueueMetrics;
 pub use options::ControllerOptions;
 
 use metadata_log::MetadataLog;
@@ -73,6 +76,7 @@ pub struct ControllerStopped;
 /// What the thread is asked.
 struct Command {
     request: ControllerRequest,
+    asked: Duration,
     answer: oneshot::Sender<ResponseBody>,
 }
 
@@ -84,6 +88,7 @@ pub struct ControllerService {
     log_end: watch::Receiver<Offset>,
     failure: watch::Receiver<Option<String>>,
     quorum: Arc<Mutex<raft::Quorum>>,
+    metrics: Arc<EventQueueMetrics>,
     log: Arc<MetadataLog>,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
     stop: watch::Sender<bool>,
@@ -115,9 +120,20 @@ impl ControllerService {
         request: impl Into<ControllerRequest>,
     ) -> Result<ResponseBody, ControllerStopped> {
         let (answer, answered) = oneshot::channel();
-        let command = Command { request: request.into(), answer };
+        let asked = self.log.clock().monotonic();
+        let command = Command { request: request.into(), asked, answer };
         self.commands.send(command).map_err(|_| ControllerStopped)?;
         answered.await.map_err(|_| ControllerStopped)
+    }
+
+    /// What is measured of the thread.
+    pub fn metrics(&self) -> &EventQueueMetrics {
+        &self.metrics
+    }
+
+    /// The time on the clock that the thread goes by.
+    pub fn now(&self) -> Duration {
+        self.log.clock().monotonic()
     }
 
     /// The newest committed metadata.

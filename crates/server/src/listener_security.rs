@@ -109,7 +109,10 @@ impl ListenerSecurity {
         let name = subject_name(certificate).map_err(|error| error.to_string());
         let mapped = name.and_then(|name| self.mapper.map(&name).map_err(|error| error.to_string()));
         mapped.map(Principal::user).unwrap_or_else(|error| {
-            tracing::warn!("a certificate that names nobody: {error}");
+            // Whoever brings it decides what it says, so it is no alarm.
+            tracing::info!(
+                "a client's certificate names nobody, so it is User:ANONYMOUS; see ssl.principal.mapping.rules: {error}"
+            );
             Principal::anonymous()
         })
     }

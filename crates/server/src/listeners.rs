@@ -6,7 +6,7 @@
 //!
 //! Kafka: `SocketServer`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
@@ -193,10 +193,6 @@ fn connection_options(config: &BrokerConfig) -> ConnectionOptions {
 /// Reads the connection limits; host names among the overrides are resolved now.
 pub(crate) fn limits(config: &BrokerConfig) -> ConnectionLimits {
     let count = |value: i32| usize::try_from(value).unwrap_or(0);
-    let address = |host: &str| -> Option<IpAddr> {
-        let found = host.parse().ok();
-        found.or_else(|| Some((host, 0).to_socket_addrs().ok()?.next()?.ip()))
-    };
     let overrides = config.max_connections_per_ip_overrides.iter();
     ConnectionLimits {
         total_max: count(config.network.max_connections),
@@ -207,9 +203,28 @@ pub(crate) fn limits(config: &BrokerConfig) -> ConnectionLimits {
             total: Some(f64::from(config.network.max_connection_creation_rate)).filter(|rate| *rate > 0.0),
             per_listener: per_listener(config, "max.connection.creation.rate"),
         },
-        protected_listener: (config.listeners.listeners.len() > 1)
-            .then(|| config.listeners.inter_broker_name.clone()),
+        protected_listeners: protected_listeners(config),
     }
+}
+
+/// Finds a host's address; of several the first, and an older one if there is one, as Java does.
+fn address(host: &str) -> Option<IpAddr> {
+    if let Ok(address) = host.parse() {
+        return Some(address);
+    }
+    let mut found: Vec<IpAddr> = (host, 0).to_socket_addrs().ok()?.map(|found| found.ip()).collect();
+    found.sort_by_key(IpAddr::is_ipv6);
+    found.first().copied()
+}
+
+/// The controllers' listeners, whose connections Kafka counts apart, and the brokers' own where clients have another.
+/// Kafka: `ConnectionQuotas.protectedListener`.
+fn protected_listeners(config: &BrokerConfig) -> HashSet<String> {
+    let listeners = &config.listeners;
+    let names = listeners.listeners.iter().map(|endpoint| &endpoint.listener);
+    let (controllers, brokers): (Vec<_>, Vec<_>) = names.partition(|name| listeners.is_controller(name));
+    let own = Some(&listeners.inter_broker_name).filter(|_| brokers.len() > 1);
+    controllers.into_iter().chain(own).cloned().collect()
 }
 
 /// The values of a key that are set for single listeners, by lower-case listener name.
@@ -221,17 +236,28 @@ fn per_listener<T: std::str::FromStr>(config: &BrokerConfig, key: &str) -> HashM
     config.listeners.listeners.iter().filter_map(value).collect()
 }
 
-/// Reads how many connections a second addresses may make.
+/// Tells whether there are names of hosts among the addresses that have rates.
+pub(crate) fn has_host_names(image: &ClientQuotasImage) -> bool {
+    let names = image.entities().filter_map(|(entity, _)| entity.get("ip")?.as_ref());
+    names.into_iter().any(|name| name.parse::<IpAddr>().is_err())
+}
+
+/// Reads how many connections a second addresses may make. Names of hosts are resolved now, which may take a while; a name
+/// that cannot be is left out. Kafka: `ClientQuotaMetadataManager.handleIpQuota`.
 pub(crate) fn address_rates(image: &ClientQuotasImage) -> AddressRates {
     let mut rates = AddressRates::default();
     for (entity, quotas) in image.entities() {
         let (Some(ip), Some(rate)) = (entity.get("ip"), quotas.get("connection_creation_rate")) else {
             continue;
         };
-        match ip.as_ref().map(|ip| ip.parse::<IpAddr>()) {
+        match ip.as_ref().map(|ip| (ip, address(ip))) {
             None => rates.default = Some(*rate),
-            Some(Ok(ip)) => drop(rates.per_address.insert(ip.to_canonical(), *rate)),
-            Some(Err(_)) => {}
+            Some((_, Some(ip))) => drop(rates.per_address.insert(ip.to_canonical(), *rate)),
+            Some((name, None)) => tracing::warn!(
+                name,
+                rate,
+                "a host cannot be resolved, so its connections are not held back; set its quota anew once it can"
+            ),
         }
     }
     rates

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use metadata::MetadataImage;
-use network::Connection;
+use network::{Connection, ListenerMetrics};
 use protocol::{ApiKey, RequestBody, ResponseBody};
 use security::{Awaits, Established, Principal, SaslExchange, Step};
 use tokio::time::Instant;
@@ -32,6 +32,9 @@ pub(crate) struct Login {
     deadline: Instant,
     /// Until when the login lasts.
     expires: Option<Instant>,
+    metrics: Arc<ListenerMetrics>,
+    /// When the present renewal began.
+    renewal: Option<Instant>,
 }
 
 /// What becomes of a message of the login.
@@ -48,7 +51,14 @@ impl Login {
     pub(crate) fn new(security: Arc<ListenerSecurity>, connection: &Connection) -> Self {
         let exchange = security.sasl.clone().map(SaslExchange::new);
         let principal = security.certificate_principal(&connection.peer_certificates());
+        let metrics = connection.metrics();
+        // A plain connection has nothing to prove; one by TLS alone has shaken hands.
+        if exchange.is_none() && security.tls.is_some() {
+            metrics.successful_authentications.add(1);
+        }
         Self {
+            metrics,
+            renewal: None,
             logged_in: exchange.is_none(),
             deadline: Instant::now() + security.login_max,
             expires: None,
@@ -119,12 +129,11 @@ impl Login {
         let credentials = Credentials { listener: &self.security, image };
         let step = match body {
             RequestBody::SaslHandshake(request) => {
-                if self.logged_in
-                    && exchange.awaits() == Awaits::Request
-                    && exchange.principal().is_some()
-                    && !exchange.reauthenticate()
-                {
-                    return LoginStep::Answer(no_login(body));
+                if self.logged_in && exchange.awaits() == Awaits::Request && exchange.principal().is_some() {
+                    if !exchange.reauthenticate() {
+                        return LoginStep::Answer(no_login(body));
+                    }
+                    self.renewal = Some(Instant::now());
                 }
                 let mut random = [0; 24];
                 chance.fill(&mut random);
@@ -140,7 +149,10 @@ impl Login {
         };
         match step {
             Ok(step) => self.take(step),
-            Err(unexpected) => LoginStep::Refuse(None, Duration::ZERO, unexpected.reason),
+            Err(unexpected) => {
+                self.count_failure();
+                LoginStep::Refuse(None, Duration::ZERO, unexpected.reason)
+            }
         }
     }
 
@@ -162,12 +174,27 @@ impl Login {
                 LoginStep::Answer(answer)
             }
             Step::Failed(answer, failure) => {
+                self.count_failure();
                 LoginStep::Refuse(answer, self.security.failure_delay, failure.to_string())
             }
         }
     }
 
+    fn count_failure(&self) {
+        match self.renewal {
+            None => self.metrics.failed_authentications.add(1),
+            Some(_) => self.metrics.failed_reauthentications.add(1),
+        }
+    }
+
     fn establish(&mut self, principal: &Principal, lifetime: Option<Duration>) {
+        match self.renewal.take() {
+            None => self.metrics.successful_authentications.add(1),
+            Some(began) => {
+                self.metrics.successful_reauthentications.add(1);
+                self.metrics.reauthentication_times.observe(began.elapsed());
+            }
+        }
         self.logged_in = true;
         self.principal = principal.to_string().into();
         self.expires = lifetime.map(|lifetime| Instant::now() + lifetime);

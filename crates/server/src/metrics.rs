@@ -4,13 +4,17 @@
 
 mod broker_state;
 mod cleaner;
+mod client_metrics;
 mod connections;
 mod controller;
 mod groups;
 mod logs;
 mod quorum;
+mod quotas;
 mod replicas;
 mod share_partitions;
+mod threads;
+mod transactions;
 
 use std::net::ToSocketAddrs;
 use std::sync::Arc;
@@ -26,6 +30,8 @@ use crate::broker::Broker;
 use crate::controller::ControllerService;
 use crate::listeners::ListenError;
 
+pub use transactions::TransactionMetrics;
+
 /// What is counted while requests are served.
 #[derive(Debug, Default)]
 pub struct Metrics {
@@ -39,6 +45,8 @@ pub struct Metrics {
     pub share: Arc<ShareGroupMetrics>,
     /// Writes of the state of share groups.
     pub share_coordinator: Arc<ShareCoordinatorMetrics>,
+    /// Transactions.
+    pub transactions: TransactionMetrics,
 }
 
 /// Binds `monedula.metrics.listener`, if it names an address. `open_allowed` where others may read without a login.
@@ -79,8 +87,12 @@ pub(crate) fn add_sources(
     endpoint.add(broker.metrics.share.clone());
     endpoint.add(broker.metrics.share_coordinator.clone());
     endpoint.add(share_partitions::SharePartitions(broker.clone()));
-    endpoint.add(controller::Controller(controller.clone()));
+    endpoint.add(transactions::Transactions(broker.clone()));
+    endpoint.add(client_metrics::ClientMetrics(broker.clone()));
+    endpoint.add(controller::Controller::new(controller.clone()));
     endpoint.add(quorum::Quorum(controller.clone()));
     endpoint.add(connections::Connections(connections.clone()));
+    endpoint.add(quotas::Quotas(broker.clone()));
+    endpoint.add(threads::Threads::new(broker.clock.clone()));
     endpoint.add(ProcessSource);
 }

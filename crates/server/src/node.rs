@@ -12,13 +12,14 @@ use config::BrokerConfig;
 use network::ConnectionQuotas;
 use protocol::broker_registration_request::Listener;
 use quota::Window;
+use security::TlsError;
 use storage::LogManager;
 use telemetry::MetricsEndpoint;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::broker::Broker;
 use crate::broker::start::{self, ControllerLink, RunningBroker, StartError, World};
+use crate::broker::{Broker, telemetry_sink};
 use crate::dispatch::Dispatcher;
 use crate::listeners::{self, Bound, ListenError};
 use crate::metrics;
@@ -29,6 +30,9 @@ pub enum NodeError {
     /// A listener is unsafe or cannot be bound.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The collector of clients' metrics cannot be spoken to.
+    #[error("monedula.telemetry.sink cannot be used: {0}")]
+    TelemetrySink(#[from] TlsError),
     /// The broker role cannot start.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -65,6 +69,7 @@ impl PreparedNode {
         let quotas = ConnectionQuotas::new(listeners::limits(&config), window);
         let bound = listeners::bind(&config, &*world.chance, open_allowed, &quotas)?;
         let metrics = metrics::bind(&config, open_allowed)?;
+        telemetry_sink::tls(&config)?;
         let logs = start::open_logs(&config, &world)?;
         Ok(Self { config, world, bound, metrics, quotas, logs })
     }
@@ -104,7 +109,7 @@ async fn serve_metrics(endpoint: MetricsEndpoint, mut stop: watch::Receiver<bool
     // Who waits to be told is gone when the node is, which ends it too.
     let stopped = async move { _ = stop.wait_for(|stop| *stop).await };
     if let Err(error) = endpoint.serve(stopped).await {
-        tracing::error!("the metrics can no longer be read: {error}");
+        tracing::error!("the metrics can no longer be read until the node is restarted: {error}");
     }
 }
 

@@ -73,7 +73,7 @@ pub(crate) async fn serve(
             tracing::debug!(%peer, listener = name, "connection ended: {error}");
         }
         Err(Ending::Unwritable(error)) => {
-            tracing::error!(%peer, listener = name, "connection closed: {error}")
+            tracing::error!(%peer, listener = name, "connection closed by a defect of this node: {error}")
         }
         Err(ending) => tracing::info!(%peer, listener = name, "connection closed: {ending}"),
     }
@@ -291,8 +291,12 @@ impl CarriedOut {
         let Self { broker, context, mut stages, frame_bytes: size, worked } = self;
         (stages.worked, stages.answered) = (worked, broker.clock.monotonic());
         let silence = throttle::charge(&broker, &context, size, worked, &mut answer);
+        stages.throttled = silence;
         let pieces = match answer {
-            Answer::Respond(response) => encode(&context, &response)?,
+            Answer::Respond(response) => {
+                broker.metrics.requests.observe_errors(&response, context.version);
+                encode(&context, &response)?
+            }
             Answer::Nothing | Answer::Later(_) => Vec::new(),
             Answer::Close(reason) => return Err(Ending::Refused(reason)),
         };

@@ -32,11 +32,10 @@ pub(crate) fn charge(
         _ => Duration::ZERO,
     };
     let Answer::Respond(response) = answer else { return for_bytes };
-    // A fetch over its time brings what was read nevertheless, unlike Kafka's: the client has waited for it, and waits
-    // again after it.
-    let for_time = match is_exempt(context) {
-        true => Duration::ZERO,
-        false => quotas.record(QuotaKind::Request, context, percent(worked), now),
+    // The work on a fetch was counted before it was known whether it brings anything.
+    let for_time = match context.api {
+        ApiKey::Fetch => Duration::ZERO,
+        _ => charge_work(broker, context, worked, now),
     };
     let told = Duration::from_millis(u64::try_from(response.throttle_time_ms()).unwrap_or(0));
     let throttle = for_bytes.max(for_time).max(told);
@@ -44,6 +43,19 @@ pub(crate) fn charge(
         response.set_throttle_time_ms(millis(throttle));
     }
     throttle
+}
+
+/// Counts the time in which a request was worked on; returns how long its client is held back for it.
+pub(crate) fn charge_work(
+    broker: &Broker,
+    context: &RequestContext,
+    worked: Duration,
+    now: Duration,
+) -> Duration {
+    match is_exempt(context) {
+        true => Duration::ZERO,
+        false => broker.quotas.record(QuotaKind::Request, context, percent(worked), now),
+    }
 }
 
 /// Counts the time in which an answer was written, for which nobody is held back any more.

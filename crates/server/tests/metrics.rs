@@ -8,7 +8,7 @@ mod harness;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use harness::{TestNode, batch};
+use harness::{Client, TestNode, batch, fetch_request};
 use protocol::ErrorCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -56,6 +56,12 @@ async fn what_clients_did_is_read_by_prometheus() {
         ("kafka_network_requestmetrics_totaltimems_count{request=\"Produce\"}", "3".to_owned()),
         ("kafka_network_requestmetrics_remotetimems_count{request=\"Produce\"}", "3".to_owned()),
         ("kafka_network_requestmetrics_localtimems_count{request=\"FetchConsumer\"}", "1".to_owned()),
+        (
+            "kafka_network_requestmetrics_errors_total{request=\"Produce\",error=\"UNKNOWN_TOPIC_OR_PARTITION\"}",
+            "1".to_owned(),
+        ),
+        ("kafka_network_requestmetrics_errors_total{request=\"Produce\",error=\"NONE\"}", "2".to_owned()),
+        ("kafka_network_requestmetrics_throttletimems_count{request=\"Produce\"}", "3".to_owned()),
         ("kafka_server_replicamanager_leadercount", "2.0".to_owned()),
         ("kafka_server_replicamanager_underreplicatedpartitions", "0.0".to_owned()),
         ("kafka_log_log_logendoffset{topic=\"orders\",partition=\"0\"}", "2.0".to_owned()),
@@ -68,6 +74,154 @@ async fn what_clients_did_is_read_by_prometheus() {
     }
     assert!(read(&node, "/").await.starts_with("HTTP/1.1 404"));
     node.stop().await;
+}
+
+/// The value of a row, as a number.
+fn number(page: &str, row: &str) -> f64 {
+    value(page, row).unwrap_or_else(|| panic!("{row} is missing in\n{page}")).parse().unwrap()
+}
+
+#[tokio::test]
+async fn what_the_node_itself_did_is_read_by_prometheus() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = TestNode::start(dir.path(), &["monedula.metrics.listener=localhost:0"]).await;
+    let mut client = node.client().await;
+    client.create_topic("packed", 1, &[("compression.type", "gzip")]).await;
+    client.create_topic("keyed", 1, &[("cleanup.policy", "compact")]).await;
+    client.produce("packed", 0, batch(&["a", "b", "c"])).await;
+    assert_eq!(client.produce("keyed", 0, batch(&["a"])).await.error_code, ErrorCode::INVALID_RECORD);
+    let mut broken = batch(&["a"]).to_vec();
+    *broken.last_mut().unwrap() ^= 1;
+    assert_eq!(client.produce("packed", 0, broken).await.error_code, ErrorCode::CORRUPT_MESSAGE);
+    client.fetch("packed", 0, 3, 50).await;
+    let mut in_session = fetch_request("packed", 0, 0, 0);
+    in_session.session_epoch = 0;
+    assert_ne!(client.ask(in_session, 12).await.session_id, 0);
+    drop(node.client().await);
+
+    let page = loop {
+        // The connection that was dropped ends in its own time.
+        let page = read(&node, "/metrics").await;
+        if number(&page, "kafka_server_socket_server_metrics_connection_close_total{listener=\"PLAINTEXT\"}")
+            > 0.0
+        {
+            break page;
+        }
+        tokio::task::yield_now().await;
+    };
+    for (row, expected) in [
+        ("kafka_server_brokertopicmetrics_producemessageconversions_total{topic=\"packed\"}", 3.0),
+        ("kafka_network_requestmetrics_messageconversionstimems_count{request=\"Produce\"}", 1.0),
+        ("kafka_server_brokertopicmetrics_nokeycompactedtopicrecords_total{topic=\"keyed\"}", 1.0),
+        ("kafka_server_brokertopicmetrics_invalidmessagecrcrecords_total{topic=\"packed\"}", 1.0),
+        ("kafka_server_delayedfetchmetrics_expires_total{fetcherType=\"consumer\"}", 1.0),
+        ("kafka_server_fetchsessioncache_numincrementalfetchsessions", 1.0),
+        ("kafka_server_fetchsessioncache_numincrementalfetchpartitionscached", 1.0),
+        ("kafka_server_socket_server_metrics_connection_creation_total{listener=\"PLAINTEXT\"}", 2.0),
+        ("kafka_server_socket_server_metrics_connection_accept_total{listener=\"PLAINTEXT\"}", 2.0),
+        ("kafka_controller_kafkacontroller_brokerregistrationstate{broker=\"1\"}", 30.0),
+        ("kafka_server_raft_metrics_current_state{state=\"leader\"}", 1.0),
+        ("kafka_server_raft_metrics_election_latency_count", 1.0),
+    ] {
+        assert_eq!(number(&page, row), expected, "{row} in\n{page}");
+    }
+    for row in [
+        "kafka_log_logflushstats_logflushrateandtimems_count",
+        "kafka_controller_controllereventmanager_eventqueuetimems_count",
+        "kafka_controller_controllereventmanager_eventqueueprocessingtimems_count",
+        "kafka_server_raft_metrics_commit_latency_count",
+        "kafka_server_raft_metrics_append_records_total",
+        "kafka_server_socket_server_metrics_incoming_byte_total{listener=\"PLAINTEXT\"}",
+        "kafka_server_socket_server_metrics_response_total{listener=\"PLAINTEXT\"}",
+        "kafka_server_metadataloader_currentmetadataversion",
+    ] {
+        assert!(number(&page, row) > 0.0, "{row} in\n{page}");
+    }
+    for row in [
+        "kafka_server_kafkarequesthandlerpool_requesthandleravgidlepercent",
+        "kafka_network_socketserver_networkprocessoravgidlepercent",
+        "kafka_controller_controllereventmanager_avgidleratio",
+    ] {
+        assert!((0.0..=1.0).contains(&number(&page, row)), "{row} in\n{page}");
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn what_groups_and_clients_with_quotas_did_is_read_by_prometheus() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = TestNode::start(dir.path(), &["monedula.metrics.listener=localhost:0"]).await;
+    let mut client = node.client().await;
+    client.create_topic("t", 1, &[]).await;
+    commit(&mut client, "g", "t").await;
+    let entity = protocol::alter_client_quotas_request::EntityData {
+        entity_type: "client-id".to_owned(),
+        entity_name: Some("test".to_owned()),
+        ..Default::default()
+    };
+    let op = protocol::alter_client_quotas_request::OpData {
+        key: "producer_byte_rate".to_owned(),
+        value: 1e9,
+        ..Default::default()
+    };
+    let entry = protocol::alter_client_quotas_request::EntryData {
+        entity: vec![entity],
+        ops: vec![op],
+        ..Default::default()
+    };
+    let request = protocol::AlterClientQuotasRequest { entries: vec![entry], ..Default::default() };
+    assert_eq!(client.ask(request, 1).await.entries[0].error_code, ErrorCode::NONE);
+    client.produce("t", 0, batch(&["a"])).await;
+    let page = read(&node, "/metrics").await;
+    for (row, expected) in [
+        ("kafka_server_group_coordinator_metrics_offset_commit_count_total", 1.0),
+        ("kafka_server_group_coordinator_metrics_num_partitions{state=\"active\"}", 4.0),
+        ("kafka_server_group_coordinator_metrics_num_partitions{state=\"failed\"}", 0.0),
+        ("kafka_server_group_coordinator_metrics_event_queue_size", 0.0),
+        ("kafka_server_group_coordinator_metrics_partition_load_time_count", 4.0),
+        ("kafka_coordinator_group_groupmetadatamanager_numgroups", 1.0),
+        ("kafka_coordinator_group_groupmetadatamanager_numgroupsempty", 1.0),
+        ("kafka_coordinator_group_groupmetadatamanager_numgroupsstable", 0.0),
+        ("kafka_server_produce_throttle_time{client_id=\"test\"}", 0.0),
+    ] {
+        assert_eq!(number(&page, row), expected, "{row} in\n{page}");
+    }
+    for row in [
+        "kafka_server_group_coordinator_metrics_event_processing_time_ms_count",
+        "kafka_server_group_coordinator_metrics_batch_flush_time_ms_count",
+        "kafka_server_group_coordinator_metrics_event_purgatory_time_ms_count",
+        "kafka_server_produce_byte_rate{client_id=\"test\"}",
+    ] {
+        assert!(number(&page, row) > 0.0, "{row} in\n{page}");
+    }
+    node.stop().await;
+}
+
+/// Commits an offset for a group without members.
+async fn commit(client: &mut Client, group: &str, topic: &str) {
+    use protocol::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+    let partition = OffsetCommitRequestPartition { committed_offset: 1, ..Default::default() };
+    let topic = OffsetCommitRequestTopic {
+        name: topic.to_owned(),
+        partitions: vec![partition],
+        ..Default::default()
+    };
+    loop {
+        let keys = vec![group.to_owned()];
+        let find = protocol::FindCoordinatorRequest { coordinator_keys: keys, ..Default::default() };
+        let found = client.ask(find, 4).await.coordinators.remove(0).error_code;
+        let request = protocol::OffsetCommitRequest {
+            group_id: group.to_owned(),
+            generation_id_or_member_epoch: -1,
+            topics: vec![topic.clone()],
+            ..Default::default()
+        };
+        let committed = client.ask(request, 8).await.topics.remove(0).partitions.remove(0).error_code;
+        if (found, committed) == (ErrorCode::NONE, ErrorCode::NONE) {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]

@@ -200,6 +200,25 @@ async fn a_consumer_over_its_rate_gets_nothing_until_it_has_waited() {
 }
 
 #[tokio::test]
+async fn a_consumer_that_takes_too_much_of_the_threads_gets_nothing_until_it_has_waited() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = TestNode::start(dir.path(), &WINDOWS).await;
+    let mut client = node.client().await;
+    client.create_topic("t", 1, &[]).await;
+    client.produce("t", 0, batch(&["a"])).await;
+    set(&mut client, "request_percentage", 0.000_001).await;
+    let throttled = client.ask(fetch_request("t", 0, 0, 0), 12).await;
+    assert!((1..=1000).contains(&throttled.throttle_time_ms), "{}", throttled.throttle_time_ms);
+    assert_eq!((throttled.error_code, throttled.responses.len()), (ErrorCode::NONE, 0));
+    let unset = vec![op("request_percentage", None)];
+    assert_eq!(alter(&mut client, &[("client-id", Some("test"))], unset).await.0, ErrorCode::NONE);
+    let answer = client.ask(fetch_request("t", 0, 0, 0), 12).await;
+    assert_eq!(answer.throttle_time_ms, 0);
+    assert_eq!(values(&answer.responses[0].partitions[0].records), [(0, "a".to_owned())]);
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn who_takes_too_much_of_the_threads_is_held_back_for_a_sample_at_most() {
     let dir = tempfile::tempdir().unwrap();
     let node = TestNode::start(dir.path(), &WINDOWS).await;
@@ -274,5 +293,89 @@ async fn a_listener_with_a_connection_rate_takes_its_time() {
         node.client().await.ask(MetadataRequest::default(), 1).await;
     }
     assert!(begun.elapsed() >= Duration::from_millis(450), "four connections in {:?}", begun.elapsed());
+    node.stop().await;
+}
+
+const LISTENERS: [&str; 3] = [
+    "listeners=PLAINTEXT://localhost:0,INTERNAL://localhost:0,CONTROLLER://localhost:0",
+    "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "inter.broker.listener.name=INTERNAL",
+];
+
+#[tokio::test]
+async fn the_connection_that_was_silent_the_longest_makes_room_for_one_of_another_broker() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = TestNode::start(dir.path(), &[&LISTENERS[..], &["max.connections=2"]].concat()).await;
+    let (mut first, mut second) = (node.client().await, node.client().await);
+    first.ask(MetadataRequest::default(), 1).await;
+    second.ask(MetadataRequest::default(), 1).await;
+    first.ask(MetadataRequest::default(), 1).await;
+    let mut broker = Client::connect(node.address_of("INTERNAL")).await;
+    broker.ask(MetadataRequest::default(), 1).await;
+    assert!(second.is_closed().await, "nobody made room");
+    first.ask(MetadataRequest::default(), 1).await;
+    // A third client waits until somebody leaves.
+    let mut third = node.client().await;
+    third.send(MetadataRequest::default(), 1).await;
+    let early = tokio::time::timeout(Duration::from_millis(100), third.receive_frame()).await;
+    assert!(early.is_err(), "max.connections holds clients back");
+    drop(first);
+    assert!(third.receive_frame().await.is_some());
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_lone_listener_of_clients_and_brokers_is_held_back_by_the_nodes_limit() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = TestNode::start(dir.path(), &["max.connections=1"]).await;
+    let mut first = node.client().await;
+    first.ask(MetadataRequest::default(), 1).await;
+    let mut second = node.client().await;
+    second.send(MetadataRequest::default(), 1).await;
+    let early = tokio::time::timeout(Duration::from_millis(100), second.receive_frame()).await;
+    assert!(early.is_err(), "max.connections does not bind");
+    first.ask(MetadataRequest::default(), 1).await;
+    drop(first);
+    assert!(second.receive_frame().await.is_some());
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_listener_has_a_limit_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let limit = ["listener.name.internal.max.connections=1"];
+    let node = TestNode::start(dir.path(), &[&LISTENERS[..], &limit].concat()).await;
+    let mut first = Client::connect(node.address_of("INTERNAL")).await;
+    first.ask(MetadataRequest::default(), 1).await;
+    let mut second = Client::connect(node.address_of("INTERNAL")).await;
+    second.send(MetadataRequest::default(), 1).await;
+    let early = tokio::time::timeout(Duration::from_millis(100), second.receive_frame()).await;
+    assert!(early.is_err(), "the listener has more than its limit");
+    node.client().await.ask(MetadataRequest::default(), 1).await;
+    drop(first);
+    assert!(second.receive_frame().await.is_some());
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_host_can_be_named_where_its_address_is_meant() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = TestNode::start(dir.path(), &WINDOWS).await;
+    let mut client = node.client().await;
+    let rate = || vec![op("connection_creation_rate", Some(2.0))];
+    let unknown = alter(&mut client, &[("ip", Some("no host at all"))], rate()).await;
+    let text = "no host at all is not a valid IP or resolvable host.";
+    assert_eq!(unknown, (ErrorCode::INVALID_REQUEST, Some(text.to_owned())));
+    assert_eq!(alter(&mut client, &[("ip", Some("localhost"))], rate()).await.0, ErrorCode::NONE);
+    // Names are resolved beside everything else, so it may take a moment.
+    let begun = Instant::now();
+    loop {
+        let mut other = node.client().await;
+        other.send(MetadataRequest::default(), 1).await;
+        if other.is_closed().await {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "every connection was let in");
+    }
     node.stop().await;
 }

@@ -5,6 +5,7 @@
 #[path = "harness/harness.rs"]
 mod harness;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -123,6 +124,109 @@ async fn a_collector_gets_otlp() {
     assert!(text.contains("application/x-protobuf"), "{text}");
     assert!(text.contains("abc"), "the metrics themselves are missing");
     socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_collector_behind_https_is_trusted_by_its_certificate() {
+    let collector = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let own = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let trusted = dir.path().join("ca.pem");
+    std::fs::write(&trusted, own.cert.pem()).unwrap();
+    let port = collector.local_addr().unwrap().port();
+    let sink = format!("monedula.telemetry.sink=https://localhost:{port}/v1/metrics");
+    let trust = format!("monedula.telemetry.sink.ssl.truststore.location={}", trusted.display());
+    let node = TestNode::start(dir.path(), &[&sink, &trust]).await;
+    let mut client = node.client().await;
+    introduce(&mut client).await;
+    subscribe(&mut client, &[("metrics", "*")]).await;
+    let subscription = get(&mut client, Uuid::ZERO).await;
+    assert_eq!(client.ask(push(&subscription, Codec::None), 0).await.error_code, ErrorCode::NONE);
+    let key = rustls::pki_types::PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![own.cert.der().clone()], key)
+        .unwrap();
+    let (socket, _) = collector.accept().await.unwrap();
+    let mut stream = tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(socket).await.unwrap();
+    let mut request = Vec::new();
+    while !request.windows(6).any(|window| window == b"rocket") {
+        assert!(stream.read_buf(&mut request).await.unwrap() > 0, "the request ends too soon");
+    }
+    assert!(request.starts_with(b"POST /v1/metrics HTTP/1.1\r\n"));
+    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_collector_whose_certificates_cannot_be_read_keeps_the_node_from_starting() {
+    let dir = tempfile::tempdir().unwrap();
+    let overrides = vec![
+        format!("log.dirs={}", dir.path().join("data").display()),
+        "listeners=PLAINTEXT://localhost:0,CONTROLLER://localhost:0".to_owned(),
+        "controller.quorum.voters=1@localhost:9093".to_owned(),
+        "monedula.telemetry.sink=https://localhost".to_owned(),
+        "monedula.telemetry.sink.ssl.truststore.location=/nowhere/ca.pem".to_owned(),
+    ];
+    let options = server::RunOptions { overrides, ..Default::default() };
+    let config = Arc::new(server::configuration(&options).unwrap());
+    let error = server::start(config, &options).await.expect_err("it refuses").to_string();
+    assert!(error.contains("monedula.telemetry.sink") && error.contains("/nowhere/ca.pem"), "{error}");
+}
+
+fn empty() -> PushTelemetryRequest {
+    PushTelemetryRequest::default()
+}
+
+#[tokio::test]
+async fn a_push_that_goes_by_the_wrong_rules_is_refused_as_the_kip_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let sink = format!("monedula.telemetry.sink=file:{}", dir.path().join("metrics.jsonl").display());
+    let node = TestNode::start(dir.path(), &[&sink, "telemetry.max.bytes=40"]).await;
+    let mut client = node.client().await;
+    introduce(&mut client).await;
+    subscribe(&mut client, &[("metrics", "*"), ("interval.ms", "3600000")]).await;
+    for (change, error) in [
+        (PushTelemetryRequest { subscription_id: 1, ..empty() }, ErrorCode::UNKNOWN_SUBSCRIPTION_ID),
+        (PushTelemetryRequest { compression_type: 9, ..empty() }, ErrorCode::UNSUPPORTED_COMPRESSION_TYPE),
+        (
+            PushTelemetryRequest { metrics: Bytes::from(vec![0; 41]), ..empty() },
+            ErrorCode::TELEMETRY_TOO_LARGE,
+        ),
+        (
+            PushTelemetryRequest { compression_type: 1, metrics: METRICS.into(), ..empty() },
+            ErrorCode::INVALID_RECORD,
+        ),
+    ] {
+        let subscription = get(&mut client, Uuid::ZERO).await;
+        let request = PushTelemetryRequest {
+            client_instance_id: subscription.client_instance_id,
+            subscription_id: subscription.subscription_id ^ change.subscription_id,
+            ..change
+        };
+        assert_eq!(client.ask(request.clone(), 0).await.error_code, error);
+        let again = get(&mut client, subscription.client_instance_id).await.error_code;
+        let renews =
+            [ErrorCode::UNKNOWN_SUBSCRIPTION_ID, ErrorCode::UNSUPPORTED_COMPRESSION_TYPE].contains(&error);
+        let expected = if renews { ErrorCode::NONE } else { ErrorCode::THROTTLING_QUOTA_EXCEEDED };
+        assert_eq!(again, expected, "who was told {} asks anew", error.name());
+    }
+    let subscription = get(&mut client, Uuid::ZERO).await;
+    let good = push(&subscription, Codec::None);
+    let nobody = PushTelemetryRequest { client_instance_id: Uuid::ZERO, ..good.clone() };
+    assert_eq!(client.ask(nobody, 0).await.error_code, ErrorCode::INVALID_REQUEST);
+    assert_eq!(client.ask(good.clone(), 0).await.error_code, ErrorCode::NONE);
+    assert_eq!(client.ask(good.clone(), 0).await.error_code, ErrorCode::THROTTLING_QUOTA_EXCEEDED);
+    let early = get(&mut client, good.client_instance_id).await;
+    assert_eq!(early.error_code, ErrorCode::THROTTLING_QUOTA_EXCEEDED);
+    let last = PushTelemetryRequest { terminating: true, ..good.clone() };
+    assert_eq!(client.ask(last.clone(), 0).await.error_code, ErrorCode::NONE, "the last push may come early");
+    assert_eq!(client.ask(last, 0).await.error_code, ErrorCode::INVALID_REQUEST);
+    assert_eq!(client.ask(good, 0).await.error_code, ErrorCode::INVALID_REQUEST);
     node.stop().await;
 }
 

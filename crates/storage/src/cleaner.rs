@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
 
@@ -28,6 +29,7 @@ mod transactions;
 pub use clean::CleanerStats;
 use clean::{Interruption, Means, Pass};
 use cleanable::Cleanable;
+use offset_map::BYTES_PER_ENTRY;
 use throttle::Throttle;
 
 /// How logs are compacted: the keys `log.cleaner.*`.
@@ -60,6 +62,17 @@ impl Default for CleanerOptions {
     }
 }
 
+/// What a thread saw when it last looked for a log to compact.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Look {
+    /// When it did, on the monotonic clock.
+    pub at: Duration,
+    /// The greatest share of a log that was not compacted yet, 0 to 1.
+    pub max_dirty_ratio: f64,
+    /// By how much a record has waited longer than `max.compaction.lag.ms`, at most.
+    pub max_delay: Duration,
+}
+
 /// What compacts the logs of a node: what its threads share.
 #[derive(Debug, Default)]
 pub struct Cleaner {
@@ -68,6 +81,8 @@ pub struct Cleaner {
     uncleanable: Mutex<BTreeMap<TopicPartition, String>>,
     throttle: Mutex<Throttle>,
     last: Mutex<CleanerStats>,
+    looked: Mutex<Look>,
+    dead_threads: AtomicUsize,
     /// What the file of each log dir is known to say; held while one is written.
     checkpoints: Mutex<BTreeMap<PathBuf, Offsets>>,
     stopped: Mutex<bool>,
@@ -102,6 +117,23 @@ impl Cleaner {
         *self.last.lock().expect("no holder panics")
     }
 
+    /// Returns what was seen when a log to compact was last looked for.
+    pub fn last_look(&self) -> Look {
+        *self.looked.lock().expect("no holder panics")
+    }
+
+    /// Returns how much of the memory for keys the last pass took, in per cent.
+    pub fn buffer_utilization_percent(&self) -> f64 {
+        let options = self.options();
+        let memory = options.dedupe_buffer_size / options.threads.max(1) as u64;
+        100.0 * (self.last_stats().keys * BYTES_PER_ENTRY) as f64 / memory.max(1) as f64
+    }
+
+    /// Returns how many threads ended by a panic.
+    pub fn dead_threads(&self) -> usize {
+        self.dead_threads.load(Ordering::Relaxed)
+    }
+
     fn stopped(&self) -> MutexGuard<'_, bool> {
         self.stopped.lock().expect("no holder panics")
     }
@@ -131,6 +163,17 @@ impl Cleaner {
     }
 }
 
+/// Counts a thread that panics.
+struct Alive<'c>(&'c Cleaner);
+
+impl Drop for Alive<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.dead_threads.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
 /// A log that a thread has taken, until it is done.
 struct Claim<'c> {
     cleaner: &'c Cleaner,
@@ -147,6 +190,7 @@ impl LogManager {
     /// Compacts logs until [`Cleaner::stop`]: the life of thread `number` (from 0), which ends also when
     /// `log.cleaner.threads` is lowered to that.
     pub fn run_cleaner(&self, number: usize) {
+        let _alive = Alive(self.cleaner());
         while !*self.cleaner().stopped() && number < self.cleaner().options().threads {
             if !self.clean_next() {
                 self.cleaner().rest(Duration::from_millis(self.cleaner().options().backoff_ms));
@@ -189,6 +233,7 @@ impl LogManager {
         let now = self.environment().now();
         let mut taken = self.cleaner().in_progress();
         let mut filthiest: Option<Cleanable> = None;
+        let mut look = Look { at: self.environment().clock.monotonic(), ..Look::default() };
         for log in self.logs_where(|log| log.config().cleanup_policy.compact) {
             let partition = log.topic_partition();
             if log.dir().is_offline()
@@ -199,13 +244,23 @@ impl LogManager {
                 continue;
             }
             let Some(found) = self.look_at(&log, now) else { continue };
+            look.max_dirty_ratio = look.max_dirty_ratio.max(found.ratio());
+            let delay = Duration::from_millis(u64::try_from(found.overdue_ms).unwrap_or(0));
+            look.max_delay = look.max_delay.max(delay);
             if found.is_due() && filthiest.as_ref().is_none_or(|other| found.ratio() > other.ratio()) {
                 filthiest = Some(found);
             }
         }
+        *self.cleaner().looked.lock().expect("no holder panics") = look;
         let cleanable = filthiest?;
         taken.insert(cleanable.log.topic_partition().clone());
         Some(Claim { cleaner: self.cleaner(), cleanable })
+    }
+
+    /// Returns how many bytes of a log may be compacted that were not yet.
+    /// Kafka: `LogCleanerManager.calculateCleanableBytes`.
+    pub fn cleanable_bytes(&self, log: &Arc<UnifiedLog>) -> u64 {
+        Cleanable::find(log, self.environment().now()).map_or(0, |found| found.bytes())
     }
 
     fn look_at(&self, log: &Arc<UnifiedLog>, now: Timestamp) -> Option<Cleanable> {
@@ -239,8 +294,9 @@ impl LogManager {
                 && self.get_future_log(partition).is_none()
         };
         let began = environment.clock.monotonic();
-        let (end, stats) = Pass::new(cleanable, means, &go_on).run()?;
-        let seconds = (environment.clock.monotonic() - began).as_secs_f64();
+        let (end, mut stats) = Pass::new(cleanable, means, &go_on).run()?;
+        stats.took = environment.clock.monotonic().saturating_sub(began);
+        let seconds = stats.took.as_secs_f64();
         tracing::info!(
             %partition, from = cleanable.first_dirty.0, to = end.0, ratio = cleanable.ratio(), seconds,
             keys = stats.keys, bytes_read = stats.bytes_read, bytes_written = stats.bytes_written,

@@ -48,7 +48,7 @@ impl Deletions {
                 if files.is_dir(&path) { files.remove_dir_all(&path) } else { files.remove_file(&path) };
             match removed {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    tracing::error!(path = %path.display(), %error, "cannot remove a deleted file");
+                    tracing::error!(path = %path.display(), %error, "cannot remove a deleted file; remove it by hand");
                 }
                 _ => tracing::info!(path = %path.display(), "removed"),
             }

@@ -32,7 +32,7 @@ mod unified_log;
 mod waiters;
 
 pub use clean_shutdown::{CLEAN_SHUTDOWN_FILE, CleanShutdown};
-pub use cleaner::{Cleaner, CleanerOptions, CleanerStats};
+pub use cleaner::{Cleaner, CleanerOptions, CleanerStats, Look as CleanerLook};
 pub use deletions::Deletions;
 pub use error::StorageError;
 pub use file_slice::FileSlice;

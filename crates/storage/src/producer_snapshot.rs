@@ -67,7 +67,10 @@ impl ProducerSnapshots {
             if let Some(entries) = read(files, &path(folder, offset))? {
                 return Ok(Some(ProducerState::from_snapshot(offset, entries, now, expiration_ms)));
             }
-            tracing::warn!(offset = offset.0, folder = %folder.display(), "removing a corrupt producer snapshot");
+            tracing::info!(
+                offset = offset.0, folder = %folder.display(),
+                "removing a corrupt producer snapshot; what it held is read from the log"
+            );
             self.remove(files, folder, |other| other == offset)?;
         }
         Ok(None)

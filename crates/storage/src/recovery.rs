@@ -202,7 +202,7 @@ impl Load<'_> {
         let (logs, snapshots) = (of(Kind::Log), of(Kind::Snapshot));
         for (base, kind) in &names {
             if *kind != Kind::Snapshot && !logs.contains(base) {
-                tracing::warn!(partition = %self.options.partition, base = base.0, "removing an index without a log file");
+                tracing::info!(partition = %self.options.partition, base = base.0, "removing an index without a log file");
                 self.environment.files().remove_file(&self.options.folder.join(file_name(*base, *kind)))?;
             }
         }
@@ -219,7 +219,7 @@ impl Load<'_> {
         let now_ms = self.environment.clock.wall_ms();
         let segment = Segment::open(&self.environment.open_files, folder, base, size, now_ms);
         if !has_indexes && self.is_trusted(base) {
-            tracing::warn!(partition = %self.options.partition, base = base.0, "rebuilding missing index files");
+            tracing::info!(partition = %self.options.partition, base = base.0, "rebuilding missing index files");
             recover_segment(&segment, base, self.options.config.index_interval_bytes, |_| {})?;
         }
         Ok(Arc::new(segment))
@@ -252,7 +252,7 @@ impl Load<'_> {
             if cut > 0 || self.is_gap(end, segments.get(n + 1)) {
                 tracing::warn!(
                     partition = %self.options.partition, segment = segment.base_offset().0, bytes = cut, end = end.0,
-                    "found a batch that is not whole, or missing; truncated"
+                    "found a batch that is not whole, or missing; what follows it in the log is cut off"
                 );
                 self.drop_all(segments.drain(n + 1..))?;
                 break;
@@ -285,7 +285,7 @@ impl Load<'_> {
             }
             tracing::warn!(
                 partition = %self.options.partition, end = end.0, start = self.options.log_start.0,
-                "the log ends before its start; deleting all segments"
+                "the log ends before its start, so files are missing; going on from its start without records"
             );
             self.drop_all(segments.drain(..))?;
         }
@@ -307,7 +307,7 @@ impl Load<'_> {
             Err(error) if error.kind() != io::ErrorKind::InvalidData => return Err(error),
             _ => {}
         }
-        tracing::warn!(partition = %self.options.partition, "the active segment is damaged; recovering it");
+        tracing::warn!(partition = %self.options.partition, "the active segment is damaged although the stop was clean: its whole batches are kept; check the disk");
         recover_segment(active, active.base_offset(), self.options.config.index_interval_bytes, |_| {})?;
         active.end().map(|(end, _)| end)
     }

@@ -1,50 +1,29 @@
-//! How long things took, and how many they were: counts by bucket, added to without a lock.
+//! How histograms are shown: how long things took, and how many they were.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
+use model::Histogram;
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
 use prometheus_client::metrics::MetricType;
 
-/// The buckets' upper bounds, in microseconds; the last bucket has none.
-const BOUNDS_US: [u64; 18] = [
-    50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
-    2_500_000, 5_000_000, 10_000_000, 30_000_000,
-];
+/// What can be shown as a histogram.
+pub trait Buckets {
+    /// Returns the upper bounds of the buckets and how many are in each; the last one has no bound.
+    fn buckets(&self) -> Vec<(f64, u64)>;
 
-/// Durations, told in milliseconds as Kafka's histograms are.
-#[derive(Debug, Default)]
-pub(crate) struct Histogram {
-    counts: [AtomicU64; BOUNDS_US.len() + 1],
-    sum_ns: AtomicU64,
+    /// Returns the sum of all.
+    fn sum(&self) -> f64;
 }
 
-impl Histogram {
-    pub(crate) fn observe(&self, took: Duration) {
-        let us = took.as_micros() as u64;
-        let bucket = BOUNDS_US.partition_point(|bound| *bound < us);
-        self.counts[bucket].fetch_add(1, Ordering::Relaxed);
-        self.sum_ns.fetch_add(took.as_nanos() as u64, Ordering::Relaxed);
+/// Durations are told in milliseconds, as Kafka's are.
+impl Buckets for Histogram {
+    fn buckets(&self) -> Vec<(f64, u64)> {
+        Self::buckets(self).map(|(bound, count)| (bound.unwrap_or(f64::MAX), count)).collect()
     }
 
-    pub(crate) fn count(&self) -> u64 {
-        self.counts.iter().map(|count| count.load(Ordering::Relaxed)).sum()
-    }
-}
-
-impl EncodeMetric for &Histogram {
-    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
-        let bounds = BOUNDS_US.iter().map(|us| *us as f64 / 1_000.0).chain([f64::MAX]);
-        let counts = self.counts.iter().map(|count| count.load(Ordering::Relaxed));
-        let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();
-        let sum_ms = self.sum_ns.load(Ordering::Relaxed) as f64 / 1e6;
-        let count = buckets.iter().map(|(_, count)| count).sum();
-        encoder.encode_histogram::<[(&str, &str); 0]>(sum_ms, count, &buckets, None)
-    }
-
-    fn metric_type(&self) -> MetricType {
-        MetricType::Histogram
+    fn sum(&self) -> f64 {
+        Self::sum(self).as_secs_f64() * 1e3
     }
 }
 
@@ -66,14 +45,25 @@ impl CountHistogram {
     }
 }
 
-impl EncodeMetric for &CountHistogram {
-    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+impl Buckets for CountHistogram {
+    fn buckets(&self) -> Vec<(f64, u64)> {
         let bounds = NUMBER_BOUNDS.iter().map(|bound| *bound as f64).chain([f64::MAX]);
-        let counts = self.counts.iter().map(|count| count.load(Ordering::Relaxed));
-        let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();
+        bounds.zip(self.counts.iter().map(|count| count.load(Ordering::Relaxed))).collect()
+    }
+
+    fn sum(&self) -> f64 {
+        self.sum.load(Ordering::Relaxed) as f64
+    }
+}
+
+/// A histogram as it is written.
+pub(crate) struct Shown<'a, B>(pub(crate) &'a B);
+
+impl<B: Buckets> EncodeMetric for Shown<'_, B> {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+        let buckets = self.0.buckets();
         let count = buckets.iter().map(|(_, count)| count).sum();
-        let sum = self.sum.load(Ordering::Relaxed) as f64;
-        encoder.encode_histogram::<[(&str, &str); 0]>(sum, count, &buckets, None)
+        encoder.encode_histogram::<[(&str, &str); 0]>(self.0.sum(), count, &buckets, None)
     }
 
     fn metric_type(&self) -> MetricType {

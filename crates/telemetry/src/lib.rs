@@ -7,6 +7,7 @@
 
 mod endpoint;
 mod histogram;
+mod idle_ratio;
 mod metric;
 mod page;
 mod process;
@@ -18,6 +19,8 @@ mod timed;
 mod topics;
 
 pub use endpoint::MetricsEndpoint;
+pub use histogram::Buckets;
+pub use idle_ratio::IdleRatio;
 pub use metric::Metric;
 pub use page::{Page, Row, Source};
 pub use process::ProcessSource;
@@ -25,5 +28,5 @@ pub use purgatory::{Purgatory, Waiting};
 pub use requests::{RequestMetrics, Stages};
 pub use share_coordinator::ShareCoordinatorMetrics;
 pub use share_groups::{ShareGroupMetrics, SharePartitionMetrics, SharePartitionRow, write_share_partitions};
-pub use timed::timed;
-pub use topics::{BrokerTopicMetrics, TopicMetrics};
+pub use timed::{timed, worked_so_far};
+pub use topics::{BadBatch, BrokerTopicMetrics, TopicMetrics};

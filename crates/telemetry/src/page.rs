@@ -9,6 +9,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::Metric;
+use crate::histogram::{Buckets, Shown};
 
 /// A row of a family: its labels, and its value.
 pub type Row<V> = (Vec<(&'static str, String)>, V);
@@ -56,11 +57,18 @@ impl Page<'_> {
         self.family(metric, MetricType::Counter, [(Vec::new(), ConstCounter::new(value))])
     }
 
-    pub(crate) fn histograms<H: EncodeMetric>(
+    /// Writes how long something took.
+    pub fn histogram(&mut self, metric: Metric, histogram: &impl Buckets) -> fmt::Result {
+        self.histograms(metric, [(Vec::new(), histogram)])
+    }
+
+    /// Writes how long things took, in milliseconds as Kafka's histograms are, or how many they were.
+    pub fn histograms<'a, H: Buckets + 'a>(
         &mut self,
         metric: Metric,
-        rows: impl IntoIterator<Item = Row<H>>,
+        rows: impl IntoIterator<Item = Row<&'a H>>,
     ) -> fmt::Result {
+        let rows = rows.into_iter().map(|(labels, histogram)| (labels, Shown(histogram)));
         self.family(metric, MetricType::Histogram, rows)
     }
 
@@ -70,7 +78,7 @@ impl Page<'_> {
         kind: MetricType,
         rows: impl IntoIterator<Item = Row<M>>,
     ) -> fmt::Result {
-        let (name, help) = (metric.name(), metric.help_text());
+        let (name, help) = (metric.name(kind), metric.help_text());
         let mut family = self.0.encode_descriptor(&name, &help, None, kind)?;
         for (labels, value) in rows {
             if labels.is_empty() {

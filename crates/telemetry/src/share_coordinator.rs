@@ -6,7 +6,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::histogram::Histogram;
+use model::Histogram;
+
 use crate::{Metric, Page, Source};
 
 const WRITES: Metric = Metric::new(

@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use crate::histogram::{CountHistogram, Histogram};
+use model::Histogram;
+
+use crate::histogram::CountHistogram;
 use crate::{Metric, Page, Row, Source};
 
 const ACKNOWLEDGEMENTS: Metric = Metric::new(

@@ -1,6 +1,6 @@
 //! What goes into topics and comes out of them: in all, and for each topic.
 //!
-//! Not yet: the rates of message conversions (there are none: formats 0 and 1 are refused), of replication, and of tiers.
+//! Not yet: the rates of replication, and of tiers.
 //! Kafka: `BrokerTopicStats`, `BrokerTopicMetrics`.
 
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use std::sync::{Arc, RwLock, Weak};
 
 use crate::{Metric, Page, Row, Source};
 
-const COUNTERS: [Metric; 9] = [
+const COUNTERS: [Metric; 13] = [
     Metric::new("kafka.server:type=BrokerTopicMetrics,name=MessagesInPerSec", "Records appended"),
     Metric::new(
         "kafka.server:type=BrokerTopicMetrics,name=BytesInPerSec",
@@ -35,6 +35,22 @@ const COUNTERS: [Metric; 9] = [
         "kafka.server:type=BrokerTopicMetrics,name=InvalidMessageCrcRecordsPerSec",
         "Batches refused for a wrong checksum",
     ),
+    Metric::new(
+        "kafka.server:type=BrokerTopicMetrics,name=InvalidMagicNumberRecordsPerSec",
+        "Batches refused for a format that is not served",
+    ),
+    Metric::new(
+        "kafka.server:type=BrokerTopicMetrics,name=InvalidOffsetOrSequenceRecordsPerSec",
+        "Batches refused for offsets or sequence numbers out of order",
+    ),
+    Metric::new(
+        "kafka.server:type=BrokerTopicMetrics,name=NoKeyCompactedTopicRecordsPerSec",
+        "Batches refused for records without a key in a topic that is compacted",
+    ),
+    Metric::new(
+        "kafka.server:type=BrokerTopicMetrics,name=ProduceMessageConversionsPerSec",
+        "Records that were written anew, mostly compressed as the topic's compression.type says",
+    ),
 ];
 
 /// What is counted, in the order of `COUNTERS`.
@@ -49,6 +65,23 @@ enum Counter {
     Fetches,
     FailedFetches,
     BadCrcs,
+    BadMagic,
+    BadSequences,
+    MissingKeys,
+    Conversions,
+}
+
+/// What is wrong with a batch that is refused, if that is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadBatch {
+    /// Its checksum.
+    Crc,
+    /// Its format.
+    Magic,
+    /// Its offsets or sequence numbers.
+    Sequence,
+    /// A record without a key, where there must be one.
+    MissingKey,
 }
 
 #[derive(Debug, Default)]
@@ -81,11 +114,23 @@ impl TopicMetrics {
     }
 
     /// Counts an append that failed.
-    pub fn append_failed(&self, bytes: usize, bad_crc: bool) {
+    pub fn append_failed(&self, bytes: usize, bad: Option<BadBatch>) {
         self.add(Counter::Produces, 1);
         self.add(Counter::FailedProduces, 1);
         self.add(Counter::BytesRejected, bytes as u64);
-        self.add(Counter::BadCrcs, bad_crc.into());
+        let counter = match bad {
+            None => return,
+            Some(BadBatch::Crc) => Counter::BadCrcs,
+            Some(BadBatch::Magic) => Counter::BadMagic,
+            Some(BadBatch::Sequence) => Counter::BadSequences,
+            Some(BadBatch::MissingKey) => Counter::MissingKeys,
+        };
+        self.add(counter, 1);
+    }
+
+    /// Counts records that were written anew.
+    pub fn converted(&self, records: u64) {
+        self.add(Counter::Conversions, records);
     }
 
     /// Counts what a fetch got.

@@ -133,7 +133,7 @@ fn uses_version(body: &str) -> bool {
 
 /// Returns the condition that `version`, known to be in `possible`, is in `wanted`; `None` if it always is.
 /// The caller has seen to it that `wanted` is not empty.
-fn condition(wanted: Versions, possible: Versions) -> Option<String> {
+pub(super) fn condition(wanted: Versions, possible: Versions) -> Option<String> {
     match (wanted.low > possible.low, wanted.high < possible.high) {
         (false, false) => None,
         (true, false) => Some(format!("version >= {}", wanted.low)),

@@ -2,7 +2,7 @@
 
 use super::typed::typed_config;
 use crate::Importance::Low;
-use crate::{ConfigError, Key, Validator};
+use crate::{ConfigError, Key, KeyType, Validator};
 
 typed_config! {
     /// Metrics and telemetry. Field names are the keys'; sizes are in bytes, times in the unit of the name's end.
@@ -25,6 +25,8 @@ pub enum TelemetrySinkAddress {
     File(String),
     /// To a collector that takes OTLP over HTTP.
     Http {
+        /// Whether it is spoken to by TLS.
+        tls: bool,
         /// Its host.
         host: String,
         /// Its port; 4318 unless the address says otherwise.
@@ -43,7 +45,7 @@ impl TelemetrySinkAddress {
     /// Reads the value of `monedula.telemetry.sink`.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         let refuse = || {
-            let rule = "it is none, file:PATH or http://HOST:PORT/PATH";
+            let rule = "it is none, file:PATH, http://HOST:PORT/PATH or https://HOST:PORT/PATH";
             ConfigError::Invalid(format!(
                 "Invalid value {text} for configuration monedula.telemetry.sink: {rule}"
             ))
@@ -54,7 +56,11 @@ impl TelemetrySinkAddress {
         if let Some(path) = text.strip_prefix("file:") {
             return if path.is_empty() { Err(refuse()) } else { Ok(Self::File(path.to_owned())) };
         }
-        let rest = text.strip_prefix("http://").ok_or_else(refuse)?;
+        let (tls, rest) = match (text.strip_prefix("http://"), text.strip_prefix("https://")) {
+            (Some(rest), _) => (false, rest),
+            (None, Some(rest)) => (true, rest),
+            (None, None) => return Err(refuse()),
+        };
         let (authority, path) = match rest.find('/') {
             Some(at) => rest.split_at(at),
             None => (rest, OTLP_PATH),
@@ -66,7 +72,7 @@ impl TelemetrySinkAddress {
         if host.is_empty() || path.chars().any(|c| !c.is_ascii_graphic()) {
             return Err(refuse());
         }
-        Ok(Self::Http { host: host.to_owned(), port, path: path.to_owned() })
+        Ok(Self::Http { tls, host: host.to_owned(), port, path: path.to_owned() })
     }
 }
 
@@ -108,7 +114,20 @@ pub(super) const KEYS: &[Key] = &[
         "none",
         Low,
         "Where the metrics go that clients push (KIP-714): none; file:PATH, a line of JSON for each push; or \
-         http://HOST:PORT/PATH, a collector that takes OTLP. With none, clients are told that there is no such thing.",
+         http://HOST:PORT/PATH or https://HOST:PORT/PATH, a collector that takes OTLP. With none, clients are told that there is no such thing.",
+    ),
+    Key::nullable(
+        "monedula.telemetry.sink.ssl.truststore.location",
+        KeyType::String,
+        Low,
+        "The file of the certificates that vouch for a collector behind https; without it, those of the system. The other \
+         settings of clients' TLS go by the same prefix: monedula.telemetry.sink.ssl.keystore.location and so on.",
+    ),
+    Key::string(
+        "monedula.telemetry.sink.ssl.truststore.type",
+        "PEM",
+        Low,
+        "The kind of that file: PEM, PKCS12 or JKS.",
     ),
     Key::long("metrics.sample.window.ms", "30000", Low, "How long each of those samples is.").at_least(1),
     Key::int(
@@ -127,9 +146,10 @@ mod tests {
 
     #[test]
     fn a_sink_is_a_file_or_a_collector() {
-        let http = |host: &str, port, path: &str| {
-            Ok(TelemetrySinkAddress::Http { host: host.to_owned(), port, path: path.to_owned() })
+        let address = |tls, host: &str, port, path: &str| {
+            Ok(TelemetrySinkAddress::Http { tls, host: host.to_owned(), port, path: path.to_owned() })
         };
+        let http = |host, port, path| address(false, host, port, path);
         assert_eq!(TelemetrySinkAddress::parse("none"), Ok(TelemetrySinkAddress::None));
         assert_eq!(
             TelemetrySinkAddress::parse("file:/a b"),
@@ -137,7 +157,8 @@ mod tests {
         );
         assert_eq!(TelemetrySinkAddress::parse("http://h"), http("h", 4318, "/v1/metrics"));
         assert_eq!(TelemetrySinkAddress::parse("http://h:80/x"), http("h", 80, "/x"));
-        for text in ["log", "file:", "http://", "http://h:x", "https://h"] {
+        assert_eq!(TelemetrySinkAddress::parse("https://h"), address(true, "h", 4318, "/v1/metrics"));
+        for text in ["log", "file:", "http://", "http://h:x", "ftp://h"] {
             assert!(TelemetrySinkAddress::parse(text).is_err(), "{text}");
         }
     }

@@ -17,10 +17,30 @@ pub struct GroupCounts {
     pub offsets: usize,
     /// New group epochs since the partitions of `__consumer_offsets` are led here, by type.
     pub rebalances: BTreeMap<&'static str, u64>,
-    /// Partitions of `__consumer_offsets` that are led.
-    pub partitions: usize,
-    /// Those of them that are loaded.
-    pub active_partitions: usize,
+    /// What was decided since the partitions were loaded.
+    pub events: GroupEvents,
+}
+
+/// What was decided since a partition was loaded. Kafka: the sensors of `GroupCoordinatorMetrics`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GroupEvents {
+    /// Offsets committed, those in transactions among them.
+    pub offset_commits: u64,
+    /// Offsets removed since they were kept for long enough.
+    pub offset_expirations: u64,
+    /// Offsets removed since somebody wanted it.
+    pub offset_deletions: u64,
+    /// Rebalances of classic groups that were completed.
+    pub completed_rebalances: u64,
+}
+
+impl GroupEvents {
+    fn add(&mut self, other: &Self) {
+        self.offset_commits += other.offset_commits;
+        self.offset_expirations += other.offset_expirations;
+        self.offset_deletions += other.offset_deletions;
+        self.completed_rebalances += other.completed_rebalances;
+    }
 }
 
 impl GroupMachine {
@@ -33,7 +53,7 @@ impl GroupMachine {
             *counts.rebalances.entry(kind).or_default() += count;
         }
         counts.offsets += self.offsets.count();
-        counts.active_partitions += 1;
+        counts.events.add(&self.events);
     }
 
     /// Counts a group epoch that was decided here.

@@ -15,6 +15,7 @@ use protocol::{ErrorCode, HeartbeatResponse, JoinGroupResponse, LeaveGroupRespon
 pub use machine::Outcome;
 
 use super::classic::{ClassicGroup, Joining, Turn};
+use super::counts::GroupEvents;
 use super::groups::Group;
 use super::metadata::Metadata;
 use super::offsets::Offsets;
@@ -33,6 +34,8 @@ pub struct GroupMachine {
     pub(super) timers: Timers,
     pub(super) metadata: Metadata,
     pub(super) asked_states: AskedStates,
+    /// What was decided, for metrics.
+    pub(super) events: GroupEvents,
     /// Whether the log is replayed, so that what comes now was decided here.
     live: bool,
     /// Group epochs that were decided here, by the group's type.
@@ -49,6 +52,7 @@ impl GroupMachine {
             timers: Timers::default(),
             metadata: Metadata::new(metadata),
             asked_states: AskedStates::new(),
+            events: GroupEvents::default(),
             live: false,
             rebalances: BTreeMap::new(),
         }
@@ -219,7 +223,9 @@ impl GroupMachine {
                 GroupResponse::OffsetFetch(self.fetch_offsets(group, require_stable))
             }
             GroupRequest::OffsetDelete(request) => {
-                GroupResponse::OffsetDelete(self.delete_offsets(request, out))
+                let response = self.delete_offsets(request, out);
+                self.events.offset_deletions += out.records.len() as u64;
+                GroupResponse::OffsetDelete(response)
             }
             GroupRequest::TopicsDeleted(topics) => {
                 self.delete_offsets_of_topics(&topics, out);
@@ -251,6 +257,13 @@ impl GroupMachine {
         }
     }
 
+    /// Counts a record that was decided on here.
+    fn count_event(&mut self, record: &GroupRecord) {
+        if matches!(record, GroupRecord::Offset { value: Some(_), .. }) {
+            self.events.offset_commits += 1;
+        }
+    }
+
     fn replay_group(&mut self, id: String, value: Option<protocol::GroupMetadataValue>) {
         let id: Arc<str> = id.into();
         match (value, self.groups.get_mut(&id)) {
@@ -259,7 +272,9 @@ impl GroupMachine {
                 self.groups.remove(&id);
             }
             (None, _) => {}
-            (Some(value), Some(Group::Classic(group))) if self.live => group.replay_generation(&value),
+            (Some(value), Some(Group::Classic(group))) if self.live => {
+                self.events.completed_rebalances += u64::from(group.replay_generation(&value));
+            }
             (Some(value), _) => {
                 self.groups.insert(id.clone(), Group::Classic(ClassicGroup::from_record(id, value)));
             }
@@ -300,6 +315,7 @@ impl Machine for GroupMachine {
     fn replay(&mut self, record: GroupRecord) {
         if self.live {
             self.count_rebalance(&record);
+            self.count_event(&record);
         }
         match record {
             GroupRecord::Offset { key, value, producer } => self.replay_offset(key, value, producer),
@@ -362,6 +378,9 @@ impl Machine for GroupMachine {
             }
             Some(TimerKey::Expiration) => {
                 self.expire_offsets(now, &mut out);
+                let expired =
+                    out.records.iter().filter(|record| matches!(record, GroupRecord::Offset { .. }));
+                self.events.offset_expirations += expired.count() as u64;
                 self.timers.set(
                     TimerKey::Expiration,
                     now.monotonic,

@@ -209,6 +209,7 @@ pub mod remove_user_scram_credential_record;
 pub mod renew_delegation_token_request;
 pub mod renew_delegation_token_response;
 pub mod request_header;
+pub mod response_errors;
 pub mod response_header;
 pub mod sasl_authenticate_request;
 pub mod sasl_authenticate_response;

@@ -63,6 +63,16 @@ pub struct RecordError {
     pub message: String,
 }
 
+/// How Kafka begins to refuse a record without a key.
+const MISSING_KEY: &str = "Compacted topic cannot accept message without key";
+
+impl RecordError {
+    /// Tells whether the record has no key in a topic that needs keys.
+    pub fn is_missing_key(&self) -> bool {
+        self.message.starts_with(MISSING_KEY)
+    }
+}
+
 impl std::fmt::Display for RecordError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "RecordError(batchIndex={}, message='{}')", self.batch_index, self.message)
@@ -85,7 +95,7 @@ impl AppendRules<'_> {
     ) -> Option<Rejection> {
         if self.compacted && record.key_size < 0 {
             return Some(Rejection::Record(format!(
-                "Compacted topic cannot accept message without key in topic partition {}",
+                "{MISSING_KEY} in topic partition {}",
                 self.topic_partition
             )));
         }

@@ -144,6 +144,32 @@ struct State {
     clients: HashMap<Uuid, Client>,
     by_connection: HashMap<ConnectionId, Uuid>,
     forgotten: Duration,
+    counts: PushCounts,
+}
+
+/// What became of clients' requests since the start. Kafka: `ClientMetricsManager.ClientMetricsStats`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PushCounts {
+    /// Pushes that went by a subscription that is out of date.
+    pub unknown_subscriptions: u64,
+    /// Requests that came too soon.
+    pub throttles: u64,
+    /// Pushes that were handed to the sink.
+    pub exports: u64,
+    /// Pushes that the sink could not take, or that cannot be decompressed.
+    pub export_errors: u64,
+}
+
+impl PushCounts {
+    fn refused(&mut self, error: ErrorCode) {
+        match error {
+            ErrorCode::UNKNOWN_SUBSCRIPTION_ID => self.unknown_subscriptions += 1,
+            ErrorCode::THROTTLING_QUOTA_EXCEEDED => self.throttles += 1,
+            // The request itself was in order.
+            ErrorCode::INVALID_RECORD => self.export_errors += 1,
+            _ => {}
+        }
+    }
 }
 
 /// All subscriptions, and the clients that asked for them.
@@ -209,6 +235,7 @@ impl ClientMetrics {
         let renewed = [ErrorCode::UNKNOWN_SUBSCRIPTION_ID, ErrorCode::UNSUPPORTED_COMPRESSION_TYPE]
             .contains(&client.last_error);
         if !client.may_get(now) && !renewed {
+            state.counts.refused(ErrorCode::THROTTLING_QUOTA_EXCEEDED);
             return Err(ErrorCode::THROTTLING_QUOTA_EXCEEDED);
         }
         client.last_error = ErrorCode::NONE;
@@ -233,10 +260,21 @@ impl ClientMetrics {
         let mut state = self.state();
         let client = state.client(id, attributes, now);
         let checked = check(client, &push, now);
-        client.terminating = push.terminating;
+        // Kafka listens again after one refusal; here the end is the end.
+        client.terminating |= push.terminating;
+        let brings = self.sink.is_some() && !push.metrics.is_empty();
         let taken = checked.and_then(|codec| self.export(client, codec, push, wall_ms));
         client.last_error = taken.err().unwrap_or(ErrorCode::NONE);
+        match taken {
+            Ok(()) => state.counts.exports += u64::from(brings),
+            Err(error) => state.counts.refused(error),
+        }
         taken
+    }
+
+    /// Returns what became of requests.
+    pub fn counts(&self) -> PushCounts {
+        self.state().counts
     }
 
     fn export(&self, client: &Client, codec: Codec, push: Push, wall_ms: i64) -> Result<(), ErrorCode> {

@@ -32,7 +32,10 @@ pub fn tell(broker: &Arc<Broker>, chosen: &[(Uuid, TopicIdPartition)]) {
             match broker.controller.submit(request.into()).await {
                 ResponseBody::AssignReplicasToDirs(response) if response.error_code.is_error() => {
                     let error = response.error_code.name();
-                    tracing::warn!(error, "the controller does not take the choice of log dirs yet");
+                    tracing::info!(
+                        error,
+                        "the controller does not take the choice of log dirs yet; it is told again"
+                    );
                     tokio::time::sleep(RETRY).await;
                 }
                 _ => return,

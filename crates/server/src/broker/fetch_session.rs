@@ -95,6 +95,18 @@ pub struct FetchSessions {
 #[derive(Debug, Default)]
 struct Cache {
     sessions: HashMap<i32, Session>,
+    evictions: u64,
+}
+
+/// What is in the cache, for metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SessionCounts {
+    /// Sessions that clients have open.
+    pub sessions: usize,
+    /// Partitions in them.
+    pub partitions: usize,
+    /// Sessions that had to make room for others since the start.
+    pub evictions: u64,
 }
 
 #[derive(Debug)]
@@ -180,14 +192,11 @@ impl FetchSessions {
         }
     }
 
-    /// Returns the number of sessions.
-    pub fn len(&self) -> usize {
-        self.cache().sessions.len()
-    }
-
-    /// Tells whether there is no session.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    /// Returns what is in the cache.
+    pub fn counts(&self) -> SessionCounts {
+        let cache = self.cache();
+        let partitions = cache.sessions.values().map(|session| session.partitions.len()).sum();
+        SessionCounts { sessions: cache.sessions.len(), partitions, evictions: cache.evictions }
     }
 }
 
@@ -270,6 +279,7 @@ impl Cache {
             old.min_by_key(|(id, s)| (s.partitions.len(), **id)).filter(|(_, s)| s.partitions.len() < size)
         };
         let Some(id) = stale.or_else(smaller).map(|(id, _)| *id) else { return false };
+        self.evictions += 1;
         self.sessions.remove(&id).is_some()
     }
 

@@ -93,7 +93,10 @@ pub async fn keep_alive(broker: Arc<Broker>, mut stop: watch::Receiver<bool>) {
         if let Some(error) = heartbeat(&broker, false).await.map(|response| response.error_code)
             && error.is_error()
         {
-            tracing::warn!(error = error.name(), "the controller refuses this broker's heartbeat");
+            tracing::warn!(
+                error = error.name(),
+                "the controller refuses this broker's heartbeat; without any it is fenced after broker.session.timeout.ms"
+            );
         }
     }
 }

@@ -168,7 +168,7 @@ impl Loggers {
         drop(state);
         let level = level.map_or("that of the logger above", LogLevel::name);
         match applied {
-            Ok(()) => tracing::warn!(logger = name, level, "the level of a logger was changed"),
+            Ok(()) => tracing::info!(logger = name, level, "the level of a logger was changed"),
             Err(error) => tracing::error!(logger = name, level, error, "a logger's level cannot be changed"),
         }
     }

@@ -43,7 +43,10 @@ async fn allocate(broker: &Broker) -> Result<Range<i64>, ErrorCode> {
             Ok(answer.producer_id_start..answer.producer_id_start + i64::from(answer.producer_id_len))
         }
         ResponseBody::AllocateProducerIds(answer) => {
-            tracing::warn!(error = answer.error_code.name(), "the controller gives no producer ids");
+            tracing::warn!(
+                error = answer.error_code.name(),
+                "the controller gives no producer ids; idempotent producers try again until it does"
+            );
             Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS)
         }
         _ => Err(ErrorCode::UNKNOWN_SERVER_ERROR),

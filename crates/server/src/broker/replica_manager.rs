@@ -137,7 +137,10 @@ impl ReplicaManager {
         applied: &mut Applied,
     ) {
         if self.may_be_on_lost_dir(registration) {
-            tracing::error!(partition = %name.topic_partition, "a partition's log dir is offline");
+            tracing::error!(
+                partition = %name.topic_partition,
+                "a partition's log dir is offline: it is served again once the dir is mended and the node restarted"
+            );
             return;
         }
         let config = configs.topic(image, &name.topic_partition.topic);
@@ -152,7 +155,10 @@ impl ReplicaManager {
                 applied.elected.extend(self.host(name, registration, log));
             }
             Err(error) => {
-                tracing::error!(partition = %name.topic_partition, "a partition's log cannot be opened: {error}");
+                tracing::error!(
+                    partition = %name.topic_partition,
+                    "a partition's log cannot be opened, so it is not served until the node is restarted: {error}"
+                );
             }
         }
     }
@@ -198,7 +204,10 @@ impl ReplicaManager {
         }
         drop(topics);
         if let Err(error) = self.logs.delete_log(&name.topic_partition) {
-            tracing::error!(partition = %name.topic_partition, "a deleted partition's log cannot be put away: {error}");
+            tracing::error!(
+                partition = %name.topic_partition,
+                "a deleted partition's log cannot be put away, and keeps its room on the disk: {error}"
+            );
         }
         partition
     }

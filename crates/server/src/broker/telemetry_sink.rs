@@ -18,7 +18,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use config::TelemetrySinkAddress;
+use config::{BrokerConfig, TelemetrySinkAddress};
+use rustls::ClientConfig;
+use security::{TlsError, TlsSettings};
 use tokio::sync::mpsc;
 use world::files::{File, Files, Open};
 
@@ -51,16 +53,20 @@ pub struct TelemetrySink {
 
 impl TelemetrySink {
     /// Starts the task that writes to `address`; none if metrics go nowhere. Must be called within a tokio runtime.
-    pub fn start(address: &TelemetrySinkAddress, files: Arc<dyn Files>) -> Option<Self> {
+    ///
+    /// # Errors
+    /// The certificates for a collector behind https cannot be read.
+    pub fn start(config: &BrokerConfig, files: Arc<dyn Files>) -> Result<Option<Self>, TlsError> {
+        let tls = tls(config)?;
         let (exports, waiting) = mpsc::channel(WAITING_MAX);
-        match address.clone() {
-            TelemetrySinkAddress::None => return None,
+        match address(config) {
+            TelemetrySinkAddress::None => return Ok(None),
             TelemetrySinkAddress::File(path) => drop(tokio::spawn(write_lines(files, path, waiting))),
-            TelemetrySinkAddress::Http { host, port, path } => {
-                tokio::spawn(otlp::post_all(host, port, path, waiting));
+            TelemetrySinkAddress::Http { host, port, path, .. } => {
+                tokio::spawn(otlp::post_all(otlp::Collector { host, port, path, tls }, waiting));
             }
         }
-        Some(Self { exports })
+        Ok(Some(Self { exports }))
     }
 
     /// Hands a push to the sink.
@@ -72,16 +78,51 @@ impl TelemetrySink {
     }
 }
 
+fn address(config: &BrokerConfig) -> TelemetrySinkAddress {
+    let address = TelemetrySinkAddress::parse(config.metrics.monedula_telemetry_sink.trim());
+    address.expect("the configuration was checked when it was read")
+}
+
+/// Reads how a collector behind https is spoken to: the settings of a client's TLS behind `monedula.telemetry.sink.`; none
+/// for other sinks.
+///
+/// # Errors
+/// They cannot be used, or name no certificates to trust.
+pub fn tls(config: &BrokerConfig) -> Result<Option<Arc<ClientConfig>>, TlsError> {
+    if !matches!(address(config), TelemetrySinkAddress::Http { tls: true, .. }) {
+        return Ok(None);
+    }
+    let get = |key: &str| config.originals().get(&format!("monedula.telemetry.sink.{key}")).cloned();
+    // Unlike Java's, these stores are PEM unless something else is said.
+    let get = |key: &str| get(key).or_else(|| (key == "ssl.truststore.type").then(|| "PEM".to_owned()));
+    let settings = TlsSettings::read(&get, &|path| std::fs::read(path))?;
+    Ok(Some(Arc::new(settings.client_config()?)))
+}
+
 async fn write_lines(files: Arc<dyn Files>, path: String, mut waiting: mpsc::Receiver<Export>) {
+    let mut failing = false;
     while let Some(export) = waiting.recv().await {
-        let (files, path) = (files.clone(), path.clone());
+        let (files, file) = (files.clone(), path.clone());
         let line = line(&export);
-        let written = tokio::task::spawn_blocking(move || append(&*files, Path::new(&path), &line)).await;
-        match written {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!("pushed metrics cannot be written: {error}"),
-            Err(error) => tracing::error!("pushed metrics could not be written: {error}"),
+        let written = tokio::task::spawn_blocking(move || append(&*files, Path::new(&file), &line)).await;
+        let written = written.unwrap_or_else(|panicked| Err(io::Error::other(panicked)));
+        tell(&path, &mut failing, written);
+    }
+}
+
+/// Says once that a sink fails, and once that it takes metrics again.
+fn tell(sink: &str, failing: &mut bool, taken: Result<(), impl std::fmt::Display>) {
+    let failed = std::mem::replace(failing, taken.is_err());
+    match (taken, failed) {
+        (Err(error), false) => {
+            tracing::warn!(
+                sink,
+                "clients' metrics are lost until monedula.telemetry.sink takes them again: {error}"
+            );
         }
+        (Ok(()), true) => tracing::info!(sink, "monedula.telemetry.sink takes clients' metrics again"),
+        (Err(error), true) => tracing::debug!(sink, "clients' metrics are lost: {error}"),
+        (Ok(()), false) => {}
     }
 }
 

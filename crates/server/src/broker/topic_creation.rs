@@ -94,7 +94,11 @@ fn report(response: &ResponseBody) {
         match topic.error_code {
             ErrorCode::NONE => tracing::info!(topic = topic.name, "created because it was asked for"),
             ErrorCode::TOPIC_ALREADY_EXISTS => {}
-            error => tracing::warn!(topic = topic.name, error = error.name(), "cannot be created: {message}"),
+            error => tracing::warn!(
+                topic = topic.name,
+                error = error.name(),
+                "a topic that a client asked for cannot be created: {message}"
+            ),
         }
     }
 }

@@ -55,6 +55,21 @@ pub async fn admit(
     partitions: BTreeSet<TopicPartition>,
     operation: TransactionOperation,
 ) -> BTreeMap<TopicPartition, ErrorCode> {
+    let began = broker.clock.monotonic();
+    let refused = ask(broker, transactional_id, producer, partitions, operation).await;
+    let metrics = &broker.metrics.transactions;
+    metrics.verification_times.observe(broker.clock.monotonic().saturating_sub(began));
+    metrics.refused(refused.len());
+    refused
+}
+
+async fn ask(
+    broker: &Broker,
+    transactional_id: &str,
+    producer: Producer,
+    partitions: BTreeSet<TopicPartition>,
+    operation: TransactionOperation,
+) -> BTreeMap<TopicPartition, ErrorCode> {
     if operation == TransactionOperation::Add {
         return match add(broker, transactional_id, producer, &partitions).await {
             Ok(()) => BTreeMap::new(),

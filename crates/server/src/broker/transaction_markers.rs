@@ -96,7 +96,7 @@ impl MarkerWriter {
                 return;
             }
             left = again;
-            drop(broker);
+            let _retried = broker.metrics.transactions.retried(left.len());
             tokio::time::sleep(RETRY_BACKOFF).await;
         }
     }

@@ -14,7 +14,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::loader::{Loaded, check, committed, provenance};
 use super::metadata_log::MetadataLog;
 use super::snapshots::SnapshotWriter;
-use super::{Command, ControllerError, ControllerOptions, ControllerService, registration};
+use super::{
+    Command, ControllerError, ControllerOptions, ControllerService, EventQueueMetrics, registration,
+};
 
 /// The most requests that one sync serves.
 const BATCH_REQUESTS: usize = 1000;
@@ -28,8 +30,9 @@ struct Worker {
     image: watch::Sender<Arc<MetadataImage>>,
     log_end: watch::Sender<Offset>,
     unanswered: Vec<(oneshot::Sender<ResponseBody>, ResponseBody)>,
-    /// Whether something was appended since the last sync.
-    unsynced: bool,
+    /// Since when something is appended and not synced.
+    unsynced: Option<Duration>,
+    metrics: Arc<EventQueueMetrics>,
 }
 
 /// Makes this node the leader and starts its thread.
@@ -46,7 +49,9 @@ pub(super) fn start(
         loaded.history,
         SnapshotWriter::new(now(&log), loaded.snapshot_end, loaded.bytes_after_snapshot),
     );
+    let began = worker.now().monotonic;
     worker.lead()?;
+    worker.metrics.election_times.observe(worker.now().monotonic.saturating_sub(began));
     worker.activate(&loaded.bootstrap)?;
     worker.commit()?;
     let (commands, received) = mpsc::unbounded_channel();
@@ -58,6 +63,7 @@ pub(super) fn start(
         log_end: worker.log_end.subscribe(),
         failure: failed,
         quorum: worker.quorum.clone(),
+        metrics: worker.metrics.clone(),
         log,
         thread: Mutex::new(None),
         stop,
@@ -101,7 +107,8 @@ impl Worker {
             options: options.clone(),
             snapshots,
             unanswered: Vec::new(),
-            unsynced: false,
+            unsynced: None,
+            metrics: Arc::default(),
         }
     }
 
@@ -140,7 +147,8 @@ impl Worker {
         drop(quorum);
         self.machine.set_next_offset(end);
         self.machine.set_provenance(provenance(end.plus(-1), epoch, now.wall));
-        self.unsynced = true;
+        self.metrics.appended(records.len());
+        self.unsynced.get_or_insert(now.monotonic);
         Ok(())
     }
 
@@ -174,7 +182,8 @@ impl Worker {
             self.snapshots.appended(batch.len());
             self.log.append(batch, epoch)?;
         }
-        self.unsynced = true;
+        self.metrics.appended(records.len());
+        self.unsynced.get_or_insert(now.monotonic);
         self.quorum().appended(end);
         self.machine.set_next_offset(base);
         for record in records {
@@ -187,10 +196,10 @@ impl Worker {
 
     /// Makes all that was appended durable, publishes it, and answers.
     fn commit(&mut self) -> Result<(), ControllerError> {
-        if self.unsynced {
+        if let Some(since) = self.unsynced.take() {
             let synced = self.log.sync()?;
             self.quorum().synced(synced);
-            self.unsynced = false;
+            self.metrics.commit_times.observe(self.now().monotonic.saturating_sub(since));
             self.image.send_replace(Arc::new(committed(&self.machine)));
             self.log_end.send_replace(synced);
         }
@@ -222,8 +231,10 @@ impl Worker {
     ) -> Result<(), ControllerError> {
         let mut waiting = Vec::new();
         loop {
-            let due = self.machine.poll_timeout().map(|at| at.saturating_sub(self.now().monotonic));
+            let began = self.now().monotonic;
+            let due = self.machine.poll_timeout().map(|at| at.saturating_sub(began));
             let stop = runtime.block_on(next(&mut commands, &mut stopped, &mut waiting, due));
+            self.metrics.idled(self.now().monotonic.saturating_sub(began));
             self.decide(&mut waiting)?;
             if stop {
                 return self.commit();
@@ -243,8 +254,11 @@ impl Worker {
     fn decide(&mut self, waiting: &mut Vec<Command>) -> Result<(), ControllerError> {
         for command in waiting.drain(..) {
             let now = self.now();
+            self.metrics.queue_times.observe(now.monotonic.saturating_sub(command.asked));
             let outcome = self.machine.handle(now, Ticket(0), command.request);
             self.append(outcome.records)?;
+            let took = self.now().monotonic.saturating_sub(now.monotonic);
+            self.metrics.processing_times.observe(took);
             let mut answers = outcome.answers.into_iter().map(|(_, response)| response);
             self.unanswered.extend(answers.next().map(|response| (command.answer, response)));
         }

@@ -87,6 +87,10 @@ pub(super) async fn on_controller(
         RequestBody::IncrementalAlterConfigs(request) => {
             incremental_alter_configs::handle(broker, *request).await.into()
         }
+        RequestBody::AlterClientQuotas(request) => {
+            let request = alter_client_quotas::with_hosts(*request).await;
+            Answer::Respond(broker.controller.submit(request).await)
+        }
         body => match ControllerRequest::try_from(body) {
             Ok(request) => Answer::Respond(broker.controller.submit(request).await),
             Err(body) => not_served(&body),

@@ -1,12 +1,33 @@
 //! AlterClientQuotas (key 49): sets and removes what users, client ids and addresses may use.
 //!
-//! Versions: 0–1. 1 flexible. Decided by the controller. Kafka: `ClientQuotaControlManager.alterClientQuotas`.
+//! Versions: 0–1. 1 flexible. Decided by the controller, to which the names of hosts that stand for addresses are resolved
+//! here. Kafka: `ClientQuotaControlManager.alterClientQuotas`.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use controller::ControllerRequest;
 use protocol::{AlterClientQuotasRequest, ResponseBody};
+use tokio::net::lookup_host;
 
 use crate::broker::Broker;
 
 /// Has quotas set and removed.
 pub async fn handle(broker: &Broker, request: AlterClientQuotasRequest) -> ResponseBody {
-    broker.decide(request.into()).await
+    broker.decide(with_hosts(request).await).await
+}
+
+/// Finds out which names of hosts among the addresses can be resolved. Kafka: `InetAddress.getByName`.
+pub async fn with_hosts(request: AlterClientQuotasRequest) -> ControllerRequest {
+    let parts = request.entries.iter().flat_map(|entry| &entry.entity);
+    let addresses = parts.filter(|part| part.entity_type == "ip").filter_map(|part| part.entity_name.clone());
+    let names: BTreeSet<String> =
+        addresses.filter(|name| !name.is_empty() && name.parse::<IpAddr>().is_err()).collect();
+    let mut hosts = BTreeSet::new();
+    for name in names {
+        if lookup_host((name.as_str(), 0)).await.is_ok_and(|mut found| found.next().is_some()) {
+            hosts.insert(name);
+        }
+    }
+    ControllerRequest::WithHosts(Box::new(request), hosts)
 }

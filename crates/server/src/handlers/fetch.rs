@@ -18,6 +18,7 @@ use protocol::fetch_response::{
 use protocol::{ErrorCode, FetchRequest, FetchResponse, Records};
 use quota::QuotaKind;
 use storage::{FetchDataInfo, FetchIsolation, Interest, Subscription};
+use telemetry::worked_so_far;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
@@ -39,7 +40,11 @@ pub async fn handle(broker: &Broker, context: &RequestContext, request: FetchReq
     let (session, targets) =
         match broker.fetch_sessions.begin(session_request(context, request), context.received_at) {
             Ok(begun) => begun,
-            Err(error_code) => return FetchResponse { error_code, ..Default::default() },
+            Err(error_code) => {
+                let throttle = if replica { Duration::ZERO } else { charge_work(broker, context) };
+                let throttle_time_ms = throttle::millis(throttle);
+                return FetchResponse { error_code, throttle_time_ms, ..Default::default() };
+            }
         };
     let fetch = Fetch { broker, context, limits };
     let rows = match replica {
@@ -126,16 +131,38 @@ struct Fetch<'a> {
     limits: Limits,
 }
 
+/// Counts what was worked on a fetch so far against its client's quota; returns how long the client is held back.
+fn charge_work(broker: &Broker, context: &RequestContext) -> Duration {
+    let now = broker.clock.monotonic();
+    throttle::charge_work(broker, context, worked_so_far(now), now)
+}
+
+/// What was read of a partition, and where that is counted; none if it is not known here.
+struct Row {
+    data: PartitionData,
+    partition: Option<Arc<Partition>>,
+}
+
+impl Row {
+    fn bytes(&self) -> usize {
+        self.data.records.as_ref().map_or(0, Records::len)
+    }
+
+    fn is_error(&self) -> bool {
+        self.data.error_code.is_error()
+    }
+}
+
 /// What was read of all partitions.
 struct Outcome {
-    rows: Vec<PartitionData>,
+    rows: Vec<Row>,
     bytes: usize,
     /// Whether somebody has to know something now: an error, or a log that has diverged.
     urgent: bool,
 }
 
 impl Fetch<'_> {
-    async fn read_or_wait(&self, targets: &[FetchTarget]) -> Vec<PartitionData> {
+    async fn read_or_wait(&self, targets: &[FetchTarget]) -> Vec<Row> {
         let outcome = self.read_all(targets);
         let Some(deadline) = self.limits.deadline.filter(|_| !self.is_enough(&outcome, targets)) else {
             return outcome.rows;
@@ -150,6 +177,7 @@ impl Fetch<'_> {
                 return outcome.rows;
             }
             if timeout_at(deadline, notify.notified()).await.is_err() {
+                self.broker.metrics.purgatory.fetch_expired();
                 return self.read_all(targets).rows;
             }
         }
@@ -182,8 +210,8 @@ impl Fetch<'_> {
         for target in targets {
             let room = self.limits.max_bytes.saturating_sub(outcome.bytes);
             let row = self.read_one(&image, target, room, outcome.bytes == 0);
-            outcome.bytes += row.records.as_ref().map_or(0, Records::len);
-            outcome.urgent |= row.error_code.is_error() || row.diverging_epoch.epoch >= 0;
+            outcome.bytes += row.bytes();
+            outcome.urgent |= row.is_error() || row.data.diverging_epoch.epoch >= 0;
             outcome.rows.push(row);
         }
         outcome
@@ -195,16 +223,19 @@ impl Fetch<'_> {
         target: &FetchTarget,
         room: usize,
         min_one_message: bool,
-    ) -> PartitionData {
-        let result = self.find(image, target).map_err(PartitionError::Refused);
-        result.and_then(|partition| self.read(&partition, target, room, min_one_message)).unwrap_or_else(
-            |error| {
-                if error.code() == ErrorCode::UNKNOWN_SERVER_ERROR {
-                    tracing::error!(partition = target.partition, "a fetch failed: {error}");
-                }
-                self.refused(image, target, error.code())
-            },
-        )
+    ) -> Row {
+        let partition = match self.find(image, target) {
+            Ok(partition) => partition,
+            Err(error) => return Row { data: self.refused(image, target, error), partition: None },
+        };
+        let read = self.read(&partition, target, room, min_one_message);
+        let data = read.unwrap_or_else(|error| {
+            if error.code() == ErrorCode::UNKNOWN_SERVER_ERROR {
+                tracing::error!(partition = %partition.topic_partition(), "a fetch failed: {error}");
+            }
+            self.refused(image, target, error.code())
+        });
+        Row { data, partition: Some(partition) }
     }
 
     fn read(
@@ -257,24 +288,29 @@ impl Fetch<'_> {
     }
 
     /// Refuses whoever claims to be a replica: only brokers may, and none follows this one.
-    fn refuse_replica(&self, targets: &[FetchTarget]) -> Vec<PartitionData> {
+    fn refuse_replica(&self, targets: &[FetchTarget]) -> Vec<Row> {
         let error = match may_act_for_the_cluster(self.context) {
             true => ErrorCode::NOT_LEADER_OR_FOLLOWER,
             false => ErrorCode::TOPIC_AUTHORIZATION_FAILED,
         };
         let image = self.image();
-        targets.iter().map(|target| self.refused(&image, target, error)).collect()
+        let refuse = |target| Row {
+            data: self.refused(&image, target, error),
+            partition: self.find(&image, target).ok(),
+        };
+        targets.iter().map(refuse).collect()
     }
 
-    /// Counts what was read against the client's quota. Who is over one gets nothing now, so what was read is taken
-    /// back; returns how long the client then waits.
-    fn throttle(&self, session: FetchContext, rows: &[PartitionData]) -> Duration {
+    /// Counts what was read, and the time that it took, against the client's quotas. Who is over one gets nothing now, so
+    /// what was read is taken back; returns how long the client then waits.
+    fn throttle(&self, session: FetchContext, rows: &[Row]) -> Duration {
         let quotas = &self.broker.quotas;
+        let for_time = charge_work(self.broker, self.context);
         if !quotas.is_enabled(QuotaKind::Fetch) {
-            return Duration::ZERO;
+            return for_time;
         }
         let (bytes, now) = (self.response_bytes(session, rows) as f64, self.broker.clock.monotonic());
-        let throttle = quotas.record(QuotaKind::Fetch, self.context, bytes, now);
+        let throttle = quotas.record(QuotaKind::Fetch, self.context, bytes, now).max(for_time);
         if !throttle.is_zero() {
             quotas.record_only(QuotaKind::Fetch, self.context, -bytes, now);
         }
@@ -282,22 +318,16 @@ impl Fetch<'_> {
     }
 
     /// Returns how large the response would be, but for topics' names and without rows that tell nothing new.
-    fn response_bytes(&self, session: FetchContext, rows: &[PartitionData]) -> usize {
+    fn response_bytes(&self, session: FetchContext, rows: &[Row]) -> usize {
         const ROW_BYTES: usize = 62;
         let all = !matches!(session, FetchContext::Incremental { .. });
-        let records = |row: &PartitionData| row.records.as_ref().map_or(0, Records::len);
-        let sent = rows.iter().filter(|row| all || records(row) > 0 || row.error_code.is_error());
-        sent.map(|row| ROW_BYTES + records(row)).sum()
+        let sent = rows.iter().filter(|row| all || row.bytes() > 0 || row.is_error());
+        sent.map(|row| ROW_BYTES + row.bytes()).sum()
     }
 
-    fn respond(
-        &self,
-        session: FetchContext,
-        targets: Vec<FetchTarget>,
-        rows: Vec<PartitionData>,
-    ) -> FetchResponse {
-        self.count(&targets, &rows);
-        let rows = targets.into_iter().zip(rows).collect();
+    fn respond(&self, session: FetchContext, targets: Vec<FetchTarget>, rows: Vec<Row>) -> FetchResponse {
+        rows.iter().for_each(|row| self.count(row));
+        let rows = targets.into_iter().zip(rows.into_iter().map(|row| row.data)).collect();
         let slots = self.broker.config().network.max_incremental_fetch_session_cache_slots.max(0) as usize;
         let fresh_id = || self.broker.chance.next_u64() as i32;
         let now = self.broker.clock.monotonic();
@@ -314,14 +344,11 @@ impl Fetch<'_> {
         }
     }
 
-    fn count(&self, targets: &[FetchTarget], rows: &[PartitionData]) {
-        let image = self.image();
-        for (target, row) in targets.iter().zip(rows) {
-            match self.find(&image, target) {
-                Ok(partition) if row.error_code.is_error() => partition.metrics().fetch_failed(),
-                Ok(partition) => partition.metrics().fetched(row.records.as_ref().map_or(0, Records::len)),
-                Err(_) => self.broker.metrics.topics.fetch_from_unknown_failed(),
-            }
+    fn count(&self, row: &Row) {
+        match &row.partition {
+            Some(partition) if row.is_error() => partition.metrics().fetch_failed(),
+            Some(partition) => partition.metrics().fetched(row.bytes()),
+            None => self.broker.metrics.topics.fetch_from_unknown_failed(),
         }
     }
 

@@ -17,7 +17,9 @@ use protocol::produce_response::{
     BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
 };
 use protocol::{ErrorCode, ProduceRequest, ProduceResponse, Records, ResponseBody};
+use records::{RecordError, RecordsError};
 use storage::{AppendOptions, LogAppendInfo, StorageError};
+use telemetry::BadBatch;
 use tokio::time::timeout;
 
 use crate::broker::Broker;
@@ -166,7 +168,12 @@ impl Produce<'_> {
         let bytes = data.records.as_ref().map_or(0, Records::len);
         match self.append(key, name, data) {
             Ok((partition, info)) => {
-                partition.metrics().appended(info.records.max(0) as u64, info.bytes);
+                let records = info.records.max(0) as u64;
+                partition.metrics().appended(records, info.bytes);
+                if let Some(took) = info.recompressed {
+                    partition.metrics().converted(records);
+                    self.broker.metrics.requests.observe_conversion(took);
+                }
                 let response = appended(index, &info);
                 Row { response, appended: Some((partition, info.last_offset.plus(1))) }
             }
@@ -209,7 +216,7 @@ impl Produce<'_> {
 
     fn count_failure(&self, key: &TopicKey, index: i32, bytes: usize, error: &PartitionError) {
         match self.broker.replicas.find(self.image, key, index) {
-            Ok(known) => known.metrics().append_failed(bytes, error.code() == ErrorCode::CORRUPT_MESSAGE),
+            Ok(known) => known.metrics().append_failed(bytes, bad_batch(error)),
             Err(_) => self.broker.metrics.topics.append_to_unknown_failed(bytes),
         }
     }
@@ -217,7 +224,7 @@ impl Produce<'_> {
     fn refused(&self, key: &TopicKey, index: i32, error: &PartitionError) -> PartitionProduceResponse {
         let mut row = refused_row(index, error.code());
         if let PartitionError::Log(StorageError::Records(refused)) = error {
-            let error_of = |error: &records::RecordError| BatchIndexAndErrorMessage {
+            let error_of = |error: &RecordError| BatchIndexAndErrorMessage {
                 batch_index: error.batch_index,
                 batch_index_error_message: Some(error.message.clone()),
                 ..Default::default()
@@ -256,7 +263,8 @@ struct Answering {
 impl Answering {
     /// Waits until everything appended is committed, or `wait` is over.
     async fn once_committed(self, mut topics: Vec<Topic>, wait: Duration) -> ResponseBody {
-        let _waiting = self.broker.metrics.purgatory.produce_waits();
+        let purgatory = &self.broker.metrics.purgatory;
+        let _waiting = purgatory.produce_waits();
         let rows: Vec<&mut Row> = topics.iter_mut().flat_map(|topic| &mut topic.rows).collect();
         let waits = rows.into_iter().filter_map(|row| {
             let (partition, end) = row.appended.take()?;
@@ -265,7 +273,10 @@ impl Answering {
                 let error = match timeout(wait, committed).await {
                     Ok(Ok(())) => return,
                     Ok(Err(error)) => error.code(),
-                    Err(_) => ErrorCode::REQUEST_TIMED_OUT,
+                    Err(_) => {
+                        purgatory.produce_expired();
+                        ErrorCode::REQUEST_TIMED_OUT
+                    }
                 };
                 row.response = refused_row(row.response.index, error);
             })
@@ -297,6 +308,23 @@ impl Answering {
                 endpoints.push(NodeEndpoint { node_id: leader, host, port, rack, ..Default::default() });
             }
         }
+    }
+}
+
+/// What is wrong with a batch, as far as that is counted. Kafka: `ReplicaManager`'s `ValidatorMetricsRecorder`.
+fn bad_batch(error: &PartitionError) -> Option<BadBatch> {
+    let PartitionError::Log(StorageError::Records(error)) = error else { return None };
+    match error {
+        RecordsError::InvalidMagic(_) | RecordsError::ProduceMagic { .. } => Some(BadBatch::Magic),
+        RecordsError::Corrupt { .. } | RecordsError::CrcMismatch { .. } => Some(BadBatch::Crc),
+        RecordsError::OffsetRange { .. }
+        | RecordsError::ReportedCount { .. }
+        | RecordsError::InconsistentCount { .. }
+        | RecordsError::Sequence { .. } => Some(BadBatch::Sequence),
+        RecordsError::RejectedRecords { errors, .. } if errors.iter().any(RecordError::is_missing_key) => {
+            Some(BadBatch::MissingKey)
+        }
+        _ => None,
     }
 }
 

@@ -1,11 +1,13 @@
-//! Groups: how many of each kind and state, how often they were rebalanced, and the offsets that they committed.
+//! Groups: how many of each kind and state, how often they were rebalanced, the offsets that they committed, and how their
+//! coordinator keeps up.
 //!
-//! Kafka: `GroupCoordinatorMetrics`, `GroupMetadataManager`'s `NumOffsets`.
+//! Kafka: `GroupCoordinatorMetrics`, `CoordinatorRuntimeMetrics`.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use coordinators::group::{GroupCounts, GroupEvents};
 use telemetry::{Metric, Page, Row, Source};
 
 use crate::broker::Broker;
@@ -45,6 +47,87 @@ const OFFSETS: Metric = Metric::new(
     "Offsets that groups have committed",
 );
 
+/// Of classic groups: the state that each counts, none for all.
+const CLASSIC: [(Metric, Option<&str>); 6] = [
+    (Metric::new("kafka.coordinator.group:type=GroupMetadataManager,name=NumGroups", "Classic groups"), None),
+    (
+        Metric::new(
+            "kafka.coordinator.group:type=GroupMetadataManager,name=NumGroupsPreparingRebalance",
+            "Classic groups that wait for members to join",
+        ),
+        Some("PreparingRebalance"),
+    ),
+    (
+        Metric::new(
+            "kafka.coordinator.group:type=GroupMetadataManager,name=NumGroupsCompletingRebalance",
+            "Classic groups that wait for their leader's assignment",
+        ),
+        Some("CompletingRebalance"),
+    ),
+    (
+        Metric::new(
+            "kafka.coordinator.group:type=GroupMetadataManager,name=NumGroupsStable",
+            "Classic groups whose members have their assignments",
+        ),
+        Some("Stable"),
+    ),
+    (
+        Metric::new(
+            "kafka.coordinator.group:type=GroupMetadataManager,name=NumGroupsDead",
+            "Classic groups that are being removed",
+        ),
+        Some("Dead"),
+    ),
+    (
+        Metric::new(
+            "kafka.coordinator.group:type=GroupMetadataManager,name=NumGroupsEmpty",
+            "Classic groups without members",
+        ),
+        Some("Empty"),
+    ),
+];
+const QUEUE_SIZE: Metric = Metric::new(
+    "kafka.server:type=group-coordinator-metrics,name=event-queue-size",
+    "Requests of groups that wait for their turn",
+);
+const TIMES: [Metric; 5] = [
+    Metric::new(
+        "kafka.server:type=group-coordinator-metrics,name=event-queue-time-ms",
+        "Milliseconds that requests of groups waited for their turn",
+    ),
+    Metric::new(
+        "kafka.server:type=group-coordinator-metrics,name=event-processing-time-ms",
+        "Milliseconds that the coordinator worked on requests of groups, with the appends",
+    ),
+    Metric::new(
+        "kafka.server:type=group-coordinator-metrics,name=event-purgatory-time-ms",
+        "Milliseconds that requests of groups waited after that: for other members, and for the commit",
+    ),
+    Metric::new(
+        "kafka.server:type=group-coordinator-metrics,name=batch-flush-time-ms",
+        "Milliseconds that appends to __consumer_offsets took",
+    ),
+    Metric::new(
+        "kafka.server:type=group-coordinator-metrics,name=partition-load-time-avg",
+        "Milliseconds that it took to load partitions of __consumer_offsets",
+    ),
+];
+const EVENTS: [Metric; 4] = [
+    Metric::new("kafka.server:type=group-coordinator-metrics,name=offset-commit-count", "Offsets committed"),
+    Metric::new(
+        "kafka.server:type=group-coordinator-metrics,name=offset-expiration-count",
+        "Offsets removed since they were kept for offsets.retention.minutes",
+    ),
+    Metric::new(
+        "kafka.server:type=group-coordinator-metrics,name=offset-deletion-count",
+        "Offsets removed since somebody asked for it",
+    ),
+    Metric::new(
+        "kafka.server:type=group-coordinator-metrics,name=group-completed-rebalance-count",
+        "Rebalances of classic groups that were completed",
+    ),
+];
+
 #[derive(Debug)]
 pub(super) struct Groups(pub(super) Arc<Broker>);
 
@@ -81,9 +164,46 @@ impl Source for Groups {
             page.counter(metric, counts.rebalances.get(kind).copied().unwrap_or(0))?;
         }
         let row = |state: &str, count: usize| (vec![("state", state.to_owned())], count as f64);
-        // A partition may have come between the two counts.
-        let loading = counts.partitions.saturating_sub(counts.active_partitions);
-        page.gauges(PARTITIONS, [row("active", counts.active_partitions), row("loading", loading)])?;
-        page.gauge(OFFSETS, counts.offsets as f64)
+        let partitions = self.0.groups.partition_counts();
+        let rows =
+            [("active", partitions.active), ("loading", partitions.loading), ("failed", partitions.failed)];
+        page.gauges(PARTITIONS, rows.map(|(state, count)| row(state, count)))?;
+        page.gauge(OFFSETS, counts.offsets as f64)?;
+        write_classic(page, &counts)?;
+        write_events(page, &counts.events)?;
+        self.write_runtime(page)
     }
+}
+
+impl Groups {
+    fn write_runtime(&self, page: &mut Page<'_>) -> fmt::Result {
+        let metrics = self.0.groups.metrics();
+        page.gauge(QUEUE_SIZE, metrics.queue_size() as f64)?;
+        let times = [
+            &metrics.queue_times,
+            &metrics.processing_times,
+            &metrics.purgatory_times,
+            &metrics.flush_times,
+            &metrics.load_times,
+        ];
+        TIMES.into_iter().zip(times).try_for_each(|(metric, times)| page.histogram(metric, times))
+    }
+}
+
+fn write_classic(page: &mut Page<'_>, counts: &GroupCounts) -> fmt::Result {
+    let classic = || counts.groups.iter().filter(|((kind, _), _)| *kind == "classic");
+    CLASSIC.into_iter().try_for_each(|(metric, wanted)| {
+        let of_state = classic().filter(|((_, state), _)| wanted.is_none_or(|wanted| wanted == *state));
+        page.gauge(metric, of_state.map(|(_, count)| *count as f64).sum())
+    })
+}
+
+fn write_events(page: &mut Page<'_>, events: &GroupEvents) -> fmt::Result {
+    let counts = [
+        events.offset_commits,
+        events.offset_expirations,
+        events.offset_deletions,
+        events.completed_rebalances,
+    ];
+    EVENTS.into_iter().zip(counts).try_for_each(|(metric, count)| page.counter(metric, count))
 }

@@ -1,12 +1,12 @@
 //! The logs: how large each is, from where to where it goes; and the log dirs.
 //!
-//! Not yet: `LogFlushRateAndTimeMs`. Kafka: `Log`, `LogManager`.
+//! Kafka: `Log`, `LogManager`, `LogFlushStats`.
 
 use std::fmt;
 use std::sync::Arc;
 
 use model::TopicPartition;
-use storage::{LogManager, UnifiedLog};
+use storage::{LogDir, LogManager, UnifiedLog};
 use telemetry::{Metric, Page, Row, Source};
 
 const SIZE: Metric = Metric::new("kafka.log:type=Log,name=Size", "Bytes of record batches in a log");
@@ -18,6 +18,17 @@ const OFFLINE_DIRS: Metric =
     Metric::new("kafka.log:type=LogManager,name=OfflineLogDirectoryCount", "Log dirs that failed");
 const DIR_OFFLINE: Metric =
     Metric::new("kafka.log:type=LogManager,name=LogDirectoryOffline", "Whether a log dir failed: 1 or 0");
+
+const CORDONED_DIRS: Metric =
+    Metric::new("kafka.log:type=LogManager,name=CordonedLogDirectoryCount", "Log dirs that take no new logs");
+const DIR_CORDONED: Metric = Metric::new(
+    "kafka.log:type=LogManager,name=LogDirectoryCordoned",
+    "Whether a log dir takes no new logs: 1 or 0",
+);
+const FLUSHES: Metric = Metric::new(
+    "kafka.log:type=LogFlushStats,name=LogFlushRateAndTimeMs",
+    "Milliseconds that it took to have a log's new batches on disk",
+);
 
 #[derive(Debug)]
 pub(super) struct Logs(pub(super) Arc<LogManager>);
@@ -36,7 +47,14 @@ impl Source for Logs {
         let row = |(path, value): (std::path::PathBuf, f64)| -> Row<f64> {
             (vec![("logDirectory", path.display().to_string())], value)
         };
-        page.gauges(DIR_OFFLINE, dirs.map(row))
+        page.gauges(DIR_OFFLINE, dirs.map(row))?;
+        let cordoned = |dir: &Arc<LogDir>| if dir.is_cordoned() { 1.0 } else { 0.0 };
+        page.gauge(CORDONED_DIRS, self.0.dirs().iter().map(cordoned).sum())?;
+        page.gauges(
+            DIR_CORDONED,
+            self.0.dirs().iter().map(|dir| row((dir.path().to_owned(), cordoned(dir)))),
+        )?;
+        page.histogram(FLUSHES, &self.0.environment().flush_times)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The metadata quorum.
 //!
-//! Not yet: rates and latencies of elections and commits, which a quorum of one does not have. Kafka: `KafkaRaftMetrics`.
+//! Not yet: records fetched and voters without a connection, which a quorum of one does not have. Kafka: `KafkaRaftMetrics`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,6 +24,32 @@ const LOG_END: Metric =
     Metric::new("kafka.server:type=raft-metrics,name=log-end-offset", "Offset of the next metadata record");
 const VOTERS: Metric =
     Metric::new("kafka.server:type=raft-metrics,name=number-of-voters", "Voters of the quorum");
+const OBSERVERS: Metric = Metric::new(
+    "kafka.server:type=raft-metrics,name=number-of-observers",
+    "Nodes that follow the quorum without a vote",
+);
+const STATE: Metric = Metric::new(
+    "kafka.server:type=raft-metrics,name=current-state",
+    "1 with what this node is in the quorum",
+);
+const VOTE: Metric = Metric::new(
+    "kafka.server:type=raft-metrics,name=current-vote",
+    "Node that this one voted for in the present epoch; -1 for none",
+);
+const LOG_END_EPOCH: Metric =
+    Metric::new("kafka.server:type=raft-metrics,name=log-end-epoch", "Epoch of the last metadata record");
+const COMMITS: Metric = Metric::new(
+    "kafka.server:type=raft-metrics,name=commit-latency-avg",
+    "Milliseconds from the append of metadata records to their commit",
+);
+const ELECTIONS: Metric = Metric::new(
+    "kafka.server:type=raft-metrics,name=election-latency-avg",
+    "Milliseconds that it took to find a leader of the quorum",
+);
+const APPENDS: Metric = Metric::new(
+    "kafka.server:type=raft-metrics,name=append-records-rate",
+    "Metadata records appended by the leader",
+);
 
 #[derive(Debug)]
 pub(super) struct Quorum(pub(super) Arc<ControllerService>);
@@ -44,6 +70,15 @@ impl Source for Quorum {
         page.gauge(HIGH_WATERMARK, described.high_watermark as f64)?;
         let own = described.current_voters.iter().find(|voter| voter.replica_id == self.0.leader().0);
         page.gauge(LOG_END, own.map_or(-1, |voter| voter.log_end_offset) as f64)?;
-        page.gauge(VOTERS, described.current_voters.len() as f64)
+        page.gauge(VOTERS, described.current_voters.len() as f64)?;
+        page.gauge(OBSERVERS, described.observers.len() as f64)?;
+        // It leads from its start to its end, by its own vote.
+        page.gauges(STATE, [(vec![("state", "leader".to_owned())], 1.0)])?;
+        page.gauge(VOTE, described.leader_id.into())?;
+        page.gauge(LOG_END_EPOCH, self.0.image().provenance().last_contained_epoch.0.into())?;
+        let metrics = self.0.metrics();
+        page.histogram(COMMITS, &metrics.commit_times)?;
+        page.histogram(ELECTIONS, &metrics.election_times)?;
+        page.counter(APPENDS, metrics.appended_records())
     }
 }

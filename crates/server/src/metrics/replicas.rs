@@ -1,6 +1,6 @@
 //! The partitions of this broker, and which of them are in need.
 //!
-//! Not yet: rates of ISR changes and elections. Kafka: `ReplicaManager`, `Partition`.
+//! Not yet: rates of ISR changes, which come with replication. Kafka: `ReplicaManager`, `Partition`.
 
 use std::fmt;
 use std::sync::Arc;

@@ -12,6 +12,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::{Offset, Timestamp};
 use records::{RecordBatch, RecordsError};
@@ -65,6 +66,8 @@ pub struct CleanerStats {
     pub segments_read: u64,
     /// Segments after.
     pub segments_written: u64,
+    /// How long it took.
+    pub took: Duration,
 }
 
 /// A pass over a log.

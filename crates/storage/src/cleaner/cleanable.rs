@@ -25,8 +25,8 @@ pub(crate) struct Cleanable {
     pub(crate) first_uncleanable: Offset,
     clean_bytes: u64,
     cleanable_bytes: u64,
-    /// Whether a record waits for longer than `max.compaction.lag.ms`.
-    is_overdue: bool,
+    /// By how much longer than `max.compaction.lag.ms` a record waits, in milliseconds; 0 if none does.
+    pub(crate) overdue_ms: i64,
 }
 
 impl Cleanable {
@@ -53,7 +53,7 @@ impl Cleanable {
             first_uncleanable,
             clean_bytes: bytes(&mut closed.iter().filter(|s| s.base_offset() < first_dirty)),
             cleanable_bytes: bytes(&mut dirty.iter().filter(|s| s.base_offset() < first_uncleanable)),
-            is_overdue: is_overdue(dirty, now, config.max_compaction_lag_ms)?,
+            overdue_ms: overdue_ms(dirty, now, config.max_compaction_lag_ms)?,
         })
     }
 
@@ -65,11 +65,16 @@ impl Cleanable {
         }
     }
 
+    /// Returns how many bytes may be compacted that were not yet.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.cleanable_bytes
+    }
+
     /// Tells whether the log is to be compacted now.
     pub(crate) fn is_due(&self) -> bool {
         self.cleanable_bytes > 0
             && self.first_dirty < self.first_uncleanable
-            && (self.is_overdue || self.ratio() > self.log.config().min_cleanable_dirty_ratio)
+            && (self.overdue_ms > 0 || self.ratio() > self.log.config().min_cleanable_dirty_ratio)
     }
 }
 
@@ -91,16 +96,16 @@ fn first_too_young(dirty: &[Arc<Segment>], now: Timestamp, lag_ms: i64) -> io::R
 }
 
 /// Kafka: `LogCleanerManager.maxCompactionDelay`.
-fn is_overdue(dirty: &[Arc<Segment>], now: Timestamp, lag_ms: i64) -> io::Result<bool> {
+fn overdue_ms(dirty: &[Arc<Segment>], now: Timestamp, lag_ms: i64) -> io::Result<i64> {
     let until = now.0.saturating_sub(lag_ms.max(0));
     if until <= 0 {
-        return Ok(false);
+        return Ok(0);
     }
     for segment in dirty {
         let first = segment.first_timestamp()?.0;
         if first > 0 && first < until {
-            return Ok(true);
+            return Ok(until - first);
         }
     }
-    Ok(false)
+    Ok(0)
 }

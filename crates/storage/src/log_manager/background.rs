@@ -101,7 +101,9 @@ impl LogManager {
             if !log.dir().is_offline()
                 && let Err(error) = log.delete_old_segments(Timestamp(now_ms))
             {
-                tracing::warn!(partition = %log.topic_partition(), %error, "retention failed");
+                tracing::warn!(
+                    partition = %log.topic_partition(), %error, "old records cannot be deleted; it is tried again at the next check"
+                );
             }
         }
     }

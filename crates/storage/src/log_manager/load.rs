@@ -142,7 +142,7 @@ impl LogManager {
         let read = |name: &str| {
             read_offsets(files, &dir.path().join(name)).unwrap_or_else(|error| {
                 // Kafka goes on too, and looks at everything.
-                tracing::warn!(%error, "resetting the checkpoint to 0");
+                tracing::warn!(%error, "a checkpoint cannot be read and counts as 0: the logs are looked at whole, which takes longer");
                 Offsets::new()
             })
         };
@@ -164,7 +164,10 @@ impl LogManager {
                 FolderKind::Deleted => {
                     self.environment.deletions.plan(self.environment.clock.monotonic(), [folder]);
                 }
-                FolderKind::Stray => tracing::warn!(folder = %folder.display(), "found a stray log"),
+                FolderKind::Stray => tracing::warn!(
+                    folder = %folder.display(),
+                    "found a log of a partition that is not here any more; it may be deleted by hand"
+                ),
                 FolderKind::Current | FolderKind::Future => {
                     let at = |offsets: &Offsets| offsets.get(&partition).copied().unwrap_or(Offset(0));
                     jobs.push_back(Job {

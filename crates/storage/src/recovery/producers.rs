@@ -60,7 +60,10 @@ pub(crate) fn rebuild_producers(
             match replay_segment(segment, &mut producers, end, recovered_from) {
                 // Damage below the recovery point is not for loading to mend; what lies beyond it still counts.
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                    tracing::warn!(folder = %folder.display(), %error, "found damage while loading producers");
+                    tracing::warn!(
+                        folder = %folder.display(), %error,
+                        "found damage in a log: reads of it fail there, and producers of that part are not known"
+                    );
                 }
                 replayed => replayed?,
             }

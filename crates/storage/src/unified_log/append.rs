@@ -3,6 +3,7 @@
 //! Kafka: `UnifiedLog.append`, `analyzeAndValidateRecords`, `analyzeAndValidateProducerState`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use config::{BrokerCompression, LogConfig};
@@ -63,11 +64,13 @@ pub struct LogAppendInfo {
     pub bytes: u64,
     /// Whether nothing was appended, because it was there already.
     pub duplicate: bool,
+    /// How long it took to check the records and write them anew; none if they stayed as they came.
+    pub recompressed: Option<Duration>,
 }
 
 /// Batches that are well-formed, with their offsets to be given or as given.
 enum Checked {
-    Produced(Box<ValidatedBatch>),
+    Produced(Box<ValidatedBatch>, Option<Duration>),
     Given(Vec<RecordBatch>),
 }
 
@@ -75,6 +78,7 @@ enum Checked {
 struct Placed {
     batches: Vec<RecordBatch>,
     log_append_time: Timestamp,
+    recompressed: Option<Duration>,
 }
 
 impl UnifiedLog {
@@ -121,7 +125,11 @@ impl UnifiedLog {
             max_decompressed_bytes: config.max_decompressed_message_bytes.max(0) as usize,
             now: self.environment.now(),
         };
-        Ok(Checked::Produced(Box::new(records::validate(records, options.produce_version, &rules)?)))
+        let began = self.environment.clock.monotonic();
+        let batch = records::validate(records, options.produce_version, &rules)?;
+        let took = || self.environment.clock.monotonic().saturating_sub(began);
+        let recompressed = batch.recompressed().then(took);
+        Ok(Checked::Produced(Box::new(batch), recompressed))
     }
 
     /// Appends batches as a leader elsewhere has them. Kafka: `UnifiedLog.appendAsFollower`.
@@ -208,13 +216,13 @@ impl UnifiedLog {
 
     fn place(&self, checked: Checked, end: Offset, epoch: LeaderEpoch) -> Result<Placed, StorageError> {
         match checked {
-            Checked::Produced(batch) => {
+            Checked::Produced(batch, recompressed) => {
                 let log_append_time = batch.append_time().unwrap_or(Timestamp::NONE);
-                Ok(Placed { batches: vec![batch.assign(end, epoch)], log_append_time })
+                Ok(Placed { batches: vec![batch.assign(end, epoch)], log_append_time, recompressed })
             }
             Checked::Given(batches) => {
                 self.check_first_offset(&batches, end)?;
-                Ok(Placed { batches, log_append_time: Timestamp::NONE })
+                Ok(Placed { batches, log_append_time: Timestamp::NONE, recompressed: None })
             }
         }
     }
@@ -368,6 +376,7 @@ fn summary(placed: &Placed, log_start_offset: Offset) -> Option<LogAppendInfo> {
         records: headers().map(|header| i64::from(header.record_count)).sum(),
         bytes: placed.batches.iter().map(|batch| batch.size() as u64).sum(),
         duplicate: false,
+        recompressed: placed.recompressed,
     })
 }
 
@@ -382,5 +391,6 @@ fn nothing(log_start_offset: Offset, end: Offset) -> LogAppendInfo {
         records: 0,
         bytes: 0,
         duplicate: false,
+        recompressed: None,
     }
 }

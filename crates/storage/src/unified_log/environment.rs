@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use model::Timestamp;
+use model::{Histogram, Timestamp};
 use world::chance::Chance;
 use world::clock::Clock;
 use world::files::Files;
@@ -28,6 +28,8 @@ pub struct LogEnvironment {
     pub group_commit: Arc<GroupCommit>,
     /// `producer.id.expiration.ms`, which may be changed at run time.
     pub producer_id_expiration_ms: AtomicI64,
+    /// How long syncs of batches took.
+    pub flush_times: Histogram,
     /// Logs that have changed since their recovery point.
     pub(crate) dirty: Mutex<Vec<Arc<UnifiedLog>>>,
     /// Bytes appended since the last checkpoint.
@@ -50,6 +52,7 @@ impl LogEnvironment {
             deletions: Arc::default(),
             group_commit: Arc::default(),
             producer_id_expiration_ms: AtomicI64::new(producer_id_expiration_ms),
+            flush_times: Histogram::default(),
             dirty: Mutex::default(),
             appended: AtomicU64::new(0),
         })

@@ -76,7 +76,10 @@ impl UnifiedLog {
             let marks = *self.marks();
             let target = Synced { end: marks.end.offset, cuts: marks.cuts };
             if marks.synced < target.end {
+                let began = self.environment.clock.monotonic();
                 self.sync_from(marks.synced)?;
+                let took = self.environment.clock.monotonic().saturating_sub(began);
+                self.environment.flush_times.observe(took);
             }
             if self.note_synced(target) {
                 return Ok(target);

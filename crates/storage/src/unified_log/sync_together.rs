@@ -56,8 +56,12 @@ pub(crate) fn sync_together(
         let began = now();
         match filesystem.sync() {
             Ok(()) => {
-                dir.sync_costs().note_whole(now().saturating_sub(began));
-                begun.iter().for_each(Begun::end);
+                let took = now().saturating_sub(began);
+                dir.sync_costs().note_whole(took);
+                for one in &begun {
+                    one.log.environment.flush_times.observe(took);
+                    one.end();
+                }
             }
             Err(error) => drop(dir.fail("Error while flushing logs", error)),
         }

@@ -102,12 +102,12 @@ impl ClassicGroup {
         }
     }
 
-    /// Takes in the record of the generation that its members wait for: the group is stable.
-    pub(in crate::group) fn replay_generation(&mut self, value: &GroupMetadataValue) {
+    /// Takes in the record of the generation that its members wait for: the group is stable. Tells whether it was that one.
+    pub(in crate::group) fn replay_generation(&mut self, value: &GroupMetadataValue) -> bool {
         let awaited =
             self.state == ClassicGroupState::CompletingRebalance && value.generation == self.generation;
         if !awaited {
-            return;
+            return false;
         }
         for record in &value.members {
             if let Some(member) = self.members.get_mut(record.member_id.as_str()) {
@@ -115,5 +115,6 @@ impl ClassicGroup {
             }
         }
         self.move_to(ClassicGroupState::Stable, Timestamp(value.current_state_timestamp));
+        true
     }
 }

@@ -76,6 +76,11 @@ fn a_client_is_heard_once_in_an_interval() {
     let last = Push { terminating: true, ..push(&subscription) };
     assert_eq!(metrics.push(ID, attributes("c"), last.clone(), at(1101), 0), Ok(()), "the last one is heard");
     assert_eq!(metrics.push(ID, attributes("c"), last, at(9000), 0), Err(ErrorCode::INVALID_REQUEST));
+    for late in [at(9001), at(20_000)] {
+        let more = metrics.push(ID, attributes("c"), push(&subscription), late, 0);
+        assert_eq!(more, Err(ErrorCode::INVALID_REQUEST), "nor after that");
+    }
+    assert_eq!(metrics.counts(), PushCounts { throttles: 2, ..PushCounts::default() });
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn open(sessions: &FetchSessions, partitions: std::ops::Range<i32>, now: Duratio
     let request = SessionRequest { targets: targets.clone(), ..Default::default() };
     let (context, _) = sessions.begin(request, now).unwrap();
     let rows = targets.iter().map(|t| (t.clone(), row(t.partition, 5, b""))).collect();
-    let mut next = 7 + sessions.len() as i32;
+    let mut next = 7 + sessions.counts().sessions as i32;
     sessions
         .finish(context, rows, now, slots, || {
             next += 1;
@@ -87,7 +87,7 @@ fn a_full_cache_gives_a_session_only_for_one_that_is_stale_or_smaller() {
     assert_eq!(open(&sessions, 0..1, NOW, 1), 0);
     let later = NOW + EVICTION_AGE + Duration::from_secs(1);
     assert_ne!(open(&sessions, 0..1, later, 1), 0);
-    assert_eq!(sessions.len(), 1);
+    assert_eq!(sessions.counts(), SessionCounts { sessions: 1, partitions: 1, evictions: 1 });
 }
 
 #[test]
@@ -96,5 +96,5 @@ fn a_fetch_with_the_final_epoch_ends_its_session() {
     let id = open(&sessions, 0..1, NOW, 10);
     let (context, _) = sessions.begin(SessionRequest { id, epoch: -1, ..Default::default() }, NOW).unwrap();
     assert_eq!(context, FetchContext::Sessionless);
-    assert!(sessions.is_empty());
+    assert_eq!(sessions.counts().sessions, 0);
 }

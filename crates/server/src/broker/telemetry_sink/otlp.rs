@@ -1,28 +1,46 @@
-//! OTLP over HTTP: one POST for each push.
+//! OTLP over HTTP, plain or by TLS: one POST for each push.
 //!
 //! `MetricsData`, which clients push, and `ExportMetricsServiceRequest`, which collectors take, are the same on the wire:
 //! field 1, repeated, is a `ResourceMetrics`, whose field 1 is the `Resource`, whose field 1 are its attributes. A message
 //! that comes twice is merged with itself, so attributes are added by a second `Resource` behind the first.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::Full;
+use hyper::body::Body;
 use hyper::{Request, header};
 use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{Duration, timeout};
+use tokio_rustls::TlsConnector;
 
-use super::Export;
+use super::{Export, tell};
 
 /// How long a collector may take for one push.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Where a collector is.
+#[derive(Debug)]
+pub(super) struct Collector {
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) path: String,
+    /// How it is spoken to by TLS; none for plain HTTP.
+    pub(super) tls: Option<Arc<ClientConfig>>,
+}
 
 #[derive(Debug, thiserror::Error)]
 enum PostError {
     #[error("cannot connect: {0}")]
     Connect(#[from] std::io::Error),
+    #[error("its name is none for TLS: {0}")]
+    Name(#[from] rustls::pki_types::InvalidDnsNameError),
     #[error(transparent)]
     Http(#[from] hyper::Error),
     #[error("the request cannot be made: {0}")]
@@ -36,25 +54,41 @@ enum PostError {
 }
 
 /// Posts what comes to a collector; what it does not take is logged and gone.
-pub(super) async fn post_all(host: String, port: u16, path: String, mut waiting: mpsc::Receiver<Export>) {
+pub(super) async fn post_all(collector: Collector, mut waiting: mpsc::Receiver<Export>) {
+    let sink = format!("{}:{}", collector.host, collector.port);
+    let mut failing = false;
     while let Some(export) = waiting.recv().await {
         let posted = match with_attributes(&export.metrics, &export.attributes) {
-            Some(body) => timeout(TIMEOUT, post(&host, port, &path, body)).await,
+            Some(body) => timeout(TIMEOUT, post(&collector, body)).await,
             None => Ok(Err(PostError::Malformed)),
         };
-        if let Err(error) = posted.unwrap_or(Err(PostError::Timeout)) {
-            tracing::warn!(host, port, "pushed metrics did not reach the collector: {error}");
-        }
+        tell(&sink, &mut failing, posted.unwrap_or(Err(PostError::Timeout)));
     }
 }
 
-async fn post(host: &str, port: u16, path: &str, body: Vec<u8>) -> Result<(), PostError> {
-    let socket = TcpStream::connect((host, port)).await?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await?;
+async fn post(collector: &Collector, body: Vec<u8>) -> Result<(), PostError> {
+    let Collector { host, port, path, tls } = collector;
     let request = Request::post(path)
         .header(header::HOST, format!("{host}:{port}"))
         .header(header::CONTENT_TYPE, "application/x-protobuf")
         .body(Full::new(Bytes::from(body)))?;
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let socket = TcpStream::connect((bare, *port)).await?;
+    match tls {
+        None => send(socket, request).await,
+        Some(config) => {
+            let name = ServerName::try_from(bare.to_owned())?;
+            send(TlsConnector::from(config.clone()).connect(name, socket).await?, request).await
+        }
+    }
+}
+
+async fn send<S, B>(stream: S, request: Request<B>) -> Result<(), PostError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+{
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let response = tokio::select! {
         response = sender.send_request(request) => response?,
         ended = connection => match ended {

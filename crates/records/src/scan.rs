@@ -92,6 +92,24 @@ impl<'a> RecordScan<'a> {
     }
 
     fn read(&mut self) -> Result<Scanned, RecordsError> {
+        match self.read_buffered() {
+            // Not all of it is here yet, or its length is no number.
+            Err(RecordsError::RecordCut { .. } | RecordsError::PrematureEnd) => self.read_more(),
+            read => read,
+        }
+    }
+
+    /// Reads a record of which the buffer holds every byte, as it does of nearly all.
+    #[inline]
+    fn read_buffered(&mut self) -> Result<Scanned, RecordsError> {
+        let mut input = &self.buffer[self.at..];
+        let record = read_record(&mut input, &self.base)?.into();
+        self.at = self.buffer.len() - input.len();
+        Ok(record)
+    }
+
+    #[cold]
+    fn read_more(&mut self) -> Result<Scanned, RecordsError> {
         self.fill(5)?;
         let mut input = &self.buffer[self.at..];
         let available = input.len();
@@ -106,10 +124,7 @@ impl<'a> RecordScan<'a> {
         if !self.fill(prefix + body)? {
             return Err(RecordsError::PrematureEnd);
         }
-        let mut input = &self.buffer[self.at..];
-        let record = read_record(&mut input, &self.base)?.into();
-        self.at = self.buffer.len() - input.len();
-        Ok(record)
+        self.read_buffered()
     }
 }
 

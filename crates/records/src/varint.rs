@@ -4,9 +4,24 @@ use crate::RecordsError;
 
 const CONTINUES: u8 = 0x80;
 
-/// Reads an unsigned varint of at most `max_bytes` and moves `input` past it.
+/// Reads an unsigned varint of at most `max_bytes` and moves `input` past it. Most are of one byte or two.
 #[inline]
 fn read_unsigned(input: &mut &[u8], max_bytes: usize) -> Result<u64, RecordsError> {
+    match *input {
+        [byte, rest @ ..] if *byte < CONTINUES => {
+            *input = rest;
+            Ok(u64::from(*byte))
+        }
+        [low, high, rest @ ..] if *high < CONTINUES => {
+            *input = rest;
+            Ok(u64::from(*low & !CONTINUES) | u64::from(*high) << 7)
+        }
+        _ => read_long(input, max_bytes),
+    }
+}
+
+#[cold]
+fn read_long(input: &mut &[u8], max_bytes: usize) -> Result<u64, RecordsError> {
     let bytes = *input;
     let mut value = 0u64;
     for (index, &byte) in bytes.iter().take(max_bytes).enumerate() {

@@ -127,14 +127,16 @@ pub fn served_versions(api: ApiKey, role: ListenerRole) -> Option<RangeInclusive
 
 /// What requests are dispatched to.
 #[derive(Clone, Debug)]
-pub(crate) struct Dispatcher {
-    pub(crate) broker: Arc<Broker>,
-    pub(crate) controller: Arc<ControllerService>,
+pub struct Dispatcher {
+    /// The broker role.
+    pub broker: Arc<Broker>,
+    /// The controller role.
+    pub controller: Arc<ControllerService>,
 }
 
 impl Dispatcher {
-    /// Has a request handled.
-    pub(crate) async fn dispatch(&self, context: &RequestContext, body: RequestBody) -> Answer {
+    /// Has a request handled, whose version must be one that [`served_versions`] names.
+    pub async fn dispatch(&self, context: &RequestContext, body: RequestBody) -> Answer {
         match context.listener.role {
             ListenerRole::Broker { .. } => match body {
                 RequestBody::DescribeQuorum(request) => {
@@ -155,7 +157,7 @@ async fn on_broker(broker: &Arc<Broker>, context: &RequestContext, body: Request
         RequestBody::Fetch(request) => fetch::handle(broker, context, *request).await.into(),
         RequestBody::ListOffsets(request) => list_offsets::handle(broker, context, &request).into(),
         RequestBody::Metadata(request) => metadata::handle(broker, context, &request).into(),
-        RequestBody::OffsetCommit(request) => offset_commit::handle(broker, context, *request).await.into(),
+        RequestBody::OffsetCommit(request) => offset_commit::handle(broker, context, *request),
         RequestBody::OffsetFetch(request) => offset_fetch::handle(broker, context, *request).await.into(),
         RequestBody::FindCoordinator(request) => find_coordinator::handle(broker, context, &request).into(),
         RequestBody::JoinGroup(request) => join_group::handle(broker, context, *request).await.into(),

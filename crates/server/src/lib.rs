@@ -3,7 +3,7 @@
 pub mod authorize;
 pub mod broker;
 pub mod controller;
-mod dispatch;
+pub mod dispatch;
 mod handlers;
 pub mod listener_security;
 pub mod listeners;

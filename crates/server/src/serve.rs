@@ -2,8 +2,8 @@
 //!
 //! Invariants:
 //! - requests are taken up one after the other, and answers keep their order
-//! - only a produce request is taken up before the one ahead of it was answered, if that is a produce request too: its
-//!   records are appended while those ahead are being synced or replicated
+//! - only a request to produce or to commit offsets is taken up before the one ahead of it was answered, if that is of the
+//!   same kind: its records are appended while those ahead are being synced or replicated
 //! - whatever ends a connection is logged once, here
 //!
 //! Kafka: `SocketServer.Processor`, `RequestHeader.parse`.
@@ -95,7 +95,7 @@ enum Reply {
     /// An answer that is counted.
     Answer(Box<Answered>),
     /// Such an answer that has to be waited for, though not by the requests behind it.
-    Later(Waiting),
+    Later(ApiKey, Waiting),
     /// An answer, or none, after a while, and then the end.
     End(Vec<Piece>, Duration, Ending),
 }
@@ -125,7 +125,7 @@ impl Serving {
                 }
                 frame = self.next_frame(connection), if unanswered.has_room() => frame,
             };
-            let follows = matches!(&frame, Ok(Some(frame)) if self.may_follow(&frame.bytes));
+            let follows = matches!(&frame, Ok(Some(frame)) if self.may_follow(&unanswered, &frame.bytes));
             while !(follows || unanswered.is_empty()) {
                 self.send(connection, unanswered.next().await?).await?;
             }
@@ -133,8 +133,10 @@ impl Serving {
             match self.reply(connection, bytes).await? {
                 Reply::Write(pieces) => connection.write_frame(pieces).await?,
                 Reply::Answer(answered) if unanswered.is_empty() => self.send(connection, answered).await?,
-                Reply::Answer(answered) => unanswered.push(Box::pin(async { Ok(answered) })),
-                Reply::Later(waiting) => unanswered.push(waiting),
+                Reply::Answer(answered) => {
+                    unanswered.push(answered.context.api, Box::pin(async { Ok(answered) }));
+                }
+                Reply::Later(kind, waiting) => unanswered.push(kind, waiting),
                 Reply::End(pieces, delay, ending) => {
                     tokio::time::sleep(delay).await;
                     if !pieces.is_empty() {
@@ -149,9 +151,8 @@ impl Serving {
     }
 
     /// Tells whether a request may be taken up while those ahead of it wait for their records to be committed.
-    fn may_follow(&self, frame: &[u8]) -> bool {
-        let api = frame.first_chunk().map(|id| i16::from_be_bytes(*id));
-        api == Some(ApiKey::Produce.id()) && !self.login.awaits_token()
+    fn may_follow(&self, ahead: &Unanswered, frame: &[u8]) -> bool {
+        ahead.may_be_followed_by(frame) && !self.login.awaits_token()
     }
 
     /// Who has not logged in must do so in time; who has, may be silent for `connections.max.idle.ms`.
@@ -212,12 +213,13 @@ impl Serving {
         let (answer, worked) = timed(self.dispatcher.dispatch(&context, body), || self.now()).await;
         let carried_out =
             CarriedOut { broker: self.dispatcher.broker.clone(), context, stages, frame_bytes, worked };
+        let api = carried_out.context.api;
         let Answer::Later(response) = answer else { return carried_out.answered(answer).map(Reply::Answer) };
         let mut waiting: Waiting = Box::pin(async { carried_out.answered(Answer::Respond(response.await)) });
         // Looked at once, it has asked for what it waits for, and may be left alone until its turn has come.
         Ok(match poll_fn(|context| Poll::Ready(waiting.as_mut().poll(context))).await {
             Poll::Ready(answered) => Reply::Answer(answered?),
-            Poll::Pending => Reply::Later(waiting),
+            Poll::Pending => Reply::Later(api, waiting),
         })
     }
 

@@ -7,6 +7,8 @@ mod harness;
 
 use harness::{Client, TestNode, batch, batch_at, fetch_request, produce_request, values};
 use protocol::ErrorCode;
+use protocol::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use protocol::offset_fetch_request::OffsetFetchRequestTopic;
 
 #[tokio::test]
 async fn what_was_produced_is_fetched_also_after_a_restart() {
@@ -57,6 +59,61 @@ async fn acks_0_is_not_answered_and_a_failure_ends_the_connection() {
     client.send(produce_request("nowhere", 0, batch(&["lost"]), 0), 9).await;
     assert!(client.is_closed().await);
     node.stop().await;
+}
+
+#[tokio::test]
+async fn offsets_committed_without_waiting_are_answered_in_order_and_before_what_follows() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = TestNode::start(dir.path(), &[]).await;
+    let mut client = node.client().await;
+    client.create_topic("t", 1, &[]).await;
+    let find = protocol::FindCoordinatorRequest { key: "g".to_owned(), ..Default::default() };
+    while client.ask(find.clone(), 3).await.error_code.is_error() {
+        tokio::task::yield_now().await;
+    }
+    let first_error = |response: &protocol::OffsetCommitResponse| response.topics[0].partitions[0].error_code;
+    while first_error(&client.ask(offset_commit(0), 9).await).is_error() {
+        tokio::task::yield_now().await;
+    }
+    for n in 1..=40 {
+        client.send(offset_commit(n), 9).await;
+    }
+    let partitions = vec![OffsetFetchRequestTopic {
+        name: "t".to_owned(),
+        partition_indexes: vec![0],
+        ..Default::default()
+    }];
+    let fetch = protocol::OffsetFetchRequest {
+        group_id: "g".to_owned(),
+        topics: Some(partitions),
+        ..Default::default()
+    };
+    client.send(fetch, 7).await;
+    for n in 1..=40 {
+        let committed = client.receive_before::<protocol::OffsetCommitRequest>(9, 41 - n).await;
+        assert_eq!(first_error(&committed), ErrorCode::NONE);
+    }
+    let fetched = client.receive::<protocol::OffsetFetchRequest>(7).await;
+    assert_eq!(fetched.topics[0].partitions[0].committed_offset, 40);
+    node.stop().await;
+}
+
+fn offset_commit(offset: i64) -> protocol::OffsetCommitRequest {
+    let partition = OffsetCommitRequestPartition {
+        committed_offset: offset,
+        committed_leader_epoch: -1,
+        ..Default::default()
+    };
+    protocol::OffsetCommitRequest {
+        group_id: "g".to_owned(),
+        generation_id_or_member_epoch: -1,
+        topics: vec![OffsetCommitRequestTopic {
+            name: "t".to_owned(),
+            partitions: vec![partition],
+            ..Default::default()
+        }],
+        ..Default::default()
+    }
 }
 
 #[tokio::test]

@@ -1,10 +1,10 @@
-//! Group commit: one sync of a log for all the appends that wait for it.
+//! Group commit: one sync of a log for all the appends that wait for it; and room on the disk before appends need it.
 //!
 //! Many logs of one dir that wait at the same time are synced with their whole filesystem, where that takes less.
 //!
 //! Invariants:
 //! - a log is synced by one thread at a time; who asks meanwhile is served by one more sync after it
-//! - threads sleep while nobody asks
+//! - threads sleep while nobody asks; room, which syncs make wait least, comes first
 //!
 //! Kafka has no such thing: it acknowledges before it syncs.
 
@@ -13,6 +13,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use crate::UnifiedLog;
 use crate::log_dirs::LogDir;
+use crate::segment::Segment;
 use crate::unified_log::{Extent, sync_together};
 
 /// About so many threads sync.
@@ -27,13 +28,27 @@ pub struct GroupCommit {
 
 #[derive(Debug, Default)]
 struct Queue {
+    rooms: VecDeque<Arc<Segment>>,
     logs: VecDeque<Arc<UnifiedLog>>,
     stopped: bool,
 }
 
+/// What a thread does next.
+enum Task {
+    MakeRoom(Arc<Segment>),
+    Sync(Vec<Arc<UnifiedLog>>),
+}
+
 impl Queue {
+    fn next(&mut self) -> Option<Task> {
+        match self.rooms.pop_front() {
+            Some(segment) => Some(Task::MakeRoom(segment)),
+            None => self.next_logs().map(Task::Sync),
+        }
+    }
+
     /// Takes the next log, with all others of its dir if they are better synced together.
-    fn next(&mut self) -> Option<Vec<Arc<UnifiedLog>>> {
+    fn next_logs(&mut self) -> Option<Vec<Arc<UnifiedLog>>> {
         let next = self.logs.pop_front()?;
         if next.dir().filesystem_for(self.logs.len() + 1, THREADS).is_none() {
             return Some(vec![next]);
@@ -77,23 +92,32 @@ impl GroupCommit {
         }
     }
 
-    /// Syncs all logs in the queue in the caller's thread; returns how many.
+    /// Asks for room ahead of what is written to `segment`.
+    pub(crate) fn ask_room(&self, segment: &Arc<Segment>) {
+        self.queue().rooms.push_back(segment.clone());
+        self.asked.notify_one();
+    }
+
+    /// Does all that is asked in the caller's thread; returns how many logs it synced.
     pub fn step(&self) -> usize {
-        let mut served = 0;
+        let mut synced = 0;
         loop {
             let next = self.queue().next();
-            let Some(logs) = next else { return served };
-            self.serve(&logs);
-            served += logs.len();
+            let Some(task) = next else { return synced };
+            synced += match &task {
+                Task::MakeRoom(_) => 0,
+                Task::Sync(logs) => logs.len(),
+            };
+            self.serve(task);
         }
     }
 
     fn serve_one(&self) -> bool {
-        let logs = {
+        let task = {
             let mut queue = self.queue();
             loop {
-                if let Some(logs) = queue.next() {
-                    break logs;
+                if let Some(task) = queue.next() {
+                    break task;
                 }
                 if queue.stopped {
                     return false;
@@ -101,11 +125,18 @@ impl GroupCommit {
                 queue = self.asked.wait(queue).expect("no holder panics");
             }
         };
-        self.serve(&logs);
+        self.serve(task);
         true
     }
 
-    fn serve(&self, logs: &[Arc<UnifiedLog>]) {
+    fn serve(&self, task: Task) {
+        match task {
+            Task::MakeRoom(segment) => segment.make_room(),
+            Task::Sync(logs) => self.sync(&logs),
+        }
+    }
+
+    fn sync(&self, logs: &[Arc<UnifiedLog>]) {
         logs.iter().for_each(|log| log.commit_state().begin());
         // A failure took the dir offline and woke the waiters, who find out from the dir.
         match logs {

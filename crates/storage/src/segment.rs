@@ -28,8 +28,13 @@ const RECENT: usize = 32;
 /// Room reserved at first for a segment that is written to, and at most at once.
 const RESERVE: std::ops::Range<u64> = 1 << 20..32 << 20;
 
-/// Stands for a disk that had no room to reserve.
+/// Stands for a disk that had no room to reserve, or a segment that needs none any more.
 const NOTHING_TO_SPARE: u64 = u64::MAX;
+
+/// How much room is reserved at once for a segment of `size` bytes.
+fn step(size: u64) -> u64 {
+    size.clamp(RESERVE.start, RESERVE.end)
+}
 
 /// Limits of a segment, from the topic's config.
 #[derive(Clone, Copy, Debug)]
@@ -58,9 +63,19 @@ pub(crate) struct Segment {
     size: AtomicU64,
     /// Whether the files are there; those of a new log are made by its first append.
     made: AtomicBool,
-    /// Up to where room is reserved on the disk.
-    reserved: AtomicU64,
+    room: Room,
     tail: Mutex<Tail>,
+}
+
+/// Room on the disk ahead of the writes.
+#[derive(Debug, Default)]
+struct Room {
+    /// Up to where it is reserved.
+    until: AtomicU64,
+    /// Whether somebody was asked for more.
+    asked: AtomicBool,
+    /// Held while it is reserved or given back.
+    changing: Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -92,7 +107,7 @@ impl Segment {
             transaction_index: TransactionIndex::new(cache.clone(), path(Kind::TransactionIndex)),
             size: AtomicU64::new(size),
             made: AtomicBool::new(true),
-            reserved: AtomicU64::new(0),
+            room: Room::default(),
             tail: Mutex::new(Tail { created_ms: now_ms, ..Tail::default() }),
         }
     }
@@ -181,7 +196,6 @@ impl Segment {
         if !self.made.load(Ordering::Acquire) {
             self.make_files()?;
         }
-        self.reserve(start + length)?;
         for (written, slices) in slices.chunks(1024).enumerate() {
             // More than 1024 pieces is more than one system call takes.
             let before: usize = pieces.iter().take(written * 512).map(|p| p.head.len() + p.body.len()).sum();
@@ -236,17 +250,38 @@ impl Segment {
         Ok(due.then_some(greatest))
     }
 
+    /// Tells, once, that [`Segment::make_room`] should be called: the room ahead comes to its end.
+    pub(crate) fn asks_for_room(&self) -> bool {
+        self.wants_room(self.size()) && !self.room.asked.swap(true, Ordering::AcqRel)
+    }
+
+    fn wants_room(&self, size: u64) -> bool {
+        size >= RESERVE.start && size + step(size) / 4 > self.room.until.load(Ordering::Relaxed)
+    }
+
     /// Reserves room on the disk ahead of the writes, more the more is written.
-    fn reserve(&self, until: u64) -> io::Result<()> {
-        let reserved = self.reserved.load(Ordering::Relaxed);
-        if until <= reserved || until < RESERVE.start {
-            return Ok(());
+    ///
+    /// The file system may make the caller wait until what is being written of the file is on the disk, so no append should.
+    pub(crate) fn make_room(&self) {
+        let _one = self.room.changing.lock().expect("no holder panics");
+        self.room.asked.store(false, Ordering::Release);
+        let size = self.size();
+        if !self.wants_room(size) {
+            return;
         }
-        let target = until + until.clamp(RESERVE.start, RESERVE.end);
+        let target = size + step(size);
         // Without room to spare the write itself decides whether the disk is full.
-        let made = self.log.get()?.preallocate(target).is_ok();
-        self.reserved.store(if made { target } else { NOTHING_TO_SPARE }, Ordering::Relaxed);
-        Ok(())
+        let made = self.log.get().and_then(|file| file.preallocate(target)).is_ok();
+        self.room.until.store(if made { target } else { NOTHING_TO_SPARE }, Ordering::Relaxed);
+    }
+
+    /// Gives back the room that is not needed any more.
+    fn give_room_back(&self) -> io::Result<()> {
+        let _one = self.room.changing.lock().expect("no holder panics");
+        match self.room.until.swap(NOTHING_TO_SPARE, Ordering::Relaxed) {
+            0 | NOTHING_TO_SPARE => Ok(()),
+            _ => self.log.set_len(self.size()),
+        }
     }
 
     fn max_timestamp_in(&self, tail: &mut Tail) -> io::Result<TimestampOffset> {
@@ -402,8 +437,11 @@ impl Segment {
         self.time_index.truncate(offset)?;
         self.transaction_index.truncate(offset)?;
         if let Some(position) = cut_at {
+            let _one = self.room.changing.lock().expect("no holder panics");
             self.size.store(position, Ordering::Release);
             self.log.set_len(position)?;
+            // The room went with what was cut off.
+            self.room.until.store(0, Ordering::Relaxed);
         }
         let jitter_ms = self.tail().jitter_ms;
         *self.tail() = Tail { created_ms: now_ms, jitter_ms, ..Tail::default() };
@@ -434,9 +472,7 @@ impl Segment {
     /// Kafka: `LogSegment.onBecomeInactiveSegment`, `close`.
     pub(crate) fn finish(&self) -> io::Result<()> {
         self.time_index.maybe_append(self.max_timestamp()?)?;
-        if !matches!(self.reserved.swap(0, Ordering::Relaxed), 0 | NOTHING_TO_SPARE) {
-            self.log.set_len(self.size())?;
-        }
+        self.give_room_back()?;
         self.tail().recent = Vec::new();
         Ok(())
     }

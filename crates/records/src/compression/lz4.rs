@@ -7,7 +7,8 @@
 use std::cell::RefCell;
 use std::ops::RangeInclusive;
 
-use lz4_flex::block::{CompressTable, compress_into_with_table, decompress_into, get_maximum_output_size};
+use lz4::block::decompress_to_buffer;
+use lz4_flex::block::{CompressTable, compress_into_with_table, get_maximum_output_size};
 use twox_hash::XxHash32;
 
 use super::{PieceError, Pieces};
@@ -160,8 +161,10 @@ impl Pieces for Lz4Pieces<'_> {
             return Ok(true);
         }
         let start = out.len();
-        out.resize(start + self.block_size.min(length * MOST_EXPANSION + 64), 0);
-        let read = decompress_into(block, &mut out[start..]).map_err(PieceError::malformed)?;
+        let room = self.block_size.min(length * MOST_EXPANSION + 64);
+        out.resize(start + room, 0);
+        let read = decompress_to_buffer(block, Some(room as i32), &mut out[start..])
+            .map_err(PieceError::malformed)?;
         out.truncate(start + read);
         Ok(true)
     }

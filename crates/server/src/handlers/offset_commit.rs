@@ -3,22 +3,33 @@
 //! Versions: 2–10. 5 no retention time · 6 leader epochs · 7 static members · 8 flexible · 9 consumer groups (KIP-848) ·
 //! 10 topic ids. Kafka: `KafkaApis.handleOffsetCommitRequest`.
 
+use std::sync::Arc;
+
+use coordinator::ClientContext;
 use metadata::MetadataImage;
 use protocol::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use protocol::offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
 use protocol::{ErrorCode, OffsetCommitRequest, OffsetCommitResponse};
 
 use crate::broker::Broker;
+use crate::dispatch::Answer;
 use crate::request::RequestContext;
 
 /// Commits the offsets of topics and partitions that exist; the others get their own errors.
-pub async fn handle(
+///
+/// Looked at once, the answer has had the offsets appended; commits that follow on the connection need not wait for it.
+pub fn handle(broker: &Arc<Broker>, context: &RequestContext, request: OffsetCommitRequest) -> Answer {
+    let (broker, client) = (broker.clone(), context.client());
+    Answer::Later(Box::pin(async move { commit(&broker, &client, request).await.into() }))
+}
+
+async fn commit(
     broker: &Broker,
-    context: &RequestContext,
+    client: &ClientContext,
     mut request: OffsetCommitRequest,
 ) -> OffsetCommitResponse {
     let image = broker.metadata.image();
-    let by_id = context.version >= 10;
+    let by_id = client.api_version >= 10;
     let mut refused = Vec::new();
     let mut known = Vec::new();
     for mut topic in std::mem::take(&mut request.topics) {
@@ -35,8 +46,9 @@ pub async fn handle(
     if known.is_empty() && !refused.is_empty() {
         return OffsetCommitResponse { topics: refused, ..Default::default() };
     }
+    drop(image);
     request.topics = known;
-    let mut response = broker.groups.commit_offsets(&context.client(), request).await;
+    let mut response = broker.groups.commit_offsets(client, request).await;
     if by_id {
         response.topics.iter_mut().for_each(|topic| topic.name.clear());
     }

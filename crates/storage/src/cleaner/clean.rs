@@ -390,6 +390,12 @@ impl Output<'_> {
     fn flush(&mut self) -> io::Result<()> {
         self.bytes = 0;
         let pending = std::mem::take(&mut self.pending);
-        if pending.is_empty() { Ok(()) } else { self.segment.append(&pending, self.interval) }
+        if !pending.is_empty() {
+            self.segment.append(&pending, self.interval)?;
+        }
+        if self.segment.asks_for_room() {
+            self.segment.make_room();
+        }
+        Ok(())
     }
 }

@@ -210,6 +210,9 @@ impl UnifiedLog {
         let segment =
             self.maybe_roll(state, info.bytes, info.first_offset, info.last_offset, info.max_timestamp)?;
         self.write(&segment, &placed.batches)?;
+        if segment.asks_for_room() {
+            self.environment.group_commit.ask_room(&segment);
+        }
         self.take_over(state, &segment, &placed.batches, producers, info.last_offset)?;
         Ok(info)
     }

@@ -14,7 +14,10 @@ use config::{
 };
 use metadata::{ConfigResource, ResourceType};
 use model::{NodeId, topic_name};
-use protocol::incremental_alter_configs_request::AlterableConfig;
+use protocol::alter_configs_request::AlterConfigsResource as ReplacedResource;
+use protocol::incremental_alter_configs_request::{
+    AlterConfigsResource as AlterableResource, AlterableConfig,
+};
 use protocol::{
     AlterConfigsRequest, AlterConfigsResponse, ClearElrRecord, ConfigRecord, ErrorCode,
     IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, MetadataRecord, alter_configs_response,
@@ -41,85 +44,68 @@ pub(crate) fn config_record(resource: &ConfigResource, name: &str, value: Option
     })
 }
 
+/// A resource as requests name it: its type and its name.
+type ResourceName = (i8, String);
+
+/// What became of a resource.
+type Answer = (ResourceName, ErrorCode, Option<String>);
+
 /// What becomes of each altered key: a new value, or none.
 type Changes = BTreeMap<String, Option<String>>;
 
 impl Controller {
     pub(crate) fn incremental_alter_configs(&mut self, request: &IncrementalAlterConfigsRequest) -> Decision {
-        let named = request
-            .resources
-            .iter()
-            .map(|resource| (resource.resource_type, resource.resource_name.as_str()));
-        let repeated = repeated(named);
-        let mut records = Vec::new();
-        let mut responses = Vec::new();
-        let mut answered = BTreeSet::new();
-        for resource in &request.resources {
-            let key = (resource.resource_type, resource.resource_name.as_str());
-            if repeated.contains(&key) && !answered.insert(key) {
-                continue;
-            }
-            let altered = match check_resource(key, &repeated) {
-                Ok(target) => self
-                    .incremental_changes(&target, &resource.configs)
-                    .and_then(|changes| self.change_configs(&target, changes, &BTreeSet::new())),
-                Err(error) => Err(error),
-            };
-            let (error_code, error_message) = code_and_message(&altered);
-            responses.push(incremental_alter_configs_response::AlterConfigsResourceResponse {
+        let name = |resource: &AlterableResource| (resource.resource_type, resource.resource_name.clone());
+        let (records, answers) = alter_each(&request.resources, name, |target, resource| {
+            let changes = self.incremental_changes(target, &resource.configs)?;
+            self.change_configs(target, changes, &BTreeSet::new())
+        });
+        let response = |((resource_type, resource_name), error_code, error_message): Answer| {
+            incremental_alter_configs_response::AlterConfigsResourceResponse {
                 error_code,
                 error_message,
-                resource_type: resource.resource_type,
-                resource_name: resource.resource_name.clone(),
+                resource_type,
+                resource_name,
                 ..Default::default()
-            });
-            records.extend(altered.unwrap_or_default());
-        }
-        if request.validate_only {
-            records.clear();
-        }
-        records.extend(self.clear_elr_records(&records));
+            }
+        };
+        let responses = answers.into_iter().map(response).collect();
+        let records = self.to_be_written(records, request.validate_only);
         Decision::new(records, IncrementalAlterConfigsResponse { responses, ..Default::default() })
     }
 
     pub(crate) fn alter_configs(&mut self, request: &AlterConfigsRequest) -> Decision {
-        let named = request
-            .resources
-            .iter()
-            .map(|resource| (resource.resource_type, resource.resource_name.as_str()));
-        let repeated = repeated(named);
-        let mut records = Vec::new();
-        let mut responses = Vec::new();
-        let mut answered = BTreeSet::new();
-        for resource in &request.resources {
-            let key = (resource.resource_type, resource.resource_name.as_str());
-            if repeated.contains(&key) && !answered.insert(key) {
-                continue;
-            }
+        let name = |resource: &ReplacedResource| (resource.resource_type, resource.resource_name.clone());
+        let (records, answers) = alter_each(&request.resources, name, |target, resource| {
             let configs =
                 resource.configs.iter().map(|config| (config.name.as_str(), config.value.as_deref()));
-            let altered = check_resource(key, &repeated).and_then(|target| {
-                check_values(configs.clone(), |_| false)?;
-                self.replace_configs(
-                    &target,
-                    configs.map(|(name, value)| (name.to_owned(), value.map(str::to_owned))).collect(),
-                )
-            });
-            let (error_code, error_message) = code_and_message(&altered);
-            responses.push(alter_configs_response::AlterConfigsResourceResponse {
+            check_values(configs.clone(), |_| false)?;
+            self.replace_configs(
+                target,
+                configs.map(|(name, value)| (name.to_owned(), value.map(str::to_owned))).collect(),
+            )
+        });
+        let response = |((resource_type, resource_name), error_code, error_message): Answer| {
+            alter_configs_response::AlterConfigsResourceResponse {
                 error_code,
                 error_message,
-                resource_type: resource.resource_type,
-                resource_name: resource.resource_name.clone(),
+                resource_type,
+                resource_name,
                 ..Default::default()
-            });
-            records.extend(altered.unwrap_or_default());
-        }
-        if request.validate_only {
+            }
+        };
+        let responses = answers.into_iter().map(response).collect();
+        let records = self.to_be_written(records, request.validate_only);
+        Decision::new(records, AlterConfigsResponse { responses, ..Default::default() })
+    }
+
+    /// What is written of the records: nothing where they are only validated; else what follows from them too.
+    fn to_be_written(&self, mut records: Vec<MetadataRecord>, validate_only: bool) -> Vec<MetadataRecord> {
+        if validate_only {
             records.clear();
         }
         records.extend(self.clear_elr_records(&records));
-        Decision::new(records, AlterConfigsResponse { responses, ..Default::default() })
+        records
     }
 
     /// Sets `configs` and unsets every other config of the resource.
@@ -354,22 +340,42 @@ fn key_row(resource_type: ResourceType, name: &str) -> Option<&'static config::K
     }
 }
 
-fn repeated<'a>(names: impl Iterator<Item = (i8, &'a str)>) -> BTreeSet<(i8, &'a str)> {
-    let mut seen = BTreeSet::new();
-    names.filter(|name| !seen.insert(*name)).collect()
+/// Alters each resource that is named once, and refuses once each that is named repeatedly; returns what is to be written,
+/// and what became of each.
+fn alter_each<R>(
+    resources: &[R],
+    name: impl Fn(&R) -> ResourceName,
+    mut alter: impl FnMut(&ConfigResource, &R) -> Result<Vec<MetadataRecord>, ApiError>,
+) -> (Vec<MetadataRecord>, Vec<Answer>) {
+    let mut counts: BTreeMap<ResourceName, usize> = BTreeMap::new();
+    for resource in resources {
+        *counts.entry(name(resource)).or_default() += 1;
+    }
+    let (mut records, mut answers) = (Vec::new(), Vec::new());
+    for resource in resources {
+        let name = name(resource);
+        // A repeated name is taken out when it is answered.
+        let Some(count) = counts.remove(&name) else { continue };
+        let altered = check_resource(&name, count).and_then(|target| alter(&target, resource));
+        let (error_code, error_message) = code_and_message(&altered);
+        answers.push((name, error_code, error_message));
+        records.extend(altered.unwrap_or_default());
+    }
+    (records, answers)
 }
 
-fn check_resource(key: (i8, &str), repeated: &BTreeSet<(i8, &str)>) -> Result<ConfigResource, ApiError> {
-    if repeated.contains(&key) {
+/// Refuses a resource that is named more than once, or that is of a type that there is not.
+fn check_resource(name: &ResourceName, count: usize) -> Result<ConfigResource, ApiError> {
+    let (resource_type, name) = (ResourceType(name.0), name.1.as_str());
+    if count > 1 {
         let message = "Each resource must appear at most once.";
         return Err(ApiError::new(ErrorCode::INVALID_REQUEST, message));
     }
-    let resource_type = ResourceType(key.0);
     if resource_type.name() == ResourceType::UNKNOWN.name() {
-        let message = format!("Unknown resource type {}", key.0);
+        let message = format!("Unknown resource type {}", resource_type.0);
         return Err(ApiError::new(ErrorCode::INVALID_REQUEST, message));
     }
-    Ok(ConfigResource::new(resource_type, key.1))
+    Ok(ConfigResource::new(resource_type, name))
 }
 
 /// Refuses keys that occur twice, and missing values unless the key `may_lack` one.

@@ -431,6 +431,43 @@ async fn what_was_delivered_too_often_is_in_the_queue_without_its_content() {
 }
 
 #[tokio::test]
+async fn what_was_on_its_way_to_the_queue_when_the_node_was_lost_is_written_by_who_loads_the_state() {
+    use protocol::write_share_group_state_request::{PartitionData, StateBatch, WriteStateData};
+    let dir = tempfile::tempdir().unwrap();
+    let node = TestNode::start(dir.path(), ONE_BROKER).await;
+    let (mut client, topic_id) = share(&node).await;
+    with_queue(&mut client).await;
+    client.create_topic("dlq.t", 1, &[("errors.deadletterqueue.group.enable", "true")]).await;
+    client.produce("t", 0, batch(&["a", "b", "c"])).await;
+    let archiving = |first_offset, last_offset, delivery_count| StateBatch {
+        first_offset,
+        last_offset,
+        delivery_state: 3,
+        delivery_count,
+        ..Default::default()
+    };
+    let partition = PartitionData {
+        start_offset: 0,
+        state_batches: vec![archiving(0, 0, 1), archiving(1, 1, 5)],
+        ..Default::default()
+    };
+    let topic = WriteStateData { topic_id, partitions: vec![partition], ..Default::default() };
+    let request = protocol::WriteShareGroupStateRequest {
+        group_id: "g".to_owned(),
+        topics: vec![topic],
+        ..Default::default()
+    };
+    let response = client.ask(request, 0).await;
+    assert_eq!(response.results[0].partitions[0].error_code, ErrorCode::NONE);
+    let mut member = Member::new(&node, "m", topic_id).await;
+    assert_eq!(member.take().await, records(&[(2, "c", 1)]));
+    let expected = [letter("null", 0, 1, REJECTED), letter("null", 1, 5, USED_UP)];
+    assert_eq!(dead_letters(&mut client, "dlq.t", 2).await, expected);
+    wait_until_archived(&mut client, topic_id, 2).await;
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn without_a_queue_that_may_be_one_records_are_archived_all_the_same() {
     let dir = tempfile::tempdir().unwrap();
     let node = TestNode::start(dir.path(), ONE_BROKER).await;

@@ -33,21 +33,19 @@ impl DynamicBrokerConfig {
             let first = topic_synonyms(name).first();
             first.map(|synonym| self.synonyms(synonym.name, false)).unwrap_or_default()
         };
-        describe_layered(
-            TOPIC_KEYS,
-            &self.current.topic_defaults(),
-            overrides,
-            ConfigSource::Topic,
-            |name, _| synonyms(name),
-        )
+        describe_layered(TOPIC_KEYS, &self.current.topic_defaults(), overrides, ConfigSource::Topic, |key| {
+            synonyms(key.name)
+        })
     }
 
     /// All keys of a group that has these overrides.
     pub fn describe_group(&self, overrides: &ConfigMap) -> Result<Vec<ConfigEntry>, ConfigError> {
-        let synonyms = |name: &str, value: Option<String>| match group_synonym(name) {
+        let synonyms = |key: &Key| match group_synonym(key.name) {
             Some(synonym) => self.synonyms(synonym, false),
-            None if value.is_none() => Vec::new(),
-            None => vec![ConfigSynonym { name: name.to_owned(), value, source: ConfigSource::Default }],
+            None => {
+                let value = key.default_value().ok().and_then(|value| value.to_config_text());
+                vec![ConfigSynonym { name: key.name.to_owned(), value, source: ConfigSource::Default }]
+            }
         };
         let defaults = self.current.group_defaults();
         describe_layered(GROUP_KEYS, &defaults, overrides, ConfigSource::Group, synonyms)
@@ -107,7 +105,7 @@ fn describe_layered(
     defaults: &ConfigMap,
     overrides: &ConfigMap,
     own: ConfigSource,
-    synonyms_of: impl Fn(&str, Option<String>) -> Vec<ConfigSynonym>,
+    synonyms_of: impl Fn(&Key) -> Vec<ConfigSynonym>,
 ) -> Result<Vec<ConfigEntry>, ConfigError> {
     let mut merged = defaults.clone();
     merged.extend(overrides.clone());
@@ -115,8 +113,7 @@ fn describe_layered(
     let shown = keys.iter().filter(|key| !key.internal || merged.contains_key(key.name));
     let describe = |key: &'static Key| {
         let value = values.get(key.name).to_config_text();
-        let unset = value.clone().filter(|_| !overrides.contains_key(key.name));
-        let mut synonyms = synonyms_of(key.name, unset);
+        let mut synonyms = synonyms_of(key);
         if overrides.contains_key(key.name) {
             let first = ConfigSynonym { name: key.name.to_owned(), value: value.clone(), source: own };
             synonyms.insert(0, first);

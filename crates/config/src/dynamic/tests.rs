@@ -170,7 +170,8 @@ fn a_topic_is_described_with_the_brokers_values_behind_it() {
 
 #[test]
 fn a_group_is_described_with_the_brokers_values_behind_it() {
-    let overrides = map(&[("consumer.session.timeout.ms", "50000")]);
+    let overrides =
+        map(&[("consumer.session.timeout.ms", "50000"), ("errors.deadletterqueue.topic.name", "dlq.t")]);
     let node = node();
     let describe = |name| line(&entry(node.describe_group(&overrides).expect("valid"), name));
     assert_eq!(
@@ -179,6 +180,10 @@ fn a_group_is_described_with_the_brokers_values_behind_it() {
     );
     assert_eq!(describe("share.heartbeat.interval.ms"), "5000 5 [group.share.heartbeat.interval.ms=5000(5)]");
     assert_eq!(describe("share.auto.offset.reset"), "latest 5 [share.auto.offset.reset=latest(5)]");
+    assert_eq!(
+        describe("errors.deadletterqueue.topic.name"),
+        "dlq.t 8 [errors.deadletterqueue.topic.name=dlq.t(8) errors.deadletterqueue.topic.name=(5)]"
+    );
     let source = entry(node.describe_group(&overrides).expect("valid"), "consumer.session.timeout.ms").source;
     assert_eq!(source, ConfigSource::Group);
 }

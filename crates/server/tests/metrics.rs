@@ -224,6 +224,56 @@ async fn commit(client: &mut Client, group: &str, topic: &str) {
     }
 }
 
+/// Has a member join a share group, once its coordinator is there.
+async fn join_share_group(client: &mut Client, group: &str, topic: &str) {
+    let find = protocol::FindCoordinatorRequest {
+        key_type: 0,
+        coordinator_keys: vec![group.to_owned()],
+        ..Default::default()
+    };
+    let heartbeat = protocol::ShareGroupHeartbeatRequest {
+        group_id: group.to_owned(),
+        member_id: "AAAAAAAAAAAAAAAAAAAAAQ".to_owned(),
+        subscribed_topic_names: Some(vec![topic.to_owned()]),
+        ..Default::default()
+    };
+    loop {
+        client.ask(find.clone(), 6).await;
+        match client.ask(heartbeat.clone(), 1).await.error_code {
+            ErrorCode::NONE => return,
+            ErrorCode::COORDINATOR_NOT_AVAILABLE
+            | ErrorCode::COORDINATOR_LOAD_IN_PROGRESS
+            | ErrorCode::NOT_COORDINATOR => tokio::task::yield_now().await,
+            error => panic!("{error:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_share_group_is_counted_by_its_kind_and_state_and_each_new_epoch_as_a_rebalance() {
+    let dir = tempfile::tempdir().unwrap();
+    let overrides = [
+        "monedula.metrics.listener=localhost:0",
+        "offsets.topic.num.partitions=1",
+        "offsets.topic.replication.factor=1",
+    ];
+    let node = TestNode::start(dir.path(), &overrides).await;
+    let mut client = node.client().await;
+    client.create_topic("t", 1, &[]).await;
+    client.wait_for_topic("t").await;
+    join_share_group(&mut client, "g", "t").await;
+    let page = harness::metrics_page(&node).await;
+    for (row, expected) in [
+        ("kafka_server_group_coordinator_metrics_group_count{protocol=\"share\"}", "1.0"),
+        ("kafka_server_group_coordinator_metrics_share_group_count{state=\"Stable\"}", "1.0"),
+        ("kafka_server_group_coordinator_metrics_share_group_rebalance_count_total", "1"),
+        ("kafka_server_group_coordinator_metrics_consumer_group_rebalance_count_total", "0"),
+    ] {
+        assert_eq!(value(&page, row), Some(expected), "{row} in\n{page}");
+    }
+    node.stop().await;
+}
+
 #[tokio::test]
 async fn the_documentation_and_the_dashboard_name_what_there_is() {
     let dir = tempfile::tempdir().unwrap();

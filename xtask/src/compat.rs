@@ -48,6 +48,7 @@ const SUITES: &[Suite] = &[
     Suite { name: "rdkafka", needs: &["cargo", "cc", "make"], node: Serves::Fresh, quick: true, limit: 600 },
     Suite { name: "rskafka", needs: &["cargo", "cc"], node: Serves::Fresh, quick: true, limit: 600 },
     Suite { name: "protocol", needs: JAVA, node: Serves::Own, quick: true, limit: 600 },
+    Suite { name: "acls", needs: JAVA, node: Serves::Own, quick: true, limit: 400 },
     Suite { name: "swap", needs: JAVA, node: Serves::Own, quick: true, limit: 1500 },
     Suite { name: "text", needs: JAVA, node: Serves::Own, quick: true, limit: 600 },
     Suite { name: "transactions", needs: &["cargo", "cc"], node: Serves::Own, quick: false, limit: 3600 },

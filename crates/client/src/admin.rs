@@ -54,8 +54,9 @@ use crate::config::{AdminConfig, ConfigMap};
 use crate::connection::ApiVersions;
 use crate::error::Result;
 
+pub use model::{AclBinding, AclBindingFilter, AclOperation, AclPatternType, AclPermission, AclResourceType};
+
 pub use abort_transaction::AbortTransactionSpec;
-pub use acls::{AclBinding, AclBindingFilter, AclOperation, AclPatternType, AclPermission, AclResourceType};
 pub use alter_configs::AlterConfigs;
 pub use client_quotas::{ClientQuotaEntity, QuotaMatch};
 pub use configs::{

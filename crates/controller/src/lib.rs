@@ -7,11 +7,12 @@
 //! - a decision reads the image and returns records; it never changes the image
 //! - what a request asks of several things fails or succeeds for each of them alone, as in Kafka
 //!
-//! Not yet: access control entries, delegation tokens (their records are kept in the image), create and alter policies,
+//! Not yet: delegation tokens (their records are kept in the image), create and alter policies,
 //! AddRaftVoter and its kin.
 //!
 //! Kafka: `QuorumController`.
 
+mod acls;
 mod activation;
 mod api_error;
 mod brokers;
@@ -38,6 +39,7 @@ mod scram;
 mod topic_configs;
 mod topics;
 
+pub use acls::CLUSTER_NAME;
 pub use api_error::ApiError;
 pub use controller::Controller;
 pub use controller_config::{ControllerConfig, supported_features};

@@ -42,7 +42,8 @@ impl Controller {
         already: usize,
     ) -> Result<Vec<MetadataRecord>, ApiError> {
         let existing = self.image.topics().by_name(&topic.name);
-        let existing = existing.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?.clone();
+        let unknown = ApiError { code: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, message: None };
+        let existing = existing.ok_or(unknown)?.clone();
         let first = existing.partition_count();
         let additional = additional_partitions(topic, first)?;
         self.charge(usize::try_from(additional).unwrap_or(0))?;

@@ -22,7 +22,7 @@ mod record_versions;
 mod scram;
 mod topics;
 
-pub use acls::AclsImage;
+pub use acls::{Acl, AclsImage, AclsOfResource, Prefixes, binding as acl_binding};
 pub use bootstrap::{BootstrapError, bootstrap_records};
 pub use client_quotas::{ClientQuotaEntity, ClientQuotas, ClientQuotasImage};
 pub use cluster::{BrokerRegistration, ClusterImage, ControllerRegistration, Endpoint, VersionRange};

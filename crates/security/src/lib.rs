@@ -1,10 +1,11 @@
-//! Principals, SASL mechanisms and TLS settings.
+//! Principals, what they may do, SASL mechanisms and TLS settings.
 //!
 //! Deciders: bytes in, bytes out. Random numbers and files come from the caller; nothing here waits. What a client
 //! is told of a failure never tells whether the user exists, and no secret is shown by `Debug`.
 //!
 //! Not yet: GSSAPI, OAUTHBEARER, delegation tokens, and JAAS files (`java.security.auth.login.config`).
 
+mod authorizer;
 mod der;
 mod distinguished_name;
 mod jaas;
@@ -17,6 +18,7 @@ mod scram;
 mod ssl_principal_mapper;
 mod tls;
 
+pub use authorizer::{Action, Requester, StandardAuthorizer, Verdict};
 pub use distinguished_name::{CertificateError, subject_name};
 pub use jaas::{JaasEntry, JaasError, PLAIN_LOGIN_MODULE, SCRAM_LOGIN_MODULE, server_key};
 pub use mechanism::{CredentialStore, Mechanism, SaslError};

@@ -46,6 +46,7 @@ use model::NodeId;
 use network::ConnectionQuotas;
 use protocol::ResponseBody;
 use quota::QuotaKind;
+use security::StandardAuthorizer;
 use storage::LogManager;
 use telemetry::ShareGroupMetrics;
 use tokio::sync::Mutex;
@@ -117,6 +118,8 @@ pub struct Broker {
     pub producer_ids: ProducerIds,
     /// Topics that are created because somebody asked for them.
     pub topic_creation: TopicCreation,
+    /// Decides who may do what; none if everybody may do everything.
+    pub authorizer: Option<StandardAuthorizer>,
     /// The active controller.
     pub controller: Arc<dyn ControllerChannel>,
     epoch: AtomicI64,
@@ -141,6 +144,7 @@ impl Broker {
         controller: Arc<dyn ControllerChannel>,
         clock: Arc<dyn Clock>,
         chance: Arc<dyn Chance>,
+        authorizer: Option<StandardAuthorizer>,
     ) -> Arc<Self> {
         let metrics = Metrics::default();
         let share_metrics = metrics.share.clone();
@@ -163,6 +167,7 @@ impl Broker {
             share_sessions: ShareSessions::default(),
             producer_ids: ProducerIds::default(),
             topic_creation: TopicCreation::default(),
+            authorizer,
             controller,
             dynamic_config: DynamicConfig::new(BrokerConfig::clone(&config)),
             epoch: AtomicI64::new(-1),

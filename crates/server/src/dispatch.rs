@@ -140,7 +140,7 @@ impl Dispatcher {
         match context.listener.role {
             ListenerRole::Broker { .. } => match body {
                 RequestBody::DescribeQuorum(request) => {
-                    describe_quorum::handle(&self.controller, context, &request).into()
+                    describe_quorum::handle(&self.controller, &self.broker, context, &request).into()
                 }
                 body => on_broker(&self.broker, context, body).await,
             },
@@ -161,7 +161,7 @@ async fn on_broker(broker: &Arc<Broker>, context: &RequestContext, body: Request
         RequestBody::OffsetFetch(request) => offset_fetch::handle(broker, context, *request).await.into(),
         RequestBody::FindCoordinator(request) => find_coordinator::handle(broker, context, &request).into(),
         RequestBody::JoinGroup(request) => join_group::handle(broker, context, *request).await.into(),
-        RequestBody::Heartbeat(request) => heartbeat::handle(broker, *request).await.into(),
+        RequestBody::Heartbeat(request) => heartbeat::handle(broker, context, *request).await.into(),
         RequestBody::LeaveGroup(request) => leave_group::handle(broker, context, *request).await.into(),
         RequestBody::SyncGroup(request) => sync_group::handle(broker, context, *request).await.into(),
         RequestBody::DescribeGroups(request) => {
@@ -179,21 +179,21 @@ async fn on_broker(broker: &Arc<Broker>, context: &RequestContext, body: Request
         RequestBody::StreamsGroupDescribe(request) => {
             streams_group_describe::handle(broker, context, *request).await.into()
         }
-        RequestBody::ListGroups(request) => list_groups::handle(broker, *request).await.into(),
+        RequestBody::ListGroups(request) => list_groups::handle(broker, context, *request).await.into(),
         RequestBody::ApiVersions(request) => api_versions::handle(broker, context, &request).into(),
         RequestBody::CreateTopics(request) => create_topics::handle(broker, context, *request).await.into(),
         RequestBody::DeleteTopics(request) => delete_topics::handle(broker, context, *request).await.into(),
-        RequestBody::DeleteRecords(request) => delete_records::handle(broker, &request).into(),
+        RequestBody::DeleteRecords(request) => delete_records::handle(broker, context, &request).into(),
         RequestBody::InitProducerId(request) => {
             init_producer_id::handle(broker, context, *request).await.into()
         }
         RequestBody::CreatePartitions(request) => {
             create_partitions::handle(broker, context, *request).await.into()
         }
-        RequestBody::DeleteGroups(request) => delete_groups::handle(broker, *request).await.into(),
-        RequestBody::OffsetDelete(request) => offset_delete::handle(broker, *request).await.into(),
+        RequestBody::DeleteGroups(request) => delete_groups::handle(broker, context, *request).await.into(),
+        RequestBody::OffsetDelete(request) => offset_delete::handle(broker, context, *request).await.into(),
         RequestBody::DescribeCluster(request) => describe_cluster::handle(broker, context, &request).into(),
-        RequestBody::DescribeConfigs(request) => describe_configs::handle(broker, &request).into(),
+        RequestBody::DescribeConfigs(request) => describe_configs::handle(broker, context, &request).into(),
         RequestBody::DescribeTopicPartitions(request) => {
             describe_topic_partitions::handle(broker, context, &request).into()
         }
@@ -201,7 +201,7 @@ async fn on_broker(broker: &Arc<Broker>, context: &RequestContext, body: Request
             list_config_resources::handle(broker, context, &request).into()
         }
         RequestBody::OffsetForLeaderEpoch(request) => {
-            offset_for_leader_epoch::handle(broker, &request).into()
+            offset_for_leader_epoch::handle(broker, context, &request).into()
         }
         RequestBody::AddPartitionsToTxn(request) => {
             add_partitions_to_txn::handle(broker, context, *request).await.into()
@@ -210,28 +210,32 @@ async fn on_broker(broker: &Arc<Broker>, context: &RequestContext, body: Request
             add_offsets_to_txn::handle(broker, context, &request).await.into()
         }
         RequestBody::EndTxn(request) => end_txn::handle(broker, context, *request).await.into(),
-        RequestBody::WriteTxnMarkers(request) => write_txn_markers::handle(broker, *request).await.into(),
+        RequestBody::WriteTxnMarkers(request) => {
+            write_txn_markers::handle(broker, context, *request).await.into()
+        }
         RequestBody::TxnOffsetCommit(request) => {
             txn_offset_commit::handle(broker, context, *request).await.into()
         }
-        RequestBody::AlterConfigs(request) => alter_configs::handle(broker, *request).await.into(),
-        RequestBody::AlterReplicaLogDirs(request) => alter_replica_log_dirs::handle(broker, &request).into(),
-        RequestBody::DescribeLogDirs(request) => describe_log_dirs::handle(broker, &request).into(),
-        RequestBody::ElectLeaders(request) => elect_leaders::handle(broker, *request).await.into(),
+        RequestBody::AlterConfigs(request) => alter_configs::handle(broker, context, *request).await.into(),
+        RequestBody::AlterReplicaLogDirs(request) => {
+            alter_replica_log_dirs::handle(broker, context, &request).into()
+        }
+        RequestBody::DescribeLogDirs(request) => describe_log_dirs::handle(broker, context, &request).into(),
+        RequestBody::ElectLeaders(request) => elect_leaders::handle(broker, context, *request).await.into(),
         RequestBody::IncrementalAlterConfigs(request) => {
-            incremental_alter_configs::handle(broker, *request).await.into()
+            incremental_alter_configs::handle(broker, context, *request).await.into()
         }
         RequestBody::AlterPartitionReassignments(request) => {
-            alter_partition_reassignments::handle(broker, *request).await.into()
+            alter_partition_reassignments::handle(broker, context, *request).await.into()
         }
         RequestBody::ListPartitionReassignments(request) => {
-            list_partition_reassignments::handle(broker, *request).await.into()
+            list_partition_reassignments::handle(broker, context, *request).await.into()
         }
-        RequestBody::DescribeAcls(_) => describe_acls::handle().into(),
-        RequestBody::CreateAcls(request) => create_acls::handle(&request).into(),
-        RequestBody::DeleteAcls(request) => delete_acls::handle(&request).into(),
+        RequestBody::DescribeAcls(request) => describe_acls::handle(broker, context, *request),
+        RequestBody::CreateAcls(request) => create_acls::handle(broker, context, *request).await,
+        RequestBody::DeleteAcls(request) => delete_acls::handle(broker, context, *request).await,
         RequestBody::CreateDelegationToken(request) => {
-            create_delegation_token::handle(context, &request).into()
+            create_delegation_token::handle(broker, context, &request).into()
         }
         RequestBody::RenewDelegationToken(_) => renew_delegation_token::handle(context).into(),
         RequestBody::ExpireDelegationToken(_) => expire_delegation_token::handle(context).into(),
@@ -241,20 +245,32 @@ async fn on_broker(broker: &Arc<Broker>, context: &RequestContext, body: Request
         }
         RequestBody::PushTelemetry(request) => push_telemetry::handle(broker, context, *request).into(),
         RequestBody::AlterUserScramCredentials(request) => {
-            alter_user_scram_credentials::handle(broker, *request).await.into()
+            alter_user_scram_credentials::handle(broker, context, *request).await.into()
         }
-        RequestBody::DescribeClientQuotas(request) => describe_client_quotas::handle(broker, &request).into(),
-        RequestBody::AlterClientQuotas(request) => alter_client_quotas::handle(broker, *request).await.into(),
+        RequestBody::DescribeClientQuotas(request) => {
+            describe_client_quotas::handle(broker, context, &request).into()
+        }
+        RequestBody::AlterClientQuotas(request) => {
+            alter_client_quotas::handle(broker, context, *request).await.into()
+        }
         RequestBody::DescribeUserScramCredentials(request) => {
-            describe_user_scram_credentials::handle(broker, &request).into()
+            describe_user_scram_credentials::handle(broker, context, &request).into()
         }
-        RequestBody::UpdateFeatures(request) => update_features::handle(broker, *request).await.into(),
-        RequestBody::DescribeProducers(request) => describe_producers::handle(broker, &request).into(),
-        RequestBody::UnregisterBroker(request) => unregister_broker::handle(broker, *request).await.into(),
+        RequestBody::UpdateFeatures(request) => {
+            update_features::handle(broker, context, *request).await.into()
+        }
+        RequestBody::DescribeProducers(request) => {
+            describe_producers::handle(broker, context, &request).into()
+        }
+        RequestBody::UnregisterBroker(request) => {
+            unregister_broker::handle(broker, context, *request).await.into()
+        }
         RequestBody::DescribeTransactions(request) => {
-            describe_transactions::handle(broker, *request).await.into()
+            describe_transactions::handle(broker, context, *request).await.into()
         }
-        RequestBody::ListTransactions(request) => list_transactions::handle(broker, *request).await.into(),
+        RequestBody::ListTransactions(request) => {
+            list_transactions::handle(broker, context, *request).await.into()
+        }
         RequestBody::ShareFetch(request) => share_fetch::handle(broker, context, *request).await.into(),
         RequestBody::ShareAcknowledge(request) => {
             share_acknowledge::handle(broker, context, *request).await.into()
@@ -281,13 +297,13 @@ async fn on_broker(broker: &Arc<Broker>, context: &RequestContext, body: Request
             share_group_describe::handle(broker, context, *request).await.into()
         }
         RequestBody::DescribeShareGroupOffsets(request) => {
-            describe_share_group_offsets::handle(broker, *request).await.into()
+            describe_share_group_offsets::handle(broker, context, *request).await.into()
         }
         RequestBody::AlterShareGroupOffsets(request) => {
-            alter_share_group_offsets::handle(broker, *request).await.into()
+            alter_share_group_offsets::handle(broker, context, *request).await.into()
         }
         RequestBody::DeleteShareGroupOffsets(request) => {
-            delete_share_group_offsets::handle(broker, *request).await.into()
+            delete_share_group_offsets::handle(broker, context, *request).await.into()
         }
         body => not_served(&body),
     }

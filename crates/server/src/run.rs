@@ -59,12 +59,6 @@ pub enum RunError {
         "process.roles must be broker,controller: a node of one role alone needs others, which is not served yet"
     )]
     Roles,
-    /// The configuration asks for an authorizer, which would not be heeded.
-    #[error(
-        "authorizer.class.name is {0}, but access control lists are not enforced yet: without it everybody who gets in \
-         may do everything, so the node starts only if that is what the configuration says"
-    )]
-    Authorizer(String),
     /// A log dir was never formatted. Kafka: `MetaPropertiesEnsemble.verify`.
     #[error("No `meta.properties` found in {} (have you run `kafka-storage.sh` to format the directory?)", .0.display())]
     NotFormatted(PathBuf),
@@ -138,10 +132,6 @@ pub async fn start(
 ) -> Result<(Node, Arc<ControllerService>), RunError> {
     if !(config.is_broker && config.is_controller) {
         return Err(RunError::Roles);
-    }
-    let authorizer = &config.security.authorizer_class_name;
-    if !authorizer.is_empty() {
-        return Err(RunError::Authorizer(authorizer.clone()));
     }
     if config.values().string("delegation.token.secret.key").is_some() {
         tracing::warn!("delegation.token.secret.key has no effect: delegation tokens are not served yet");

@@ -15,21 +15,32 @@ use protocol::{
     DescribeDelegationTokenRequest, ErrorCode, ExpireDelegationTokenRequest, RenewDelegationTokenRequest,
 };
 
+fn any_acl() -> DescribeAclsRequest {
+    DescribeAclsRequest { resource_type_filter: 1, operation: 1, permission_type: 1, ..Default::default() }
+}
+
 #[tokio::test]
 async fn there_is_no_authorizer() {
     let dir = tempfile::tempdir().unwrap();
     let node = TestNode::start(dir.path(), &[]).await;
     let mut client = node.client().await;
     for version in 1..=3 {
-        let described = client.ask(DescribeAclsRequest::default(), version).await;
+        let described = client.ask(any_acl(), version).await;
         assert_eq!(described.error_code, ErrorCode::SECURITY_DISABLED);
         assert_eq!(described.error_message.as_deref(), Some("No Authorizer is configured on the broker"));
-        let creations = vec![AclCreation::default(); 2];
+        let creation =
+            AclCreation { resource_type: 2, operation: 3, permission_type: 3, ..Default::default() };
+        let creations = vec![creation; 2];
         let created = client.ask(CreateAclsRequest { creations, ..Default::default() }, version).await;
         assert_eq!(created.results.len(), 2);
         assert_eq!(created.results[1].error_code, ErrorCode::SECURITY_DISABLED);
         assert_eq!(created.results[1].error_message.as_deref(), Some("No Authorizer is configured."));
-        let filters = vec![DeleteAclsFilter::default()];
+        let filters = vec![DeleteAclsFilter {
+            resource_type_filter: 1,
+            operation: 1,
+            permission_type: 1,
+            ..Default::default()
+        }];
         let deleted = client.ask(DeleteAclsRequest { filters, ..Default::default() }, version).await;
         assert_eq!(deleted.filter_results[0].error_code, ErrorCode::SECURITY_DISABLED);
     }
@@ -54,18 +65,18 @@ async fn who_is_anybody_gets_no_token() {
 }
 
 #[tokio::test]
-async fn a_node_that_is_to_have_an_authorizer_does_not_start_without_one() {
+async fn a_node_that_is_to_have_an_authorizer_that_is_not_here_does_not_start() {
     let dir = tempfile::tempdir().unwrap();
     let options = server::RunOptions {
         overrides: vec![
             format!("log.dirs={}", dir.path().join("data").display()),
             "listeners=PLAINTEXT://localhost:0,CONTROLLER://localhost:0".to_owned(),
             "controller.quorum.voters=1@localhost:9093".to_owned(),
-            "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer".to_owned(),
+            "authorizer.class.name=com.example.OwnAuthorizer".to_owned(),
         ],
         ..Default::default()
     };
     let config = Arc::new(server::configuration(&options).unwrap());
     let error = server::start(config, &options).await.unwrap_err().to_string();
-    assert!(error.starts_with("authorizer.class.name is org.apache.kafka."), "{error}");
+    assert!(error.contains("Class com.example.OwnAuthorizer could not be found."), "{error}");
 }

@@ -16,6 +16,7 @@ pub const ROOT: &str = "root";
 /// The loggers by name, with the modules that each speaks for.
 const LOGGERS: &[(&str, &[&str])] = &[
     ("kafka", &["server"]),
+    ("kafka.authorizer.logger", &["kafka.authorizer.logger"]),
     ("kafka.network", &["network"]),
     ("kafka.network.SocketServer", &["server::listeners", "server::serve", "network::listener"]),
     ("kafka.server", &["server::broker", "server::node"]),

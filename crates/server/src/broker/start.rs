@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use config::{BrokerConfig, LogConfig};
+use config::{BrokerConfig, ConfigError, LogConfig};
 use metadata::MetadataImage;
 use model::{TopicPartition, Uuid};
 use protocol::ErrorCode;
@@ -29,6 +29,7 @@ use super::lifecycle::{become_unfenced, controlled_shutdown, keep_alive, registe
 use super::log_moves::LogMoves;
 use super::publisher::publish;
 use super::{Broker, cleaners, lifecycle};
+use crate::authorize;
 use crate::controller::ControllerService;
 
 /// How often the mover thread looks for what is due.
@@ -47,6 +48,9 @@ pub enum StartError {
     /// The controller does not let this broker in.
     #[error("the controller refuses to register this broker: {}", .0.message())]
     Registration(ErrorCode),
+    /// The configuration asks for an authorizer that there is not.
+    #[error(transparent)]
+    Authorizer(ConfigError),
     /// No thread can be started.
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
@@ -135,7 +139,9 @@ pub async fn start(
 ) -> Result<RunningBroker, StartError> {
     let incarnation = Uuid::from_random_bytes(world.chance.next_id());
     let World { clock, chance, .. } = world;
-    let broker = Broker::new(config, cluster_id, logs.clone(), link.channel.clone(), clock, chance);
+    let authorizer = authorize::authorizer(&config).map_err(StartError::Authorizer)?;
+    let channel = link.channel.clone();
+    let broker = Broker::new(config, cluster_id, logs.clone(), channel, clock, chance, authorizer);
     let image = link.images.borrow().clone();
     broker.dynamic_config.apply(&image, broker.node_id);
     broker.on_config_changed();

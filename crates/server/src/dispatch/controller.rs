@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use controller::ControllerRequest;
-use protocol::{ApiKey, RequestBody};
+use model::AclOperation;
+use protocol::{ApiKey, ErrorCode, RequestBody, ResponseBody};
 
 use super::{Answer, not_served};
 use crate::broker::Broker;
@@ -62,38 +63,100 @@ pub(super) async fn on_controller(
 ) -> Answer {
     match body {
         RequestBody::ApiVersions(request) => api_versions::handle(broker, context, &request).into(),
+        RequestBody::DescribeQuorum(request) => {
+            describe_quorum::handle(controller, broker, context, &request).into()
+        }
+        RequestBody::DescribeCluster(request) => {
+            describe_cluster::on_controller(broker, controller.leader(), context, &request).into()
+        }
+        RequestBody::DescribeConfigs(request) => describe_configs::handle(broker, context, &request).into(),
+        RequestBody::DescribeUserScramCredentials(request) => {
+            describe_user_scram_credentials::handle(broker, context, &request).into()
+        }
+        RequestBody::DescribeAcls(request) => describe_acls::handle(broker, context, *request),
+        RequestBody::CreateAcls(request) => create_acls::handle(broker, context, *request).await,
+        RequestBody::DeleteAcls(request) => delete_acls::handle(broker, context, *request).await,
+        RequestBody::CreateDelegationToken(request) => {
+            create_delegation_token::handle(broker, context, &request).into()
+        }
+        RequestBody::RenewDelegationToken(_) => renew_delegation_token::handle(context).into(),
+        RequestBody::ExpireDelegationToken(_) => expire_delegation_token::handle(context).into(),
+        RequestBody::AlterConfigs(request) => alter_configs::handle(broker, context, *request).await.into(),
+        RequestBody::IncrementalAlterConfigs(request) => {
+            incremental_alter_configs::handle(broker, context, *request).await.into()
+        }
+        RequestBody::CreateTopics(request) => create_topics::handle(broker, context, *request).await.into(),
+        RequestBody::DeleteTopics(request) => delete_topics::handle(broker, context, *request).await.into(),
+        RequestBody::CreatePartitions(request) => {
+            create_partitions::handle(broker, context, *request).await.into()
+        }
+        RequestBody::ElectLeaders(request) => elect_leaders::handle(broker, context, *request).await.into(),
+        RequestBody::AlterPartitionReassignments(request) => {
+            alter_partition_reassignments::handle(broker, context, *request).await.into()
+        }
+        RequestBody::ListPartitionReassignments(request) => {
+            list_partition_reassignments::handle(broker, context, *request).await.into()
+        }
+        RequestBody::AlterClientQuotas(request) => {
+            alter_client_quotas::handle(broker, context, *request).await.into()
+        }
+        RequestBody::AlterUserScramCredentials(request) => {
+            alter_user_scram_credentials::handle(broker, context, *request).await.into()
+        }
+        RequestBody::UpdateFeatures(request) => {
+            update_features::handle(broker, context, *request).await.into()
+        }
+        RequestBody::UnregisterBroker(request) => {
+            unregister_broker::handle(broker, context, *request).await.into()
+        }
+        body => of_a_node(controller, broker, context, body).await,
+    }
+}
+
+/// What only nodes ask. Without an authorizer whoever reaches the controller's listener is taken for one.
+async fn of_a_node(
+    controller: &Arc<ControllerService>,
+    broker: &Arc<Broker>,
+    context: &RequestContext,
+    body: RequestBody,
+) -> Answer {
+    let gate = broker.gate(context);
+    if let Err(error) = gate.check_cluster(AclOperation::ClusterAction) {
+        return refuse_node(&body, error).map_or_else(|| not_served(&body), Answer::Respond);
+    }
+    drop(gate);
+    match body {
         RequestBody::Fetch(request) => controller.fetch(&request).await.into(),
         RequestBody::FetchSnapshot(request) => controller.fetch_snapshot(&request).into(),
         RequestBody::Vote(request) => controller.vote(&request).into(),
         RequestBody::BeginQuorumEpoch(request) => controller.begin_quorum_epoch(&request).into(),
         RequestBody::EndQuorumEpoch(request) => controller.end_quorum_epoch(&request).into(),
-        RequestBody::DescribeQuorum(request) => describe_quorum::handle(controller, context, &request).into(),
-        RequestBody::DescribeCluster(request) => {
-            describe_cluster::on_controller(broker, controller.leader(), context, &request).into()
-        }
-        RequestBody::DescribeConfigs(request) => describe_configs::handle(broker, &request).into(),
-        RequestBody::DescribeUserScramCredentials(request) => {
-            describe_user_scram_credentials::handle(broker, &request).into()
-        }
-        RequestBody::DescribeAcls(_) => describe_acls::handle().into(),
-        RequestBody::CreateAcls(request) => create_acls::handle(&request).into(),
-        RequestBody::DeleteAcls(request) => delete_acls::handle(&request).into(),
-        RequestBody::CreateDelegationToken(request) => {
-            create_delegation_token::handle(context, &request).into()
-        }
-        RequestBody::RenewDelegationToken(_) => renew_delegation_token::handle(context).into(),
-        RequestBody::ExpireDelegationToken(_) => expire_delegation_token::handle(context).into(),
-        RequestBody::AlterConfigs(request) => alter_configs::handle(broker, *request).await.into(),
-        RequestBody::IncrementalAlterConfigs(request) => {
-            incremental_alter_configs::handle(broker, *request).await.into()
-        }
-        RequestBody::AlterClientQuotas(request) => {
-            let request = alter_client_quotas::with_hosts(*request).await;
-            Answer::Respond(broker.controller.submit(request).await)
-        }
         body => match ControllerRequest::try_from(body) {
             Ok(request) => Answer::Respond(broker.controller.submit(request).await),
             Err(body) => not_served(&body),
         },
+    }
+}
+
+/// The answer to one who is no node; none if only clients ask for such a thing.
+fn refuse_node(body: &RequestBody, error_code: ErrorCode) -> Option<ResponseBody> {
+    macro_rules! refused {
+        ($response:ident) => {
+            Some(protocol::$response { error_code, ..Default::default() }.into())
+        };
+    }
+    match body {
+        RequestBody::Fetch(_) => refused!(FetchResponse),
+        RequestBody::FetchSnapshot(_) => refused!(FetchSnapshotResponse),
+        RequestBody::Vote(_) => refused!(VoteResponse),
+        RequestBody::BeginQuorumEpoch(_) => refused!(BeginQuorumEpochResponse),
+        RequestBody::EndQuorumEpoch(_) => refused!(EndQuorumEpochResponse),
+        RequestBody::AlterPartition(_) => refused!(AlterPartitionResponse),
+        RequestBody::BrokerRegistration(_) => refused!(BrokerRegistrationResponse),
+        RequestBody::BrokerHeartbeat(_) => refused!(BrokerHeartbeatResponse),
+        RequestBody::AllocateProducerIds(_) => refused!(AllocateProducerIdsResponse),
+        RequestBody::ControllerRegistration(_) => refused!(ControllerRegistrationResponse),
+        RequestBody::AssignReplicasToDirs(_) => refused!(AssignReplicasToDirsResponse),
+        _ => None,
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use coordinators::transaction::{Producer, TransactionVersion};
-use model::{TopicPartition, topic_name};
+use model::{AclOperation, TopicPartition, topic_name};
 use protocol::{AddOffsetsToTxnRequest, AddOffsetsToTxnResponse, ErrorCode};
 
 use crate::broker::Broker;
@@ -18,6 +18,13 @@ pub async fn handle(
     context: &RequestContext,
     request: &AddOffsetsToTxnRequest,
 ) -> AddOffsetsToTxnResponse {
+    let gate = broker.gate(context);
+    let checked = gate
+        .check_transactional_id(AclOperation::Write, &request.transactional_id)
+        .and_then(|()| gate.check_group(AclOperation::Read, &request.group_id));
+    if let Err(error_code) = checked {
+        return AddOffsetsToTxnResponse { error_code, ..Default::default() };
+    }
     let partition =
         TopicPartition::new(topic_name::CONSUMER_OFFSETS, broker.groups.partition_for(&request.group_id));
     let producer = Producer { id: request.producer_id.into(), epoch: request.producer_epoch.into() };

@@ -6,14 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use coordinators::transaction::{Producer, TransactionVersion};
-use model::TopicPartition;
+use model::{AclOperation, TopicPartition, topic_name};
 use protocol::add_partitions_to_txn_request::{AddPartitionsToTxnTopic, AddPartitionsToTxnTransaction};
 use protocol::add_partitions_to_txn_response::{
     AddPartitionsToTxnPartitionResult, AddPartitionsToTxnResult, AddPartitionsToTxnTopicResult,
 };
 use protocol::{AddPartitionsToTxnRequest, AddPartitionsToTxnResponse, ErrorCode};
 
-use crate::authorize::may_act_for_the_cluster;
 use crate::broker::Broker;
 use crate::request::RequestContext;
 
@@ -31,35 +30,41 @@ pub async fn handle(
             topics: request.v3_and_below_topics,
             ..Default::default()
         };
-        let results_by_topic_v3_and_below =
-            handle_one(broker, context.version, transaction).await.topic_results;
+        let results_by_topic_v3_and_below = handle_one(broker, context, transaction).await.topic_results;
         return AddPartitionsToTxnResponse { results_by_topic_v3_and_below, ..Default::default() };
     }
-    if !may_act_for_the_cluster(context) {
+    if !broker.gate(context).may_act_for_the_cluster() {
         let error_code = ErrorCode::CLUSTER_AUTHORIZATION_FAILED;
         return AddPartitionsToTxnResponse { error_code, ..Default::default() };
     }
     let mut response = AddPartitionsToTxnResponse::default();
     for transaction in request.transactions {
-        response.results_by_transaction.push(handle_one(broker, context.version, transaction).await);
+        response.results_by_transaction.push(handle_one(broker, context, transaction).await);
     }
     response
 }
 
 async fn handle_one(
     broker: &Broker,
-    version: i16,
+    context: &RequestContext,
     transaction: AddPartitionsToTxnTransaction,
 ) -> AddPartitionsToTxnResult {
     let partitions = named(&transaction.topics);
     let image = broker.metadata.image();
     let exists = |name: &TopicPartition| image.topics().partition(&name.topic, name.partition).is_some();
     let id = transaction.transactional_id;
-    if !partitions.iter().all(exists) {
-        // One that does not exist keeps the others out, too.
-        let verdict = |name: &TopicPartition| match exists(name) {
-            true => ErrorCode::OPERATION_NOT_ATTEMPTED,
-            false => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+    let version = context.version;
+    let permitted = match permitted(broker, context, &id, &partitions) {
+        Ok(permitted) => permitted,
+        Err(error) => return result(id, partitions.into_iter().map(|name| (name, error))),
+    };
+    let may_write = |name: &TopicPartition| permitted.as_ref().is_none_or(|topics| topics(&name.topic));
+    if !partitions.iter().all(|name| may_write(name) && exists(name)) {
+        // One that does not exist, or may not be written, keeps the others out, too.
+        let verdict = |name: &TopicPartition| match (may_write(name), exists(name)) {
+            (false, _) => ErrorCode::TOPIC_AUTHORIZATION_FAILED,
+            (true, false) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            (true, true) => ErrorCode::OPERATION_NOT_ATTEMPTED,
         };
         return result(id, partitions.into_iter().map(|name| (name.clone(), verdict(&name))));
     }
@@ -78,6 +83,23 @@ async fn handle_one(
         Err(error) => error,
     };
     result(id, partitions.into_iter().map(|name| (name, error)))
+}
+
+/// Tells which topics a client may add; other brokers have asked already, for which there is none.
+fn permitted(
+    broker: &Broker,
+    context: &RequestContext,
+    transactional_id: &str,
+    partitions: &BTreeSet<TopicPartition>,
+) -> Result<Option<impl Fn(&str) -> bool + use<>>, ErrorCode> {
+    if context.version >= 4 {
+        return Ok(None);
+    }
+    let gate = broker.gate(context);
+    gate.check_transactional_id(AclOperation::Write, transactional_id)?;
+    let names = partitions.iter().map(|name| &*name.topic).filter(|name| !topic_name::is_internal(name));
+    let permitted = gate.permitted_topics(AclOperation::Write, names);
+    Ok(Some(move |name: &str| !topic_name::is_internal(name) && permitted.contains(name)))
 }
 
 fn named(topics: &[AddPartitionsToTxnTopic]) -> BTreeSet<TopicPartition> {

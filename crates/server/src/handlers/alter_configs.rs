@@ -3,17 +3,25 @@
 //! Versions: 0–2. 2 flexible. Kafka: `KafkaApis.handleAlterConfigsRequest`, `ConfigAdminManager.preprocess`.
 
 use config::{ConfigMap, ResourceType};
+use model::AclOperation;
 use protocol::alter_configs_request::AlterConfigsResource;
 use protocol::alter_configs_response::AlterConfigsResourceResponse;
 use protocol::{AlterConfigsRequest, AlterConfigsResponse, ErrorCode, ResponseBody};
 
+use crate::authorize::Gate;
 use crate::broker::Broker;
 use crate::handlers::config_changes::{
-    Change, Refusal, Resource, check_broker_config, check_changes, decide, invalid_request,
+    Change, Refusal, Resource, authorize, check_broker_config, check_changes, decide, invalid_request,
 };
+use crate::request::RequestContext;
 
 /// Judges what concerns this broker, and has the controller decide on the rest.
-pub async fn handle(broker: &Broker, request: AlterConfigsRequest) -> AlterConfigsResponse {
+pub async fn handle(
+    broker: &Broker,
+    context: &RequestContext,
+    request: AlterConfigsRequest,
+) -> AlterConfigsResponse {
+    let gate = broker.gate(context);
     let validate_only = request.validate_only;
     let forward = async |passed: Vec<&AlterConfigsResource>| {
         let resources = passed.into_iter().cloned().collect();
@@ -23,27 +31,30 @@ pub async fn handle(broker: &Broker, request: AlterConfigsRequest) -> AlterConfi
             _ => Err(ErrorCode::UNKNOWN_SERVER_ERROR),
         }
     };
-    let responses = decide(request.resources, |resource| judge(broker, resource), refuse, forward).await;
+    let responses =
+        decide(request.resources, |resource| judge(broker, &gate, resource), refuse, forward).await;
     AlterConfigsResponse { responses, ..Default::default() }
 }
 
-fn judge(broker: &Broker, resource: &AlterConfigsResource) -> Result<(), Refusal> {
+fn judge(broker: &Broker, gate: &Gate<'_>, resource: &AlterConfigsResource) -> Result<(), Refusal> {
     let configs = resource.configs.iter();
     let changes: Vec<_> = configs
         .map(|config| Change { name: &config.name, value: config.value.as_deref(), deletes: false })
         .collect();
-    match check_changes(resource.resource_type, &changes)? {
+    let kind = check_changes(resource.resource_type, &changes)?;
+    match kind {
         ResourceType::Broker => {
             let value =
                 |change: &Change<'_>| (change.name.to_owned(), change.value.unwrap_or_default().to_owned());
             let props: ConfigMap = changes.iter().map(value).collect();
-            check_broker_config(broker, &resource.resource_name, &props)
+            check_broker_config(broker, &resource.resource_name, &props)?;
         }
         ResourceType::BrokerLogger => {
-            Err(invalid_request(format!("Unknown resource type {}", resource.resource_type)))
+            return Err(invalid_request(format!("Unknown resource type {}", resource.resource_type)));
         }
-        ResourceType::Topic | ResourceType::ClientMetrics | ResourceType::Group => Ok(()),
+        ResourceType::Topic | ResourceType::ClientMetrics | ResourceType::Group => {}
     }
+    authorize(gate, AclOperation::AlterConfigs, kind, &resource.resource_name)
 }
 
 fn refuse(

@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use metadata::MetadataImage;
-use model::{TopicPartition, Uuid};
+use model::{AclOperation, TopicPartition, Uuid};
 use protocol::alter_replica_log_dirs_response::{
     AlterReplicaLogDirPartitionResult, AlterReplicaLogDirTopicResult,
 };
@@ -15,9 +15,15 @@ use protocol::{AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse, ErrorCod
 
 use crate::broker::Broker;
 use crate::broker::fetch_session::TopicKey;
+use crate::request::RequestContext;
 
 /// Begins each move that can be begun.
-pub fn handle(broker: &Broker, request: &AlterReplicaLogDirsRequest) -> AlterReplicaLogDirsResponse {
+pub fn handle(
+    broker: &Broker,
+    context: &RequestContext,
+    request: &AlterReplicaLogDirsRequest,
+) -> AlterReplicaLogDirsResponse {
+    let permitted = broker.gate(context).check_cluster(AclOperation::Alter);
     let image = broker.metadata.image();
     let mut response = AlterReplicaLogDirsResponse::default();
     for dir in &request.dirs {
@@ -25,7 +31,8 @@ pub fn handle(broker: &Broker, request: &AlterReplicaLogDirsRequest) -> AlterRep
         for topic in &dir.topics {
             let row = |index: &i32| {
                 let name = TopicPartition::new(topic.name.as_str(), *index);
-                let moved = target.and_then(|target| start_move(broker, &image, &name, target));
+                let moved =
+                    permitted.and(target).and_then(|target| start_move(broker, &image, &name, target));
                 AlterReplicaLogDirPartitionResult {
                     partition_index: *index,
                     error_code: moved.err().unwrap_or(ErrorCode::NONE),

@@ -8,8 +8,10 @@
 use std::collections::BTreeMap;
 
 use config::{ConfigError, ConfigMap, ResourceType};
+use model::AclOperation;
 use protocol::ErrorCode;
 
+use crate::authorize::Gate;
 use crate::broker::Broker;
 
 /// An error with its text, if it has one of its own.
@@ -74,6 +76,24 @@ pub(crate) trait Resource {
     fn kind(&self) -> i8;
     /// Its name.
     fn name(&self) -> &str;
+}
+
+/// Checks that the sender of a request may do something with the configuration of a resource.
+/// Kafka: `ConfigHelper.handleDescribeConfigsRequest`, `ControllerApis.authorizeAlterResource`.
+pub(crate) fn authorize(
+    gate: &Gate<'_>,
+    operation: AclOperation,
+    kind: ResourceType,
+    name: &str,
+) -> Result<(), Refusal> {
+    let may = match kind {
+        ResourceType::Topic => gate.check_topic(operation, name),
+        ResourceType::Group => gate.check_group(operation, name),
+        ResourceType::Broker | ResourceType::BrokerLogger | ResourceType::ClientMetrics => {
+            gate.check_cluster(operation)
+        }
+    };
+    may.map_err(|code| (code, Some(code.message().to_owned())))
 }
 
 /// Judges each resource, has `forward` put those that pass to the controller, and answers in the order of the request.

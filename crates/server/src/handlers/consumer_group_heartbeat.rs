@@ -4,8 +4,10 @@
 //! `group.coordinator.rebalance.protocols` names `consumer`. Kafka: `KafkaApis.handleConsumerGroupHeartbeat`.
 
 use metadata::{Feature, MetadataImage};
+use model::AclOperation;
 use protocol::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, ErrorCode};
 
+use crate::authorize::Gate;
 use crate::broker::Broker;
 use crate::request::RequestContext;
 
@@ -22,7 +24,22 @@ pub async fn handle(
             ..Default::default()
         };
     }
+    let gate = broker.gate(context);
+    if let Err(error_code) = gate.check_group(AclOperation::Read, &request.group_id) {
+        return ConsumerGroupHeartbeatResponse { error_code, ..Default::default() };
+    }
+    if let Err(error_code) = may_describe_all(&gate, request.subscribed_topic_names.as_deref()) {
+        return ConsumerGroupHeartbeatResponse { error_code, ..Default::default() };
+    }
     broker.groups.consumer_group_heartbeat(&context.client(), request).await
+}
+
+/// Checks that a member may know of all the topics that it subscribes to by name.
+pub fn may_describe_all(gate: &Gate<'_>, topics: Option<&[String]>) -> Result<(), ErrorCode> {
+    let names = || topics.unwrap_or_default().iter().map(String::as_str);
+    let permitted = gate.permitted_topics(AclOperation::Describe, names());
+    let all = names().all(|name| permitted.contains(name));
+    if all { Ok(()) } else { Err(ErrorCode::TOPIC_AUTHORIZATION_FAILED) }
 }
 
 /// Tells whether consumer groups are served. Kafka: `KafkaApis.isConsumerGroupProtocolEnabled`.

@@ -1,17 +1,44 @@
-//! CreateAcls (key 30): answers for each entry that there is no authorizer.
+//! CreateAcls (key 30): makes access control entries.
 //!
-//! Versions: 1–3. 2 flexible · 3 users as resources.
-//! Not yet: an authorizer; a node whose `authorizer.class.name` is set does not start. Kafka: `AclApis.handleCreateAcls`.
+//! Versions: 1–3. 2 flexible · 3 users as resources. Kafka: `AclApis.handleCreateAcls`.
 
+use model::AclOperation;
+use protocol::create_acls_request::AclCreation;
 use protocol::create_acls_response::AclCreationResult;
 use protocol::{CreateAclsRequest, CreateAclsResponse, ErrorCode};
 
-/// Answers for each entry that there is no authorizer.
-pub fn handle(request: &CreateAclsRequest) -> CreateAclsResponse {
+use crate::authorize::Refusal;
+use crate::broker::Broker;
+use crate::dispatch::Answer;
+use crate::request::RequestContext;
+
+/// Has the controller make the entries. One with unknown parts ends the connection.
+pub async fn handle(broker: &Broker, context: &RequestContext, request: CreateAclsRequest) -> Answer {
+    if request.creations.iter().any(is_unknown) {
+        return Answer::Close("a CreateAcls request with unknown elements".to_owned());
+    }
+    let gate = broker.gate(context);
+    if let Err(refusal) = gate.require_cluster(AclOperation::Alter) {
+        return refuse(&request, &refusal).into();
+    }
+    if gate.is_open() {
+        let disabled = (ErrorCode::SECURITY_DISABLED, Some("No Authorizer is configured.".to_owned()));
+        return refuse(&request, &disabled).into();
+    }
+    Answer::Respond(broker.decide(request.into()).await)
+}
+
+fn refuse(request: &CreateAclsRequest, (error_code, error_message): &Refusal) -> CreateAclsResponse {
     let refused = AclCreationResult {
-        error_code: ErrorCode::SECURITY_DISABLED,
-        error_message: Some("No Authorizer is configured.".to_owned()),
+        error_code: *error_code,
+        error_message: error_message.clone(),
         ..Default::default()
     };
     CreateAclsResponse { results: vec![refused; request.creations.len()], ..Default::default() }
+}
+
+/// What no version knows ends the connection; what a newer one knows is refused by the controller.
+/// Kafka: `CreateAclsRequest.validate`.
+fn is_unknown(acl: &AclCreation) -> bool {
+    [acl.resource_type, acl.resource_pattern_type, acl.operation, acl.permission_type].contains(&0)
 }

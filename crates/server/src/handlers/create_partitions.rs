@@ -2,7 +2,11 @@
 //!
 //! Versions: 0–3. 2 flexible · 3 throttling error. Decided by the controller; answered when it is committed. Kafka: `ControllerApis.createPartitions`.
 
-use protocol::{CreatePartitionsRequest, ResponseBody};
+use std::collections::BTreeMap;
+
+use model::AclOperation;
+use protocol::create_partitions_response::CreatePartitionsTopicResult;
+use protocol::{CreatePartitionsRequest, ErrorCode, ResponseBody};
 
 use crate::broker::Broker;
 use crate::request::RequestContext;
@@ -14,7 +18,21 @@ const STRICT_SINCE: i16 = 3;
 pub async fn handle(
     broker: &Broker,
     context: &RequestContext,
-    request: CreatePartitionsRequest,
+    mut request: CreatePartitionsRequest,
 ) -> ResponseBody {
-    broker.decide_within_quota(context, request.into(), STRICT_SINCE).await
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    request.topics.iter().for_each(|topic| *counts.entry(topic.name.clone()).or_default() += 1);
+    let once = || counts.iter().filter(|(_, count)| **count == 1).map(|(name, _)| name.as_str());
+    let permitted = broker.gate(context).permitted_topics(AclOperation::Alter, once());
+    let refused: Vec<&str> = once().filter(|name| !permitted.contains(name)).collect();
+    request.topics.retain(|topic| !refused.contains(&topic.name.as_str()));
+    let mut response = broker.decide_within_quota(context, request.into(), STRICT_SINCE).await;
+    if let ResponseBody::CreatePartitions(response) = &mut response {
+        response.results.extend(refused.into_iter().map(|name| CreatePartitionsTopicResult {
+            name: name.to_owned(),
+            error_code: ErrorCode::TOPIC_AUTHORIZATION_FAILED,
+            ..Default::default()
+        }));
+    }
+    response
 }

@@ -1,17 +1,45 @@
-//! DeleteAcls (key 31): answers for each filter that there is no authorizer.
+//! DeleteAcls (key 31): deletes the access control entries that filters mean.
 //!
-//! Versions: 1–3. 2 flexible · 3 users as resources.
-//! Not yet: an authorizer; a node whose `authorizer.class.name` is set does not start. Kafka: `AclApis.handleDeleteAcls`.
+//! Versions: 1–3. 2 flexible · 3 users as resources. Kafka: `AclApis.handleDeleteAcls`.
 
+use model::AclOperation;
+use protocol::delete_acls_request::DeleteAclsFilter;
 use protocol::delete_acls_response::DeleteAclsFilterResult;
 use protocol::{DeleteAclsRequest, DeleteAclsResponse, ErrorCode};
 
-/// Answers for each filter that there is no authorizer.
-pub fn handle(request: &DeleteAclsRequest) -> DeleteAclsResponse {
+use crate::authorize::Refusal;
+use crate::broker::Broker;
+use crate::dispatch::Answer;
+use crate::request::RequestContext;
+
+/// Has the controller delete the entries. A filter with unknown parts ends the connection.
+pub async fn handle(broker: &Broker, context: &RequestContext, request: DeleteAclsRequest) -> Answer {
+    if request.filters.iter().any(is_unknown) {
+        return Answer::Close("a DeleteAcls request with unknown elements".to_owned());
+    }
+    let gate = broker.gate(context);
+    if let Err(refusal) = gate.require_cluster(AclOperation::Alter) {
+        return refuse(&request, &refusal).into();
+    }
+    if gate.is_open() {
+        let disabled = (ErrorCode::SECURITY_DISABLED, Some("No Authorizer is configured.".to_owned()));
+        return refuse(&request, &disabled).into();
+    }
+    Answer::Respond(broker.decide(request.into()).await)
+}
+
+fn refuse(request: &DeleteAclsRequest, (error_code, error_message): &Refusal) -> DeleteAclsResponse {
     let refused = DeleteAclsFilterResult {
-        error_code: ErrorCode::SECURITY_DISABLED,
-        error_message: Some("No Authorizer is configured.".to_owned()),
+        error_code: *error_code,
+        error_message: error_message.clone(),
         ..Default::default()
     };
     DeleteAclsResponse { filter_results: vec![refused; request.filters.len()], ..Default::default() }
+}
+
+/// What no version knows ends the connection; what a newer one knows is refused by the controller.
+/// Kafka: `DeleteAclsRequest.normalizeAndValidate`.
+fn is_unknown(filter: &DeleteAclsFilter) -> bool {
+    [filter.resource_type_filter, filter.pattern_type_filter, filter.operation, filter.permission_type]
+        .contains(&0)
 }

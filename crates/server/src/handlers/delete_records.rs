@@ -4,21 +4,30 @@
 
 use config::LogConfig;
 use metadata::MetadataImage;
-use model::{Offset, topic_name};
+use model::{AclOperation, Offset, topic_name};
 use protocol::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 use protocol::delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsTopicResult};
 use protocol::{DeleteRecordsRequest, DeleteRecordsResponse, ErrorCode};
 
 use crate::broker::Broker;
 use crate::broker::fetch_session::TopicKey;
+use crate::request::RequestContext;
 
 /// The offset that stands for the high watermark. Kafka: `DeleteRecordsRequest.HIGH_WATERMARK`.
 const HIGH_WATERMARK: i64 = -1;
 
 /// Moves each partition's start; with this broker as the only replica, there is nobody to wait for.
-pub fn handle(broker: &Broker, request: &DeleteRecordsRequest) -> DeleteRecordsResponse {
+pub fn handle(
+    broker: &Broker,
+    context: &RequestContext,
+    request: &DeleteRecordsRequest,
+) -> DeleteRecordsResponse {
     let image = broker.metadata.image();
-    let topics = request.topics.iter().map(|topic| delete_in_topic(broker, &image, topic)).collect();
+    let names = request.topics.iter().map(|topic| topic.name.as_str());
+    let permitted = broker.gate(context).permitted_topics(AclOperation::Delete, names);
+    let topic =
+        |topic: &DeleteRecordsTopic| delete_in_topic(broker, &image, topic, permitted.contains(&topic.name));
+    let topics = request.topics.iter().map(topic).collect();
     DeleteRecordsResponse { topics, ..Default::default() }
 }
 
@@ -26,9 +35,13 @@ fn delete_in_topic(
     broker: &Broker,
     image: &MetadataImage,
     topic: &DeleteRecordsTopic,
+    permitted: bool,
 ) -> DeleteRecordsTopicResult {
     let row = |asked: &DeleteRecordsPartition| {
-        let deleted = delete_one(broker, image, &topic.name, asked);
+        let deleted = match permitted {
+            true => delete_one(broker, image, &topic.name, asked),
+            false => Err(ErrorCode::TOPIC_AUTHORIZATION_FAILED),
+        };
         DeleteRecordsPartitionResult {
             partition_index: asked.partition_index,
             low_watermark: deleted.map_or(-1, |start| start.0),

@@ -4,7 +4,6 @@
 
 use protocol::{DeleteShareGroupStateRequest, DeleteShareGroupStateResponse};
 
-use crate::authorize::check_cluster_action;
 use crate::broker::Broker;
 use crate::request::RequestContext;
 
@@ -14,5 +13,5 @@ pub async fn handle(
     context: &RequestContext,
     request: DeleteShareGroupStateRequest,
 ) -> DeleteShareGroupStateResponse {
-    broker.share.delete_state(check_cluster_action(context), request).await
+    broker.share.delete_state(broker.gate(context).check_cluster_action(), request).await
 }

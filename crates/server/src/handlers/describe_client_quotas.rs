@@ -5,20 +5,28 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use metadata::{ClientQuotaEntity, ClientQuotas};
+use model::AclOperation;
 use protocol::describe_client_quotas_request::ComponentData;
 use protocol::describe_client_quotas_response::{EntityData, EntryData, ValueData};
 use protocol::{DescribeClientQuotasRequest, DescribeClientQuotasResponse, ErrorCode};
 
 use crate::broker::Broker;
 use crate::handlers::config_changes::{Refusal, invalid_request};
+use crate::request::RequestContext;
 
 const MATCH_EXACT: i8 = 0;
 const MATCH_DEFAULT: i8 = 1;
 const MATCH_SPECIFIED: i8 = 2;
 
 /// Describes the quotas of the entities that a filter lets through.
-pub fn handle(broker: &Broker, request: &DescribeClientQuotasRequest) -> DescribeClientQuotasResponse {
-    let filter = match Filter::new(&request.components, request.strict) {
+pub fn handle(
+    broker: &Broker,
+    context: &RequestContext,
+    request: &DescribeClientQuotasRequest,
+) -> DescribeClientQuotasResponse {
+    let may = broker.gate(context).check_cluster(AclOperation::DescribeConfigs);
+    let may = may.map_err(|code| (code, None));
+    let filter = match may.and_then(|()| Filter::new(&request.components, request.strict)) {
         Ok(filter) => filter,
         Err((error_code, error_message)) => {
             return DescribeClientQuotasResponse {

@@ -10,7 +10,6 @@ use model::NodeId;
 use protocol::describe_cluster_response::DescribeClusterBroker;
 use protocol::{DescribeClusterRequest, DescribeClusterResponse, ErrorCode};
 
-use crate::authorize::{ResourceKind, operations};
 use crate::broker::Broker;
 use crate::broker::metadata_cache::controller_id_for_clients;
 use crate::request::RequestContext;
@@ -43,7 +42,7 @@ pub fn handle(
         ..Default::default()
     };
     if request.include_cluster_authorized_operations {
-        response.cluster_authorized_operations = operations(context, ResourceKind::Cluster);
+        response.cluster_authorized_operations = broker.gate(context).cluster_operations();
     }
     response
 }
@@ -77,7 +76,7 @@ pub fn on_controller(
         ..Default::default()
     };
     if request.include_cluster_authorized_operations {
-        response.cluster_authorized_operations = operations(context, ResourceKind::Cluster);
+        response.cluster_authorized_operations = broker.gate(context).cluster_operations();
     }
     response
 }

@@ -5,27 +5,38 @@
 
 use config::{ConfigEntry, ConfigError, ResourceType, describe_client_metrics};
 use metadata::MetadataImage;
-use model::topic_name;
+use model::{AclOperation, topic_name};
 use protocol::describe_configs_request::DescribeConfigsResource;
 use protocol::describe_configs_response::{
     DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
 };
 use protocol::{DescribeConfigsRequest, DescribeConfigsResponse, ErrorCode};
 
+use crate::authorize::Gate;
 use crate::broker::Broker;
 use crate::handlers::broker_loggers;
-use crate::handlers::config_changes::{Refusal, invalid_request};
+use crate::handlers::config_changes::{Refusal, authorize, invalid_request};
+use crate::request::RequestContext;
 
 /// Describes each resource by itself.
-pub fn handle(broker: &Broker, request: &DescribeConfigsRequest) -> DescribeConfigsResponse {
+pub fn handle(
+    broker: &Broker,
+    context: &RequestContext,
+    request: &DescribeConfigsRequest,
+) -> DescribeConfigsResponse {
+    let gate = broker.gate(context);
     let image = broker.metadata.image();
-    let results =
-        request.resources.iter().map(|resource| describe_one(broker, &image, request, resource)).collect();
+    let results = request
+        .resources
+        .iter()
+        .map(|resource| describe_one(broker, &gate, &image, request, resource))
+        .collect();
     DescribeConfigsResponse { results, ..Default::default() }
 }
 
 fn describe_one(
     broker: &Broker,
+    gate: &Gate<'_>,
     image: &MetadataImage,
     request: &DescribeConfigsRequest,
     resource: &DescribeConfigsResource,
@@ -35,13 +46,14 @@ fn describe_one(
         let keys = resource.configuration_keys.as_ref().filter(|keys| !keys.is_empty());
         keys.is_none_or(|keys| keys.contains(&entry.name))
     };
-    let (error_code, error_message, configs) = match entries(broker, image, resource) {
-        Ok(entries) => {
-            let configs = entries.into_iter().filter(wanted).map(|entry| line(request, entry)).collect();
-            (ErrorCode::NONE, None, configs)
-        }
-        Err((code, message)) => (code, message, Vec::new()),
-    };
+    let (error_code, error_message, configs) =
+        match permitted(gate, resource).and_then(|()| entries(broker, image, resource)) {
+            Ok(entries) => {
+                let configs = entries.into_iter().filter(wanted).map(|entry| line(request, entry)).collect();
+                (ErrorCode::NONE, Some(String::new()), configs)
+            }
+            Err((code, message)) => (code, message, Vec::new()),
+        };
     DescribeConfigsResult {
         error_code,
         error_message,
@@ -49,6 +61,14 @@ fn describe_one(
         resource_name: resource.resource_name.clone(),
         configs,
         ..Default::default()
+    }
+}
+
+fn permitted(gate: &Gate<'_>, resource: &DescribeConfigsResource) -> Result<(), Refusal> {
+    match ResourceType::from_id(resource.resource_type) {
+        Some(kind) => authorize(gate, AclOperation::DescribeConfigs, kind, &resource.resource_name),
+        // What is unknown is told below to be so.
+        None => Ok(()),
     }
 }
 
@@ -68,7 +88,7 @@ fn entries(
         Some(ResourceType::Topic) => {
             topic_name::validate(name).map_err(|error| (ErrorCode::INVALID_TOPIC_EXCEPTION, Some(error)))?;
             if image.topics().by_name(name).is_none() {
-                return Err((ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, None));
+                return Err((ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, Some(String::new())));
             }
             config.with(|config| config.describe_topic(&overrides())).map_err(invalid)
         }

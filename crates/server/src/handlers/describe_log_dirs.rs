@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use model::AclOperation;
 use protocol::describe_log_dirs_response::{
     DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic,
 };
@@ -13,9 +14,17 @@ use protocol::{DescribeLogDirsRequest, DescribeLogDirsResponse, ErrorCode};
 use storage::{LogDir, UnifiedLog};
 
 use crate::broker::Broker;
+use crate::request::RequestContext;
 
 /// Describes every log dir, and in it the partitions asked for.
-pub fn handle(broker: &Broker, request: &DescribeLogDirsRequest) -> DescribeLogDirsResponse {
+pub fn handle(
+    broker: &Broker,
+    context: &RequestContext,
+    request: &DescribeLogDirsRequest,
+) -> DescribeLogDirsResponse {
+    if let Err(error_code) = broker.gate(context).check_cluster(AclOperation::Describe) {
+        return DescribeLogDirsResponse { error_code, ..Default::default() };
+    }
     let manager = broker.replicas.logs();
     let logs: Vec<Arc<UnifiedLog>> =
         manager.all_logs().into_iter().chain(manager.all_future_logs()).collect();

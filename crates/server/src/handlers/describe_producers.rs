@@ -3,25 +3,42 @@
 //! Versions: 0. Kafka: `KafkaApis.handleDescribeProducersRequest`, `UnifiedLog.activeProducers`.
 
 use metadata::MetadataImage;
-use model::topic_name;
+use model::{AclOperation, topic_name};
 use protocol::describe_producers_request::TopicRequest;
 use protocol::describe_producers_response::{PartitionResponse, ProducerState, TopicResponse};
 use protocol::{DescribeProducersRequest, DescribeProducersResponse, ErrorCode};
 use storage::ProducerStateEntry;
 
+use crate::authorize::Gate;
 use crate::broker::Broker;
 use crate::broker::fetch_session::TopicKey;
+use crate::request::RequestContext;
 
 /// Describes the producers of each partition that this broker leads.
-pub fn handle(broker: &Broker, request: &DescribeProducersRequest) -> DescribeProducersResponse {
+pub fn handle(
+    broker: &Broker,
+    context: &RequestContext,
+    request: &DescribeProducersRequest,
+) -> DescribeProducersResponse {
+    let gate = broker.gate(context);
     let image = broker.metadata.image();
-    let topics = request.topics.iter().map(|topic| describe_topic(broker, &image, topic)).collect();
+    let topics = request.topics.iter().map(|topic| describe_topic(broker, &gate, &image, topic)).collect();
     DescribeProducersResponse { topics, ..Default::default() }
 }
 
-fn describe_topic(broker: &Broker, image: &MetadataImage, topic: &TopicRequest) -> TopicResponse {
+fn describe_topic(
+    broker: &Broker,
+    gate: &Gate<'_>,
+    image: &MetadataImage,
+    topic: &TopicRequest,
+) -> TopicResponse {
+    let permitted = || gate.check_topic(AclOperation::Read, &topic.name);
     let refusal = match topic_name::validate(&topic.name) {
         Err(error) => Some((ErrorCode::INVALID_TOPIC_EXCEPTION, error)),
+        Ok(()) if permitted().is_err() => {
+            let error = ErrorCode::TOPIC_AUTHORIZATION_FAILED;
+            Some((error, error.message().to_owned()))
+        }
         Ok(()) if image.topics().by_name(&topic.name).is_none() => {
             let error = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
             Some((error, error.message().to_owned()))

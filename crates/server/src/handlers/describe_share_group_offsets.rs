@@ -5,8 +5,10 @@
 
 use coordinators::share::{SharePartitionKey, ShareStateSummary};
 use metadata::MetadataImage;
-use model::{Timestamp, Uuid};
-use protocol::describe_share_group_offsets_request::DescribeShareGroupOffsetsRequestGroup;
+use model::{AclOperation, Timestamp, Uuid};
+use protocol::describe_share_group_offsets_request::{
+    DescribeShareGroupOffsetsRequestGroup, DescribeShareGroupOffsetsRequestTopic,
+};
 use protocol::describe_share_group_offsets_response::{
     DescribeShareGroupOffsetsResponseGroup, DescribeShareGroupOffsetsResponsePartition,
     DescribeShareGroupOffsetsResponseTopic,
@@ -15,8 +17,10 @@ use protocol::{DescribeShareGroupOffsetsRequest, DescribeShareGroupOffsetsRespon
 use storage::FetchIsolation;
 
 use super::share_group_heartbeat::is_enabled;
+use crate::authorize::Gate;
 use crate::broker::Broker;
 use crate::broker::fetch_session::TopicKey;
+use crate::request::RequestContext;
 
 /// What stands for a number that is not known. Kafka: `PartitionFactory.UNINITIALIZED_LAG`.
 const UNKNOWN: i64 = -1;
@@ -33,25 +37,32 @@ struct Asked {
 /// Describes the groups' offsets.
 pub async fn handle(
     broker: &Broker,
+    context: &RequestContext,
     request: DescribeShareGroupOffsetsRequest,
 ) -> DescribeShareGroupOffsetsResponse {
     let mut response = DescribeShareGroupOffsetsResponse::default();
+    let gate = broker.gate(context);
     for group in request.groups {
-        response.groups.push(describe(broker, group).await);
+        response.groups.push(describe(broker, &gate, group).await);
     }
     response
 }
 
 async fn describe(
     broker: &Broker,
-    request: DescribeShareGroupOffsetsRequestGroup,
+    gate: &Gate<'_>,
+    mut request: DescribeShareGroupOffsetsRequestGroup,
 ) -> DescribeShareGroupOffsetsResponseGroup {
     let group_id = request.group_id.clone();
     if !is_enabled(broker) {
         let error_code = ErrorCode::UNSUPPORTED_VERSION;
         return DescribeShareGroupOffsetsResponseGroup { group_id, error_code, ..Default::default() };
     }
+    if let Err(error_code) = gate.check_group(AclOperation::Describe, &group_id) {
+        return DescribeShareGroupOffsetsResponseGroup { group_id, error_code, ..Default::default() };
+    }
     let image = broker.metadata.image();
+    let (all, refused) = (request.topics.is_none(), take_refused(gate, &mut request));
     let asked = match asked(broker, &image, request).await {
         Ok(asked) => asked,
         Err(error_code) => {
@@ -65,10 +76,41 @@ async fn describe(
         }
     };
     let mut topics = Vec::with_capacity(asked.len());
-    for topic in asked {
+    let names = asked.iter().filter(|_| all).map(|topic| topic.name.as_str());
+    let permitted = gate.permitted_topics(AclOperation::Describe, names);
+    for topic in asked.into_iter().filter(|topic| !all || permitted.contains(&topic.name)) {
         topics.push(describe_topic(broker, &image, &group_id, topic).await);
     }
+    topics.extend(refused);
     DescribeShareGroupOffsetsResponseGroup { group_id, topics, ..Default::default() }
+}
+
+/// Takes out the topics that the asker may not know of.
+fn take_refused(
+    gate: &Gate<'_>,
+    request: &mut DescribeShareGroupOffsetsRequestGroup,
+) -> Vec<DescribeShareGroupOffsetsResponseTopic> {
+    let Some(topics) = &mut request.topics else { return Vec::new() };
+    let permitted =
+        gate.permitted_topics(AclOperation::Describe, topics.iter().map(|topic| topic.topic_name.as_str()));
+    let (kept, refused): (Vec<_>, Vec<_>) =
+        std::mem::take(topics).into_iter().partition(|topic| permitted.contains(&topic.topic_name));
+    *topics = kept;
+    let error_code = ErrorCode::TOPIC_AUTHORIZATION_FAILED;
+    let row = |partition_index| DescribeShareGroupOffsetsResponsePartition {
+        partition_index,
+        start_offset: UNKNOWN,
+        lag: UNKNOWN,
+        error_code,
+        error_message: Some(error_code.message().to_owned()),
+        ..Default::default()
+    };
+    let topic = |topic: DescribeShareGroupOffsetsRequestTopic| DescribeShareGroupOffsetsResponseTopic {
+        topic_name: topic.topic_name,
+        partitions: topic.partitions.into_iter().map(row).collect(),
+        ..Default::default()
+    };
+    refused.into_iter().map(topic).collect()
 }
 
 /// Finds out what is to be described.

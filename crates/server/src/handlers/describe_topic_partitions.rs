@@ -5,13 +5,13 @@
 use std::collections::BTreeSet;
 
 use metadata::{MetadataImage, PartitionRegistration};
-use model::{NodeId, topic_name};
+use model::{AclOperation, AclResourceType, NodeId, topic_name};
 use protocol::describe_topic_partitions_response::{
     Cursor, DescribeTopicPartitionsResponsePartition, DescribeTopicPartitionsResponseTopic,
 };
 use protocol::{DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, ErrorCode};
 
-use crate::authorize::{ResourceKind, operations};
+use crate::authorize::Gate;
 use crate::broker::Broker;
 use crate::broker::metadata_cache::{node, offline_replicas};
 use crate::request::RequestContext;
@@ -31,14 +31,23 @@ pub fn handle(
     };
     let limit =
         broker.config().network.max_request_partition_size_limit.min(request.response_partition_limit).max(1);
-    let mut page = Page { image: &image, context, room: limit, response: Default::default() };
+    let gate = broker.gate(context);
+    let mut page = Page { image: &image, gate: &gate, context, room: limit, response: Default::default() };
+    let mut refused = Vec::new();
     for name in names {
+        if let Err(error_code) = gate.check_topic(AclOperation::Describe, &name) {
+            if !request.topics.is_empty() {
+                refused.push(Topic { error_code, name: Some(name), ..Default::default() });
+            }
+            continue;
+        }
         let cursor = request.cursor.as_ref().filter(|cursor| cursor.topic_name == name);
         let first = cursor.map_or(0, |cursor| cursor.partition_index);
         if !page.add(&name, first, request.topics.is_empty()) {
             break;
         }
     }
+    page.response.topics.extend(refused);
     page.response
 }
 
@@ -68,6 +77,7 @@ fn wanted(
 
 struct Page<'a> {
     image: &'a MetadataImage,
+    gate: &'a Gate<'a>,
     context: &'a RequestContext,
     room: i32,
     response: DescribeTopicPartitionsResponse,
@@ -95,7 +105,7 @@ impl Page<'_> {
             topic_id: topic.id(),
             is_internal: topic_name::is_internal(name),
             partitions,
-            topic_authorized_operations: operations(self.context, ResourceKind::Topic),
+            topic_authorized_operations: self.gate.operations(AclResourceType::Topic, name),
             ..Default::default()
         });
         if end < topic.partition_count() {
@@ -119,7 +129,7 @@ impl Page<'_> {
             },
             name: Some(name.to_owned()),
             is_internal: topic_name::is_internal(name),
-            topic_authorized_operations: operations(self.context, ResourceKind::Topic),
+            topic_authorized_operations: self.gate.operations(AclResourceType::Topic, name),
             ..Default::default()
         }
     }

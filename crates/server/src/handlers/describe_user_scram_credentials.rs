@@ -5,18 +5,35 @@
 use std::collections::BTreeMap;
 
 use metadata::ScramImage;
+use model::AclOperation;
 use protocol::describe_user_scram_credentials_response::{
     CredentialInfo, DescribeUserScramCredentialsResult,
 };
 use protocol::{DescribeUserScramCredentialsRequest, DescribeUserScramCredentialsResponse, ErrorCode};
 
 use crate::broker::Broker;
+use crate::request::RequestContext;
 
 /// Describes the users asked for, or all.
 pub fn handle(
     broker: &Broker,
+    context: &RequestContext,
     request: &DescribeUserScramCredentialsRequest,
 ) -> DescribeUserScramCredentialsResponse {
+    if let Err(error_code) = broker.gate(context).check_cluster(AclOperation::Describe) {
+        // Kafka tells it of a user without a name, too.
+        let results = vec![DescribeUserScramCredentialsResult {
+            error_code,
+            error_message: None,
+            ..Default::default()
+        }];
+        return DescribeUserScramCredentialsResponse {
+            error_code,
+            error_message: None,
+            results,
+            ..Default::default()
+        };
+    }
     let image = broker.metadata.image();
     let mut users: BTreeMap<&str, usize> = BTreeMap::new();
     match request.users.as_deref() {

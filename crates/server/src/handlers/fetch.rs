@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metadata::MetadataImage;
-use model::{LeaderEpoch, NodeId, Offset, Uuid};
+use model::{AclOperation, LeaderEpoch, NodeId, Offset, Uuid};
 use protocol::fetch_request::FetchPartition;
 use protocol::fetch_response::{
     AbortedTransaction, EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
@@ -22,7 +22,7 @@ use telemetry::worked_so_far;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
-use crate::authorize::may_act_for_the_cluster;
+use crate::authorize::Permitted;
 use crate::broker::Broker;
 use crate::broker::fetch_session::{FetchContext, FetchTarget, SessionRequest, TopicKey};
 use crate::broker::metadata_cache::node;
@@ -46,7 +46,8 @@ pub async fn handle(broker: &Broker, context: &RequestContext, request: FetchReq
                 return FetchResponse { error_code, throttle_time_ms, ..Default::default() };
             }
         };
-    let fetch = Fetch { broker, context, limits };
+    let permitted = if replica { Permitted::All } else { readable(broker, context, &targets) };
+    let fetch = Fetch { broker, context, limits, permitted };
     let rows = match replica {
         true => fetch.refuse_replica(&targets),
         false => fetch.read_or_wait(&targets).await,
@@ -61,6 +62,21 @@ pub async fn handle(broker: &Broker, context: &RequestContext, request: FetchReq
     };
     response.throttle_time_ms = throttle::millis(throttle);
     response
+}
+
+/// Tells which topics a consumer may read.
+fn readable(broker: &Broker, context: &RequestContext, targets: &[FetchTarget]) -> Permitted {
+    let image = broker.metadata.image();
+    let names = targets.iter().filter_map(|target| name_of(&image, target));
+    broker.gate(context).permitted_topics(AclOperation::Read, names)
+}
+
+/// The name of a target's topic; none if it is asked for by an id that is not known.
+fn name_of<'a>(image: &'a MetadataImage, target: &'a FetchTarget) -> Option<&'a str> {
+    match &target.topic {
+        TopicKey::Name(name) => Some(name),
+        TopicKey::Id(id) => image.topics().by_id(*id).map(|topic| &**topic.name()),
+    }
 }
 
 /// How much may be read, and how long may be waited for it.
@@ -129,6 +145,7 @@ struct Fetch<'a> {
     broker: &'a Broker,
     context: &'a RequestContext,
     limits: Limits,
+    permitted: Permitted,
 }
 
 /// Counts what was worked on a fetch so far against its client's quota; returns how long the client is held back.
@@ -199,6 +216,10 @@ impl Fetch<'_> {
     }
 
     fn find(&self, image: &MetadataImage, target: &FetchTarget) -> Result<Arc<Partition>, ErrorCode> {
+        let named = name_of(image, target);
+        if named.is_some_and(|name| !self.permitted.contains(name)) {
+            return Err(ErrorCode::TOPIC_AUTHORIZATION_FAILED);
+        }
         self.broker.replicas.find(image, &target.topic, target.partition)
     }
 
@@ -289,7 +310,7 @@ impl Fetch<'_> {
 
     /// Refuses whoever claims to be a replica: only brokers may, and none follows this one.
     fn refuse_replica(&self, targets: &[FetchTarget]) -> Vec<Row> {
-        let error = match may_act_for_the_cluster(self.context) {
+        let error = match self.broker.gate(self.context).may_act_for_the_cluster() {
             true => ErrorCode::NOT_LEADER_OR_FOLLOWER,
             false => ErrorCode::TOPIC_AUTHORIZATION_FAILED,
         };

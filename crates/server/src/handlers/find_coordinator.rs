@@ -10,11 +10,10 @@ use std::sync::Arc;
 use coordinator::partition_for_key;
 use coordinators::share::SharePartitionKey;
 use metadata::MetadataImage;
-use model::topic_name;
+use model::{AclOperation, topic_name};
 use protocol::find_coordinator_response::Coordinator;
 use protocol::{ErrorCode, FindCoordinatorRequest, FindCoordinatorResponse};
 
-use crate::authorize::check_cluster_action;
 use crate::broker::Broker;
 use crate::broker::metadata_cache::{BrokerNode, alive_nodes};
 use crate::request::RequestContext;
@@ -35,8 +34,16 @@ pub fn handle(
     let image = broker.metadata.image();
     let find = |key: &str| find_one(broker, &image, context, request.key_type, key);
     if context.version >= 4 {
-        let keys = request.coordinator_keys.iter();
-        let coordinators = keys.map(|key| coordinator(key, find(key))).collect();
+        let of_brokers = request.key_type == SHARE && context.version >= FIRST_WITH_SHARE;
+        let refusal = if of_brokers { broker.gate(context).check_cluster_action().err() } else { None };
+        let row = |key: &String| match refusal {
+            Some(error_code) => Coordinator {
+                error_message: Some(error_code.message().to_owned()),
+                ..coordinator(key, Err(error_code))
+            },
+            None => coordinator(key, find(key)),
+        };
+        let coordinators = request.coordinator_keys.iter().map(row).collect();
         return FindCoordinatorResponse { coordinators, ..Default::default() };
     }
     let row = coordinator(&request.key, find(&request.key));
@@ -68,12 +75,18 @@ fn find_one(
     key_type: i8,
     key: &str,
 ) -> Result<BrokerNode, ErrorCode> {
+    let gate = broker.gate(context);
     let mut key = Cow::Borrowed(key);
     let topic = match key_type {
-        GROUP => topic_name::CONSUMER_OFFSETS,
-        TRANSACTION => topic_name::TRANSACTION_STATE,
+        GROUP => {
+            gate.check_group(AclOperation::Describe, &key)?;
+            topic_name::CONSUMER_OFFSETS
+        }
+        TRANSACTION => {
+            gate.check_transactional_id(AclOperation::Describe, &key)?;
+            topic_name::TRANSACTION_STATE
+        }
         SHARE if context.version >= FIRST_WITH_SHARE => {
-            check_cluster_action(context)?;
             let named = SharePartitionKey::parse(&key).map_err(|_| ErrorCode::INVALID_REQUEST)?;
             key = named.to_string().into();
             topic_name::SHARE_GROUP_STATE

@@ -5,15 +5,18 @@
 
 use config::{ConfigMap, KeyType, ResourceType};
 use metadata::ConfigResource;
+use model::AclOperation;
 use protocol::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
 use protocol::incremental_alter_configs_response::AlterConfigsResourceResponse;
 use protocol::{ErrorCode, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, ResponseBody};
 
+use crate::authorize::Gate;
 use crate::broker::Broker;
 use crate::handlers::broker_loggers;
 use crate::handlers::config_changes::{
-    Change, Refusal, Resource, check_broker_config, check_changes, decide, invalid_request,
+    Change, Refusal, Resource, authorize, check_broker_config, check_changes, decide, invalid_request,
 };
+use crate::request::RequestContext;
 
 /// What is done with a value. Kafka: `AlterConfigOp.OpType`.
 const OPERATION_SET: i8 = 0;
@@ -24,8 +27,10 @@ const OPERATION_SUBTRACT: i8 = 3;
 /// Judges what concerns this broker, and has the controller decide on the rest.
 pub async fn handle(
     broker: &Broker,
+    context: &RequestContext,
     request: IncrementalAlterConfigsRequest,
 ) -> IncrementalAlterConfigsResponse {
+    let gate = broker.gate(context);
     let validate_only = request.validate_only;
     let forward = async |passed: Vec<&AlterConfigsResource>| {
         let resources = passed.into_iter().cloned().collect();
@@ -36,25 +41,35 @@ pub async fn handle(
         }
     };
     let responses =
-        decide(request.resources, |resource| judge(broker, resource, validate_only), refuse, forward).await;
+        decide(request.resources, |resource| judge(broker, &gate, resource, validate_only), refuse, forward)
+            .await;
     IncrementalAlterConfigsResponse { responses, ..Default::default() }
 }
 
 /// What is judged to be all right and done here already is answered like what is refused, but without an error.
 const DONE: Refusal = (ErrorCode::NONE, None);
 
-fn judge(broker: &Broker, resource: &AlterConfigsResource, validate_only: bool) -> Result<(), Refusal> {
+fn judge(
+    broker: &Broker,
+    gate: &Gate<'_>,
+    resource: &AlterConfigsResource,
+    validate_only: bool,
+) -> Result<(), Refusal> {
     let changes: Vec<_> = resource.configs.iter().map(change).collect();
-    match check_changes(resource.resource_type, &changes)? {
+    let kind = check_changes(resource.resource_type, &changes)?;
+    let permitted = || authorize(gate, AclOperation::AlterConfigs, kind, &resource.resource_name);
+    match kind {
         ResourceType::BrokerLogger => {
+            permitted().map_err(|(code, _)| (code, None))?;
             broker_loggers::alter(broker, resource, validate_only)?;
             Err(DONE)
         }
         ResourceType::Broker => {
             let props = changed(broker, resource)?;
-            check_broker_config(broker, &resource.resource_name, &props)
+            check_broker_config(broker, &resource.resource_name, &props)?;
+            permitted()
         }
-        ResourceType::Topic | ResourceType::ClientMetrics | ResourceType::Group => Ok(()),
+        ResourceType::Topic | ResourceType::ClientMetrics | ResourceType::Group => permitted(),
     }
 }
 

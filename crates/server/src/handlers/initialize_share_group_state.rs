@@ -4,7 +4,6 @@
 
 use protocol::{InitializeShareGroupStateRequest, InitializeShareGroupStateResponse};
 
-use crate::authorize::check_cluster_action;
 use crate::broker::Broker;
 use crate::request::RequestContext;
 
@@ -14,5 +13,5 @@ pub async fn handle(
     context: &RequestContext,
     request: InitializeShareGroupStateRequest,
 ) -> InitializeShareGroupStateResponse {
-    broker.share.initialize_state(check_cluster_action(context), request).await
+    broker.share.initialize_state(broker.gate(context).check_cluster_action(), request).await
 }

@@ -3,6 +3,7 @@
 //! Versions: 0–9. 1 rebalance timeout · 4 member id first (KIP-394) · 5 static members (KIP-345) · 6 flexible ·
 //! 7 protocol type · 8 reason (KIP-800) · 9 skip the assignment. Kafka: `KafkaApis.handleJoinGroupRequest`.
 
+use model::AclOperation;
 use protocol::{JoinGroupRequest, JoinGroupResponse};
 
 use crate::broker::Broker;
@@ -14,5 +15,9 @@ pub async fn handle(
     context: &RequestContext,
     request: JoinGroupRequest,
 ) -> JoinGroupResponse {
+    if let Err(error_code) = broker.gate(context).check_group(AclOperation::Read, &request.group_id) {
+        let protocol_name = (context.version < 7).then(String::new);
+        return JoinGroupResponse { error_code, protocol_name, ..Default::default() };
+    }
     broker.groups.join_group(&context.client(), request).await
 }

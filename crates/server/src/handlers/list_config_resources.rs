@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use config::ResourceType;
+use model::AclOperation;
 use protocol::list_config_resources_response::ConfigResource;
 use protocol::{ErrorCode, ListConfigResourcesRequest, ListConfigResourcesResponse};
 
@@ -18,7 +19,8 @@ pub fn handle(
     context: &RequestContext,
     request: &ListConfigResourcesRequest,
 ) -> ListConfigResourcesResponse {
-    let kinds = match wanted(context.version, &request.resource_types) {
+    let may = broker.gate(context).check_cluster(AclOperation::DescribeConfigs);
+    let kinds = match may.and_then(|()| wanted(context.version, &request.resource_types)) {
         Ok(kinds) => kinds,
         Err(error_code) => return ListConfigResourcesResponse { error_code, ..Default::default() },
     };

@@ -8,12 +8,13 @@
 use std::collections::BTreeSet;
 
 use metadata::MetadataImage;
-use model::{LeaderEpoch, Timestamp};
+use model::{AclOperation, LeaderEpoch, Timestamp};
 use protocol::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use protocol::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
 use protocol::{ErrorCode, ListOffsetsRequest, ListOffsetsResponse};
 use storage::FetchIsolation;
 
+use crate::authorize::Permitted;
 use crate::broker::Broker;
 use crate::broker::fetch_session::TopicKey;
 use crate::broker::partition::PartitionError;
@@ -31,7 +32,9 @@ pub fn handle(
     request: &ListOffsetsRequest,
 ) -> ListOffsetsResponse {
     let image = broker.metadata.image();
-    let listing = Listing { broker, image: &image, version: context.version, request };
+    let names = request.topics.iter().map(|topic| topic.name.as_str());
+    let permitted = broker.gate(context).permitted_topics(AclOperation::Describe, names);
+    let listing = Listing { broker, image: &image, version: context.version, request, permitted };
     let topics = request.topics.iter().map(|topic| listing.topic(topic)).collect();
     ListOffsetsResponse { topics, ..Default::default() }
 }
@@ -41,6 +44,7 @@ struct Listing<'a> {
     image: &'a MetadataImage,
     version: i16,
     request: &'a ListOffsetsRequest,
+    permitted: Permitted,
 }
 
 impl Listing<'_> {
@@ -53,8 +57,10 @@ impl Listing<'_> {
             .map(|asked| asked.partition_index)
             .filter(|index| !seen.insert(*index))
             .collect();
+        let permitted = self.permitted.contains(&topic.name);
         let row = |asked: &ListOffsetsPartition| {
             let found = match repeated.contains(&asked.partition_index) {
+                _ if !permitted => Err(ErrorCode::TOPIC_AUTHORIZATION_FAILED),
                 true => Err(ErrorCode::INVALID_REQUEST),
                 false => self.partition(&key, asked),
             };

@@ -8,12 +8,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use controller::CLUSTER_NAME;
 use metadata::{MetadataImage, PartitionRegistration, TopicImage};
-use model::{NodeId, Uuid, topic_name};
+use model::{AclOperation, AclResourceType, NodeId, Uuid, topic_name};
 use protocol::metadata_response::{MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic};
 use protocol::{ErrorCode, MetadataRequest, MetadataResponse};
 
-use crate::authorize::{ResourceKind, operations};
+use crate::authorize::{Gate, Permitted};
 use crate::broker::Broker;
 use crate::broker::metadata_cache::{alive_nodes, controller_id_for_clients, node, offline_replicas};
 use crate::request::RequestContext;
@@ -21,18 +22,27 @@ use crate::request::RequestContext;
 /// Describes the topics asked for, and creates those that are missing where that is allowed.
 pub fn handle(broker: &Arc<Broker>, context: &RequestContext, request: &MetadataRequest) -> MetadataResponse {
     let image = broker.metadata.image();
+    let gate = broker.gate(context);
     let topics = match wanted(context.version, request) {
-        Ok(Wanted::All) => image.topics().iter().map(|topic| described(&image, context, topic)).collect(),
-        Ok(Wanted::Ids(ids)) => ids.into_iter().map(|id| by_id(&image, context, id)).collect(),
+        Ok(Wanted::All) => all(&gate, &image, context),
+        Ok(Wanted::Ids(ids)) => {
+            let known = ids.iter().filter_map(|id| image.topics().by_id(*id));
+            let permitted = gate.permitted_topics(AclOperation::Describe, known.map(|topic| &**topic.name()));
+            ids.into_iter().map(|id| by_id(&image, &permitted, context, id)).collect()
+        }
         Ok(Wanted::Names(names)) => {
-            if request.allow_auto_topic_creation && broker.config().log.auto_create_topics_enable {
+            let creates = request.allow_auto_topic_creation && broker.config().log.auto_create_topics_enable;
+            let (names, refused) = permitted(&gate, &image, names, creates);
+            if creates {
                 create_missing(broker, &image, &names);
             }
-            by_name(&image, context, names)
+            let mut topics = by_name(&image, context, names);
+            topics.extend(refused);
+            topics
         }
         Err(error) => return refused(request, error),
     };
-    respond(broker, &image, context, request, topics)
+    respond(broker, &image, &gate, context, request, topics)
 }
 
 enum Wanted {
@@ -57,8 +67,64 @@ fn wanted(version: i16, request: &MetadataRequest) -> Result<Wanted, ErrorCode> 
     Ok(Wanted::Names(topics.iter().filter_map(|topic| topic.name.clone()).collect()))
 }
 
-fn by_id(image: &MetadataImage, context: &RequestContext, id: Uuid) -> MetadataResponseTopic {
+/// All topics that the asker may know of.
+fn all(gate: &Gate<'_>, image: &MetadataImage, context: &RequestContext) -> Vec<MetadataResponseTopic> {
+    let names = image.topics().iter().map(|topic| &**topic.name());
+    let permitted = gate.permitted_quietly(AclOperation::Describe, AclResourceType::Topic, names);
+    let topics = image.topics().iter().filter(|topic| permitted.contains(topic.name()));
+    topics.map(|topic| described(image, context, topic)).collect()
+}
+
+/// Leaves the names of topics that the asker may describe, or may have created if they are not there; the others are
+/// answered without a word of whether they are.
+fn permitted(
+    gate: &Gate<'_>,
+    image: &MetadataImage,
+    mut names: BTreeSet<String>,
+    creates: bool,
+) -> (BTreeSet<String>, Vec<MetadataResponseTopic>) {
+    let mut refused = Vec::new();
+    let describable = gate.permitted_topics(AclOperation::Describe, names.iter().map(String::as_str));
+    names.retain(|name| {
+        let permitted = describable.contains(name);
+        if !permitted {
+            refused.push(refused_topic(name, false));
+        }
+        permitted
+    });
+    let is_missing = |name: &&String| image.topics().by_name(name).is_none();
+    let may_create = !creates
+        || !names.iter().any(|name| is_missing(&name))
+        || gate.may_quietly(AclOperation::Create, AclResourceType::Cluster, CLUSTER_NAME);
+    if !may_create {
+        let missing: BTreeSet<String> = names.iter().filter(is_missing).cloned().collect();
+        let creatable = gate.permitted_topics(AclOperation::Create, missing.iter().map(String::as_str));
+        for name in missing.into_iter().filter(|name| !creatable.contains(name)) {
+            names.remove(&name);
+            refused.push(refused_topic(&name, topic_name::is_internal(&name)));
+        }
+    }
+    (names, refused)
+}
+
+fn refused_topic(name: &str, is_internal: bool) -> MetadataResponseTopic {
+    let error_code = ErrorCode::TOPIC_AUTHORIZATION_FAILED;
+    MetadataResponseTopic { error_code, name: Some(name.to_owned()), is_internal, ..Default::default() }
+}
+
+fn by_id(
+    image: &MetadataImage,
+    permitted: &Permitted,
+    context: &RequestContext,
+    id: Uuid,
+) -> MetadataResponseTopic {
     match image.topics().by_id(id) {
+        Some(topic) if !permitted.contains(topic.name()) => MetadataResponseTopic {
+            error_code: ErrorCode::TOPIC_AUTHORIZATION_FAILED,
+            topic_id: id,
+            name: None,
+            ..Default::default()
+        },
         Some(topic) => described(image, context, topic),
         None => MetadataResponseTopic {
             error_code: ErrorCode::UNKNOWN_TOPIC_ID,
@@ -151,13 +217,19 @@ fn partition(
 fn respond(
     broker: &Broker,
     image: &MetadataImage,
+    gate: &Gate<'_>,
     context: &RequestContext,
     request: &MetadataRequest,
     mut topics: Vec<MetadataResponseTopic>,
 ) -> MetadataResponse {
     if context.version >= 8 && request.include_topic_authorized_operations {
-        for topic in &mut topics {
-            topic.topic_authorized_operations = operations(context, ResourceKind::Topic);
+        let is_told = |topic: &&mut MetadataResponseTopic| {
+            let untold = [ErrorCode::TOPIC_AUTHORIZATION_FAILED, ErrorCode::UNKNOWN_TOPIC_ID];
+            !untold.contains(&topic.error_code)
+        };
+        for topic in topics.iter_mut().filter(is_told) {
+            let name = topic.name.as_deref().unwrap_or_default();
+            topic.topic_authorized_operations = gate.operations(AclResourceType::Topic, name);
         }
     }
     let mut response = MetadataResponse {
@@ -168,7 +240,7 @@ fn respond(
         ..Default::default()
     };
     if (8..=10).contains(&context.version) && request.include_cluster_authorized_operations {
-        response.cluster_authorized_operations = operations(context, ResourceKind::Cluster);
+        response.cluster_authorized_operations = gate.cluster_operations();
     }
     response
 }

@@ -5,13 +5,14 @@
 
 use coordinator::{offset_fetch_groups, offset_fetch_response};
 use metadata::MetadataImage;
-use model::Uuid;
+use model::{AclOperation, Uuid};
 use protocol::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
 use protocol::offset_fetch_response::{
     OffsetFetchResponseGroup, OffsetFetchResponsePartitions, OffsetFetchResponseTopics,
 };
 use protocol::{ErrorCode, OffsetFetchRequest, OffsetFetchResponse};
 
+use crate::authorize::Gate;
 use crate::broker::Broker;
 use crate::request::RequestContext;
 
@@ -35,17 +36,49 @@ async fn fetch_group(
     mut group: OffsetFetchRequestGroup,
     require_stable: bool,
 ) -> OffsetFetchResponseGroup {
-    if context.version < 10 {
-        return broker.groups.fetch_offsets(&context.client(), group, require_stable).await;
+    let gate = broker.gate(context);
+    if let Err(error_code) = gate.check_group(AclOperation::Describe, &group.group_id) {
+        let topics = match context.version {
+            // The versions before have no place for a group's error but its partitions.
+            ..2 => group.topics.iter().flatten().map(|topic| refused_topic(topic, error_code)).collect(),
+            _ => Vec::new(),
+        };
+        return OffsetFetchResponseGroup {
+            group_id: group.group_id,
+            error_code,
+            topics,
+            ..Default::default()
+        };
     }
+    let by_id = context.version >= 10;
     let image = broker.metadata.image();
-    let unknown = name_topics(&image, &mut group);
+    let mut refused = if by_id { name_topics(&image, &mut group) } else { Vec::new() };
+    let all = group.topics.is_none();
+    refused.extend(take_refused(&gate, &mut group));
     let mut fetched = broker.groups.fetch_offsets(&context.client(), group, require_stable).await;
     if fetched.error_code.is_none() {
-        name_by_id(&image, &mut fetched.topics);
-        fetched.topics.extend(unknown);
+        if all {
+            let names = fetched.topics.iter().map(|topic| topic.name.as_str());
+            let permitted = gate.permitted_topics(AclOperation::Describe, names);
+            fetched.topics.retain(|topic| permitted.contains(&topic.name));
+        }
+        if by_id {
+            name_by_id(&image, &mut fetched.topics);
+        }
+        fetched.topics.extend(refused);
     }
     fetched
+}
+
+/// Takes out the topics whose offsets the asker may not know.
+fn take_refused(gate: &Gate<'_>, group: &mut OffsetFetchRequestGroup) -> Vec<OffsetFetchResponseTopics> {
+    let Some(topics) = &mut group.topics else { return Vec::new() };
+    let names = topics.iter().map(|topic| topic.name.as_str());
+    let permitted = gate.permitted_topics(AclOperation::Describe, names);
+    let (kept, refused): (Vec<_>, Vec<_>) =
+        std::mem::take(topics).into_iter().partition(|topic| permitted.contains(&topic.name));
+    *topics = kept;
+    refused.iter().map(|topic| refused_topic(topic, ErrorCode::TOPIC_AUTHORIZATION_FAILED)).collect()
 }
 
 /// Gives the topics their names; those without one are answered here.
@@ -58,7 +91,7 @@ fn name_topics(image: &MetadataImage, group: &mut OffsetFetchRequestGroup) -> Ve
         topic.name =
             image.topics().by_id(topic.topic_id).map_or_else(String::new, |known| known.name().to_string());
     }
-    unknown.iter().map(unknown_topic).collect()
+    unknown.iter().map(|topic| refused_topic(topic, ErrorCode::UNKNOWN_TOPIC_ID)).collect()
 }
 
 /// Answers by id alone; topics that have gone since their offsets were committed are left out.
@@ -72,16 +105,17 @@ fn name_by_id(image: &MetadataImage, topics: &mut Vec<OffsetFetchResponseTopics>
     topics.retain(|topic| topic.topic_id != Uuid::ZERO);
 }
 
-fn unknown_topic(topic: &OffsetFetchRequestTopics) -> OffsetFetchResponseTopics {
+fn refused_topic(topic: &OffsetFetchRequestTopics, error_code: ErrorCode) -> OffsetFetchResponseTopics {
     let row = |partition_index: &i32| OffsetFetchResponsePartitions {
         partition_index: *partition_index,
         committed_offset: -1,
         committed_leader_epoch: -1,
         metadata: Some(String::new()),
-        error_code: ErrorCode::UNKNOWN_TOPIC_ID,
+        error_code,
         ..Default::default()
     };
     OffsetFetchResponseTopics {
+        name: topic.name.clone(),
         topic_id: topic.topic_id,
         partitions: topic.partition_indexes.iter().map(row).collect(),
         ..Default::default()

@@ -4,21 +4,38 @@
 //! Kafka: `KafkaApis.handleOffsetForLeaderEpochRequest`, `Partition.lastOffsetForLeaderEpoch`.
 
 use metadata::MetadataImage;
-use model::LeaderEpoch;
+use model::{AclOperation, LeaderEpoch};
 use protocol::offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic};
 use protocol::offset_for_leader_epoch_response::{EpochEndOffset, OffsetForLeaderTopicResult};
 use protocol::{ErrorCode, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse};
 
+use crate::authorize::Permitted;
 use crate::broker::Broker;
 use crate::broker::fetch_session::TopicKey;
+use crate::request::RequestContext;
 
 /// Finds the end of each epoch asked for; -1 where the log knows nothing of it.
-pub fn handle(broker: &Broker, request: &OffsetForLeaderEpochRequest) -> OffsetForLeaderEpochResponse {
+pub fn handle(
+    broker: &Broker,
+    context: &RequestContext,
+    request: &OffsetForLeaderEpochRequest,
+) -> OffsetForLeaderEpochResponse {
+    let gate = broker.gate(context);
+    let permitted = match gate.may_act_for_the_cluster_quietly() {
+        true => Permitted::All,
+        false => {
+            gate.permitted_topics(AclOperation::Describe, request.topics.iter().map(|topic| &*topic.topic))
+        }
+    };
     let image = broker.metadata.image();
     let topic = |topic: &OffsetForLeaderTopic| {
         let key = TopicKey::Name(topic.topic.as_str().into());
         let row = |asked: &OffsetForLeaderPartition| {
-            find(broker, &image, &key, asked).unwrap_or_else(|error_code| EpochEndOffset {
+            let found = match permitted.contains(&topic.topic) {
+                true => find(broker, &image, &key, asked),
+                false => Err(ErrorCode::TOPIC_AUTHORIZATION_FAILED),
+            };
+            found.unwrap_or_else(|error_code| EpochEndOffset {
                 error_code,
                 partition: asked.partition,
                 ..Default::default()

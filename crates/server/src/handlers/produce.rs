@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use coordinators::transaction::Producer;
 use metadata::MetadataImage;
-use model::{Offset, TopicPartition, Uuid, topic_name};
+use model::{AclOperation, Offset, TopicPartition, Uuid, topic_name};
 use protocol::produce_request::{PartitionProduceData, TopicProduceData};
 use protocol::produce_response::{
     BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
@@ -22,6 +22,7 @@ use storage::{AppendOptions, LogAppendInfo, StorageError};
 use telemetry::BadBatch;
 use tokio::time::timeout;
 
+use crate::authorize::{Gate, Permitted};
 use crate::broker::Broker;
 use crate::broker::fetch_session::TopicKey;
 use crate::broker::join_all::join_all;
@@ -41,12 +42,14 @@ const ADMIN_CLIENT_ID: &str = "__admin_client";
 /// tells of a failure.
 pub async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: ProduceRequest) -> Answer {
     let image = broker.metadata.image();
-    let refusal = refusal(&request);
+    let gate = broker.gate(context);
+    let refusal = refusal(&gate, &request);
+    let permitted = gate.permitted_topics(AclOperation::Write, names(&image, context.version, &request));
     let admission = match refusal {
-        None => admit(broker, context, &image, &request).await,
+        None => admit(broker, context, &image, &permitted, &request).await,
         Some(_) => Admission::default(),
     };
-    let produce = Produce { broker, context, image: &image, acks: request.acks, admission };
+    let produce = Produce { broker, context, image: &image, acks: request.acks, admission, permitted };
     let wait = Duration::from_millis(request.timeout_ms.max(0) as u64);
     let topics: Vec<Topic> = request
         .topic_data
@@ -84,15 +87,28 @@ struct Row {
 }
 
 /// What refuses the request as a whole.
-fn refusal(request: &ProduceRequest) -> Option<ErrorCode> {
+fn refusal(gate: &Gate<'_>, request: &ProduceRequest) -> Option<ErrorCode> {
     if !matches!(request.acks, -1..=1) {
         return Some(ErrorCode::INVALID_REQUIRED_ACKS);
     }
     let partitions = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
     let mut records = partitions.filter_map(|data| data.records.as_ref());
     let transactional = records.any(|records| transactional_producer(records).is_some());
-    (transactional && request.transactional_id.is_none())
+    let may_write = |id: &String| gate.check_transactional_id(AclOperation::Write, id).is_ok();
+    (transactional && !request.transactional_id.as_ref().is_some_and(may_write))
         .then_some(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+}
+
+/// The names of the topics that the request writes to, as far as they are known.
+fn names<'a>(
+    image: &'a MetadataImage,
+    version: i16,
+    request: &'a ProduceRequest,
+) -> impl Iterator<Item = &'a str> {
+    request.topic_data.iter().filter_map(move |topic| match version {
+        ..13 => Some(topic.name.as_str()),
+        _ => image.topics().by_id(topic.topic_id).map(|topic| &**topic.name()),
+    })
 }
 
 /// Which partitions the transaction coordinator let into the request's transaction.
@@ -107,6 +123,7 @@ async fn admit(
     broker: &Broker,
     context: &RequestContext,
     image: &MetadataImage,
+    permitted: &Permitted,
     request: &ProduceRequest,
 ) -> Admission {
     let Some(transactional_id) = request.transactional_id.as_deref() else { return Admission::default() };
@@ -118,7 +135,7 @@ async fn admit(
         } else {
             Some(topic.name.as_str().into())
         };
-        let Some(name) = name else { continue };
+        let Some(name) = name.filter(|name| permitted.contains(name)) else { continue };
         for data in &topic.partition_data {
             let Some(of_batch) = data.records.as_ref().and_then(transactional_producer) else { continue };
             let begun = broker.replicas.by_name(&name, data.index).is_some_and(|partition| {
@@ -149,12 +166,20 @@ struct Produce<'a> {
     image: &'a MetadataImage,
     acks: i16,
     admission: Admission,
+    permitted: Permitted,
 }
 
 impl Produce<'_> {
     fn append_topic(&self, topic: TopicProduceData) -> Topic {
-        let TopicProduceData { name, topic_id, partition_data, .. } = topic;
         let by_id = self.context.version >= 13;
+        let named = match by_id {
+            true => self.image.topics().by_id(topic.topic_id).map(|topic| &**topic.name()),
+            false => Some(topic.name.as_str()),
+        };
+        if named.is_some_and(|name| !self.permitted.contains(name)) {
+            return refuse_topic(topic, ErrorCode::TOPIC_AUTHORIZATION_FAILED);
+        }
+        let TopicProduceData { name, topic_id, partition_data, .. } = topic;
         let key = if by_id { TopicKey::Id(topic_id) } else { TopicKey::Name(name.as_str().into()) };
         let known = if by_id { self.image.topics().by_id(topic_id) } else { None };
         let real_name = known.map_or(name.clone(), |topic| topic.name().to_string());

@@ -4,7 +4,6 @@
 
 use protocol::{ReadShareGroupStateRequest, ReadShareGroupStateResponse};
 
-use crate::authorize::check_cluster_action;
 use crate::broker::Broker;
 use crate::request::RequestContext;
 
@@ -14,5 +13,5 @@ pub async fn handle(
     context: &RequestContext,
     request: ReadShareGroupStateRequest,
 ) -> ReadShareGroupStateResponse {
-    broker.share.read_state(check_cluster_action(context), request).await
+    broker.share.read_state(broker.gate(context).check_cluster_action(), request).await
 }

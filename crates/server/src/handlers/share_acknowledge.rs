@@ -11,7 +11,7 @@ use protocol::share_acknowledge_response::{
 use protocol::{ErrorCode, ShareAcknowledgeRequest, ShareAcknowledgeResponse};
 
 use super::share_acknowledgements::{
-    AcknowledgedPartition, Acknowledgements, current_leader, is_moved, lock_timeout_ms, session_key,
+    AcknowledgedPartition, Acknowledgements, current_leader, is_moved, lock_timeout_ms, readable, session_key,
 };
 use super::share_fetch::close;
 use crate::broker::Broker;
@@ -35,10 +35,13 @@ async fn answer(
     request: &ShareAcknowledgeRequest,
 ) -> Result<ShareAcknowledgeResponse, ErrorCode> {
     let image = broker.metadata.image();
-    let key = session_key(&image, request.group_id.as_deref(), request.member_id.as_deref())?;
+    let gate = broker.gate(context);
+    let key = session_key(&image, &gate, request.group_id.as_deref(), request.member_id.as_deref())?;
     broker.share_sessions.begin_acknowledge(&key, request.share_session_epoch)?;
     let renews = context.version >= 2 && request.is_renew_ack;
-    let acknowledgements = Acknowledgements::check(&image, partitions(request), context.version >= 2, renews);
+    let readable = readable(&gate, &image, partitions(request).map(|(target, _)| target));
+    let acknowledgements =
+        Acknowledgements::check(&image, &readable, partitions(request), context.version >= 2, renews);
     let rows = acknowledgements.apply(broker, &key).await;
     let acquisition_lock_timeout_ms = lock_timeout_ms(broker, &key);
     if request.share_session_epoch == FINAL_EPOCH {

@@ -7,9 +7,10 @@
 
 use coordinators::share_partition::AcknowledgementBatch;
 use metadata::{Feature, MetadataImage};
-use model::Offset;
+use model::{AclOperation, Offset};
 use protocol::ErrorCode;
 
+use crate::authorize::{Gate, Permitted};
 use crate::broker::Broker;
 use crate::broker::share_sessions::{ShareSessionKey, ShareTarget};
 
@@ -34,6 +35,7 @@ pub(super) struct Acknowledgements {
 /// Names the asker's session.
 pub(super) fn session_key(
     image: &MetadataImage,
+    gate: &Gate<'_>,
     group: Option<&str>,
     member: Option<&str>,
 ) -> Result<ShareSessionKey, ErrorCode> {
@@ -41,14 +43,32 @@ pub(super) fn session_key(
         return Err(ErrorCode::UNSUPPORTED_VERSION);
     }
     let group = group.ok_or(ErrorCode::INVALID_REQUEST)?;
+    gate.check_group(AclOperation::Read, group)?;
     let member = member.filter(|member| !member.is_empty() && member.len() <= MEMBER_ID_MAX);
     let member = member.ok_or(ErrorCode::INVALID_REQUEST)?;
     Ok(ShareSessionKey { group: group.into(), member: member.into() })
 }
 
-/// Tells whether the partition exists.
-pub(super) fn check_known(image: &MetadataImage, target: ShareTarget) -> Result<(), ErrorCode> {
+/// Tells which of the partitions' topics the asker may read.
+pub(super) fn readable(
+    gate: &Gate<'_>,
+    image: &MetadataImage,
+    targets: impl Iterator<Item = ShareTarget>,
+) -> Permitted {
+    let topics = targets.filter_map(|target| image.topics().by_id(target.topic_id));
+    gate.permitted_topics(AclOperation::Read, topics.map(|topic| &**topic.name()))
+}
+
+/// Tells whether the partition exists, and may be read.
+pub(super) fn check_known(
+    image: &MetadataImage,
+    readable: &Permitted,
+    target: ShareTarget,
+) -> Result<(), ErrorCode> {
     let topic = image.topics().by_id(target.topic_id).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?;
+    if !readable.contains(topic.name()) {
+        return Err(ErrorCode::TOPIC_AUTHORIZATION_FAILED);
+    }
     topic.partition(target.partition).map(|_| ()).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
 }
 
@@ -75,13 +95,14 @@ impl Acknowledgements {
     /// on (`may_renew`).
     pub(super) fn check(
         image: &MetadataImage,
+        readable: &Permitted,
         partitions: impl Iterator<Item = AcknowledgedPartition>,
         may_renew: bool,
         is_renewal: bool,
     ) -> Self {
         let mut sorted = Self { refused: Vec::new(), empty: Vec::new(), valid: Vec::new() };
         for (target, batches) in partitions {
-            let known = check_known(image, target);
+            let known = check_known(image, readable, target);
             let is_unknown_id = known == Err(ErrorCode::UNKNOWN_TOPIC_ID);
             let checked = match (is_unknown_id, is_valid(&batches, may_renew, is_renewal)) {
                 (false, false) => Err(ErrorCode::INVALID_REQUEST),

@@ -16,8 +16,10 @@ use quota::QuotaKind;
 use tokio::time::Instant;
 
 use super::share_acknowledgements::{
-    AcknowledgedPartition, Acknowledgements, current_leader, is_moved, lock_timeout_ms, session_key,
+    AcknowledgedPartition, Acknowledgements, check_known, current_leader, is_moved, lock_timeout_ms,
+    readable, session_key,
 };
+use crate::authorize::Permitted;
 use crate::broker::Broker;
 use crate::broker::metadata_cache::node;
 use crate::broker::share_partition_manager::{ShareFetchParams, ShareFetchRow, error_row};
@@ -41,7 +43,8 @@ async fn answer(
     request: ShareFetchRequest,
 ) -> Result<ShareFetchResponse, ErrorCode> {
     let image = broker.metadata.image();
-    let key = session_key(&image, request.group_id.as_deref(), request.member_id.as_deref())?;
+    let gate = broker.gate(context);
+    let key = session_key(&image, &gate, request.group_id.as_deref(), request.member_id.as_deref())?;
     let renews = context.version >= 2 && request.is_renew_ack;
     if renews
         && (request.max_bytes, request.min_bytes, request.max_records, request.max_wait_ms) != (0, 0, 0, 0)
@@ -50,8 +53,13 @@ async fn answer(
     }
     let mode = acquire_mode(request.share_acquire_mode)?;
     let targets = begin(broker, context, &key, &request).await?;
+    let acknowledged = partitions(&request).map(|(target, _)| target);
+    let readable = readable(&gate, &image, targets.iter().copied().chain(acknowledged));
     let acknowledgements = match acknowledges(&request) {
-        true => Some(Acknowledgements::check(&image, partitions(&request), context.version >= 2, renews)),
+        true => {
+            let partitions = partitions(&request);
+            Some(Acknowledgements::check(&image, &readable, partitions, context.version >= 2, renews))
+        }
         false => None,
     };
     let acknowledged = async {
@@ -63,7 +71,10 @@ async fn answer(
     let fetched = async {
         match renews {
             true => Vec::new(),
-            false => fetch(broker, context, &image, &key, &request, mode, targets).await,
+            false => {
+                let (known, refused) = sort(&image, &readable, targets);
+                fetch(broker, context, &key, &request, mode, known, refused).await
+            }
         }
     };
     // What is acknowledged is decided first, so that what it gives back can be acquired.
@@ -131,23 +142,32 @@ fn acknowledges(request: &ShareFetchRequest) -> bool {
     partitions.any(|partition| !partition.acknowledgement_batches.is_empty())
 }
 
+/// Parts what can be fetched from what is refused.
+fn sort(
+    image: &MetadataImage,
+    readable: &Permitted,
+    targets: Vec<ShareTarget>,
+) -> (Vec<ShareTarget>, Vec<ShareFetchRow>) {
+    let (mut known, mut refused) = (Vec::new(), Vec::new());
+    for target in targets {
+        match check_known(image, readable, target) {
+            Ok(()) => known.push(target),
+            Err(error) => refused.push(error_row(target, error)),
+        }
+    }
+    (known, refused)
+}
+
 /// Kafka: `KafkaApis.handleFetchFromShareFetchRequest`.
 async fn fetch(
     broker: &Broker,
     context: &RequestContext,
-    image: &MetadataImage,
     key: &ShareSessionKey,
     request: &ShareFetchRequest,
     mode: AcquireMode,
-    targets: Vec<ShareTarget>,
+    mut known: Vec<ShareTarget>,
+    mut rows: Vec<ShareFetchRow>,
 ) -> Vec<ShareFetchRow> {
-    let (mut known, mut rows) = (Vec::new(), Vec::new());
-    for target in targets {
-        match super::share_acknowledgements::check_known(image, target) {
-            Ok(()) => known.push(target),
-            Err(error) => rows.push(error_row(target, error)),
-        }
-    }
     if known.is_empty() {
         return rows;
     }

@@ -3,8 +3,10 @@
 //! Versions: 1–1. Served where `share.version` is 1. Kafka: `KafkaApis.handleShareGroupHeartbeat`.
 
 use metadata::Feature;
+use model::AclOperation;
 use protocol::{ErrorCode, ShareGroupHeartbeatRequest, ShareGroupHeartbeatResponse};
 
+use super::consumer_group_heartbeat::may_describe_all;
 use crate::broker::Broker;
 use crate::request::RequestContext;
 
@@ -21,9 +23,16 @@ pub async fn handle(
     if !is_enabled(broker) {
         return refuse(ErrorCode::UNSUPPORTED_VERSION);
     }
+    let gate = broker.gate(context);
+    if let Err(error_code) = gate.check_group(AclOperation::Read, &request.group_id) {
+        return refuse(error_code);
+    }
     let length = request.member_id.encode_utf16().count();
     if length == 0 || length > MEMBER_ID_MAX {
         return refuse(ErrorCode::INVALID_REQUEST);
+    }
+    if let Err(error_code) = may_describe_all(&gate, request.subscribed_topic_names.as_deref()) {
+        return refuse(error_code);
     }
     broker.groups.share_group_heartbeat(&context.client(), request).await
 }

@@ -7,12 +7,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use controller::CLUSTER_NAME;
 use coordinators::group::StreamsHeartbeat;
 use metadata::{Feature, MetadataImage};
-use model::topic_name;
+use model::{AclOperation, AclResourceType, topic_name};
 use protocol::streams_group_heartbeat_request::Topology;
+use protocol::streams_group_heartbeat_response::Status;
 use protocol::{ErrorCode, StreamsGroupHeartbeatRequest, StreamsGroupHeartbeatResponse};
 
+use super::consumer_group_heartbeat::may_describe_all;
+use crate::authorize::Gate;
 use crate::broker::Broker;
 use crate::request::RequestContext;
 
@@ -31,11 +35,22 @@ pub async fn handle(
         let message = ErrorCode::UNSUPPORTED_VERSION.message().to_owned();
         return refuse(ErrorCode::UNSUPPORTED_VERSION, message);
     }
+    let gate = broker.gate(context);
+    if let Err(error_code) = gate.check_group(AclOperation::Read, &request.group_id) {
+        return StreamsGroupHeartbeatResponse { error_code, ..Default::default() };
+    }
     if let Some(Err(message)) = request.topology.as_ref().map(check_names) {
         return refuse(ErrorCode::STREAMS_INVALID_TOPOLOGY, message);
     }
+    let names: Vec<String> = request
+        .topology
+        .as_ref()
+        .map_or_else(Vec::new, |topology| topic_names(topology).into_iter().map(str::to_owned).collect());
+    if let Err(error_code) = may_describe_all(&gate, Some(&names)) {
+        return StreamsGroupHeartbeatResponse { error_code, ..Default::default() };
+    }
     let answer = broker.groups.streams_group_heartbeat(&context.client(), request).await;
-    create_missing_topics(broker, answer)
+    create_missing_topics(broker, context, answer)
 }
 
 /// Tells whether streams groups are served. Kafka: `KafkaApis.isStreamsGroupProtocolEnabled`.
@@ -79,12 +94,22 @@ fn topic_names(topology: &Topology) -> Vec<&str> {
 }
 
 /// Has topics created that the topology lacks, and tells the member why earlier attempts failed.
-fn create_missing_topics(broker: &Arc<Broker>, answer: StreamsHeartbeat) -> StreamsGroupHeartbeatResponse {
+fn create_missing_topics(
+    broker: &Arc<Broker>,
+    context: &RequestContext,
+    answer: StreamsHeartbeat,
+) -> StreamsGroupHeartbeatResponse {
     let StreamsHeartbeat { mut response, missing_topics } = answer;
     if missing_topics.is_empty() {
         return response;
     }
     let interval = u64::try_from(response.heartbeat_interval_ms).unwrap_or(0);
+    let refused =
+        not_creatable(&broker.gate(context), missing_topics.iter().map(|topic| topic.name.as_str()));
+    if !refused.is_empty() {
+        add_status(&mut response, &format!("Unauthorized to CREATE on topics {}.", refused.join(",")));
+        return response;
+    }
     let names: Vec<String> = missing_topics.iter().map(|topic| topic.name.clone()).collect();
     broker.topic_creation.create_internal(broker, missing_topics, Duration::from_millis(2 * interval));
     let now = broker.clock.monotonic();
@@ -97,6 +122,28 @@ fn create_missing_topics(broker: &Arc<Broker>, answer: StreamsHeartbeat) -> Stre
         status.status_detail.push_str(&creation_failed(&errors));
     }
     response
+}
+
+/// Returns the topics that the member may not have created.
+fn not_creatable<'n>(gate: &Gate<'_>, names: impl Iterator<Item = &'n str> + Clone) -> Vec<&'n str> {
+    if gate.may_quietly(AclOperation::Create, AclResourceType::Cluster, CLUSTER_NAME) {
+        return Vec::new();
+    }
+    let permitted = gate.permitted_topics(AclOperation::Create, names.clone());
+    names.filter(|name| !permitted.contains(name)).collect()
+}
+
+/// Tells the member of what is amiss with its internal topics, beside what it is told already.
+fn add_status(response: &mut StreamsGroupHeartbeatResponse, detail: &str) {
+    let statuses = response.status.get_or_insert_default();
+    match statuses.iter_mut().find(|status| status.status_code == MISSING_INTERNAL_TOPICS) {
+        Some(status) => status.status_detail.push_str(&format!("; {detail}")),
+        None => statuses.push(Status {
+            status_code: MISSING_INTERNAL_TOPICS,
+            status_detail: detail.to_owned(),
+            ..Default::default()
+        }),
+    }
 }
 
 fn creation_failed(errors: &[String]) -> String {

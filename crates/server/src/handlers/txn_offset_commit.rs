@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use coordinators::transaction::Producer;
 use metadata::MetadataImage;
-use model::{TopicPartition, topic_name};
+use model::{AclOperation, TopicPartition, topic_name};
 use protocol::txn_offset_commit_request::{TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic};
 use protocol::txn_offset_commit_response::{TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic};
 use protocol::{ErrorCode, TxnOffsetCommitRequest, TxnOffsetCommitResponse};
@@ -25,7 +25,25 @@ pub async fn handle(
     mut request: TxnOffsetCommitRequest,
 ) -> TxnOffsetCommitResponse {
     let image = broker.metadata.image();
-    let refused: Vec<_> = request.topics.iter_mut().filter_map(|topic| take_unknown(&image, topic)).collect();
+    let gate = broker.gate(context);
+    let checked = gate
+        .check_transactional_id(AclOperation::Write, &request.transactional_id)
+        .and_then(|()| gate.check_group(AclOperation::Read, &request.group_id));
+    if let Err(error) = checked {
+        let topics = request.topics.iter().map(|topic| refuse(topic, &topic.partitions, error)).collect();
+        return TxnOffsetCommitResponse { topics, ..Default::default() };
+    }
+    let names = request.topics.iter().map(|topic| topic.name.as_str());
+    let permitted = gate.permitted_topics(AclOperation::Read, names);
+    let take = |topic: &mut TxnOffsetCommitRequestTopic| match permitted.contains(&topic.name) {
+        true => take_unknown(&image, topic),
+        false => {
+            let row = refuse(topic, &topic.partitions, ErrorCode::TOPIC_AUTHORIZATION_FAILED);
+            topic.partitions.clear();
+            Some(row)
+        }
+    };
+    let refused: Vec<_> = request.topics.iter_mut().filter_map(take).collect();
     request.topics.retain(|topic| !topic.partitions.is_empty());
     let mut response = match request.topics.is_empty() {
         true => TxnOffsetCommitResponse::default(),

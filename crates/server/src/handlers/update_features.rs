@@ -3,11 +3,20 @@
 //! Versions: 0–2. 1 validate only, upgrade types (KIP-584) · 2 no answer for each feature. Decided by the controller.
 //! Kafka: `ControllerApis.handleUpdateFeatures`.
 
-use protocol::{ResponseBody, UpdateFeaturesRequest};
+use model::AclOperation;
+use protocol::{ResponseBody, UpdateFeaturesRequest, UpdateFeaturesResponse};
 
 use crate::broker::Broker;
+use crate::request::RequestContext;
 
 /// Has features updated.
-pub async fn handle(broker: &Broker, request: UpdateFeaturesRequest) -> ResponseBody {
+pub async fn handle(
+    broker: &Broker,
+    context: &RequestContext,
+    request: UpdateFeaturesRequest,
+) -> ResponseBody {
+    if let Err((error_code, error_message)) = broker.gate(context).require_cluster(AclOperation::Alter) {
+        return UpdateFeaturesResponse { error_code, error_message, ..Default::default() }.into();
+    }
     broker.decide(request.into()).await
 }

@@ -4,7 +4,6 @@
 
 use protocol::{WriteShareGroupStateRequest, WriteShareGroupStateResponse};
 
-use crate::authorize::check_cluster_action;
 use crate::broker::Broker;
 use crate::request::RequestContext;
 
@@ -14,5 +13,5 @@ pub async fn handle(
     context: &RequestContext,
     request: WriteShareGroupStateRequest,
 ) -> WriteShareGroupStateResponse {
-    broker.share.write_state(check_cluster_action(context), request).await
+    broker.share.write_state(broker.gate(context).check_cluster_action(), request).await
 }

@@ -2,8 +2,9 @@
 //!
 //! Versions: 1–2. 1 flexible · 2 transaction version (KIP-1228). Kafka: `KafkaApis.handleWriteTxnMarkersRequest`.
 
+use controller::CLUSTER_NAME;
 use coordinators::transaction::Producer;
-use model::TopicPartition;
+use model::{AclOperation, AclResourceType, TopicPartition};
 use protocol::write_txn_markers_request::{WritableTxnMarker, WritableTxnMarkerTopic};
 use protocol::write_txn_markers_response::{
     WritableTxnMarkerPartitionResult, WritableTxnMarkerResult, WritableTxnMarkerTopicResult,
@@ -12,14 +13,41 @@ use protocol::{ErrorCode, WriteTxnMarkersRequest, WriteTxnMarkersResponse};
 
 use crate::broker::Broker;
 use crate::broker::transaction_markers::{Marker, write_marker};
+use crate::request::RequestContext;
 
 /// Writes each marker to each of its partitions.
-pub async fn handle(broker: &Broker, request: WriteTxnMarkersRequest) -> WriteTxnMarkersResponse {
+pub async fn handle(
+    broker: &Broker,
+    context: &RequestContext,
+    request: WriteTxnMarkersRequest,
+) -> WriteTxnMarkersResponse {
     let mut response = WriteTxnMarkersResponse::default();
+    let gate = broker.gate(context);
+    if !gate.may_quietly(AclOperation::Alter, AclResourceType::Cluster, CLUSTER_NAME)
+        && let Err(error) = gate.check_cluster_action()
+    {
+        response.markers = request.markers.into_iter().map(|marker| refuse(marker, error)).collect();
+        return response;
+    }
     for marker in request.markers {
         response.markers.push(write(broker, marker).await);
     }
     response
+}
+
+fn refuse(marker: WritableTxnMarker, error_code: ErrorCode) -> WritableTxnMarkerResult {
+    let row = |partition_index| WritableTxnMarkerPartitionResult {
+        partition_index,
+        error_code,
+        ..Default::default()
+    };
+    let topic = |topic: WritableTxnMarkerTopic| WritableTxnMarkerTopicResult {
+        name: topic.name,
+        partitions: topic.partition_indexes.into_iter().map(row).collect(),
+        ..Default::default()
+    };
+    let topics = marker.topics.into_iter().map(topic).collect();
+    WritableTxnMarkerResult { producer_id: marker.producer_id, topics, ..Default::default() }
 }
 
 async fn write(broker: &Broker, request: WritableTxnMarker) -> WritableTxnMarkerResult {

@@ -91,6 +91,41 @@ async fn whoever_cannot_log_in_is_told_the_same_after_a_while_and_closed() {
 }
 
 #[tokio::test]
+async fn logins_and_connections_that_were_idle_are_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let more = [
+        "monedula.metrics.listener=localhost:0",
+        "connections.max.reauth.ms=60000",
+        "connections.max.idle.ms=1500",
+    ];
+    let (node, address) = start(dir.path(), &more).await;
+    let mut alice = Client::connect(address).await;
+    for _ in 0..2 {
+        assert_eq!(handshake(&mut alice, "PLAIN", 1).await, ErrorCode::NONE);
+        assert_eq!(token(&mut alice, b"\0alice\0alices-secret").await.error_code, ErrorCode::NONE);
+    }
+    let mut stranger = Client::connect(address).await;
+    handshake(&mut stranger, "PLAIN", 1).await;
+    token(&mut stranger, b"\0alice\0wrong").await;
+    assert!(alice.is_closed().await, "it is silent for longer than connections.max.idle.ms");
+    let mut socket = TcpStream::connect(node.address_of("metrics")).await.unwrap();
+    socket.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut page = String::new();
+    socket.read_to_string(&mut page).await.unwrap();
+    for name in [
+        "successful_authentication_total",
+        "successful_reauthentication_total",
+        "failed_authentication_total",
+        "expired_connections_killed_count_total",
+        "reauthentication_latency_count",
+    ] {
+        let row = format!("kafka_server_socket_server_metrics_{name}{{listener=\"SECURE\"}} 1\n");
+        assert!(page.contains(&row), "{row} is missing in\n{page}");
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn an_unknown_scram_user_is_challenged_like_any_other() {
     let dir = tempfile::tempdir().unwrap();
     let (node, address) = start(dir.path(), &[]).await;

@@ -6,6 +6,7 @@
 
 mod figures;
 mod generator;
+mod instructions;
 
 use crate::node::{Node, Product};
 use crate::root;
@@ -16,11 +17,15 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 const HELP: &str =
-    "cargo xtask bench [--runs 3] [--bytes 1G] [--rate 10000] [--only kafka,monedula,…] [--restart-bytes 10G]
+    "cargo xtask bench [--quick] [--runs 3] [--bytes 1G] [--rate 10000] [--only kafka,monedula,…] [--restart-bytes 10G]
                   [--kload PATH] [--out bench/RESULTS.md]
+cargo xtask bench --instructions [--keep]
 
 Builds what it needs, unless MONEDULA names the binary to measure. Apache Kafka comes from Maven Central.
 
+  --instructions  counts the instructions of the hot paths under valgrind, and compares them with bench/instructions.txt;
+                  with --keep, writes them there
+  --quick   one run of 192M with few partitions and short pauses, to standard output: a table in under five minutes
   --bytes   payload of each produce and consume cell
   --rate    records a second in the latency cell
   --only    subjects: kafka, monedula (acks=all answered after the sync), monedula-replicated (Kafka's way)
@@ -48,6 +53,7 @@ const SUBJECTS: &[Subject] = &[
 /// The command line.
 struct Asked {
     program: Program,
+    quick: bool,
     runs: usize,
     bytes: String,
     rate: String,
@@ -58,9 +64,11 @@ struct Asked {
 
 impl Asked {
     fn parse(arguments: &[String]) -> Result<Asked> {
+        let quick = arguments.iter().any(|word| word == "--quick");
+        let arguments: Vec<_> = arguments.iter().filter(|word| *word != "--quick").collect();
         let value = |name: &str| {
-            let at = arguments.iter().position(|word| word == name)?;
-            arguments.get(at + 1).map(String::as_str)
+            let at = arguments.iter().position(|word| *word == name)?;
+            arguments.get(at + 1).map(|word| word.as_str())
         };
         let known = ["--kload", "--runs", "--bytes", "--rate", "--only", "--restart-bytes", "--out"];
         let odd = arguments.iter().step_by(2).find(|word| !known.contains(&word.as_str()));
@@ -71,18 +79,27 @@ impl Asked {
             value("--only").unwrap_or("kafka,monedula,monedula-replicated").split(',').collect();
         Ok(Asked {
             program: Program::find(value("--kload"))?,
-            runs: value("--runs").unwrap_or("3").parse().context("--runs is a number")?,
-            bytes: value("--bytes").unwrap_or("1G").into(),
+            quick,
+            runs: value("--runs")
+                .unwrap_or(if quick { "1" } else { "3" })
+                .parse()
+                .context("--runs is a number")?,
+            bytes: value("--bytes").unwrap_or(if quick { "192M" } else { "1G" }).into(),
             rate: value("--rate").unwrap_or("10000").into(),
             subjects: SUBJECTS.iter().filter(|subject| only.contains(&subject.name)).collect(),
             restart_bytes: value("--restart-bytes").map(str::to_owned),
-            out: value("--out").unwrap_or("bench/RESULTS.md").into(),
+            out: value("--out").unwrap_or(if quick { "-" } else { "bench/RESULTS.md" }).into(),
         })
     }
 }
 
 /// The command.
 pub fn run(arguments: &[String]) -> Result<()> {
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["--instructions"] => return instructions::run(false),
+        ["--instructions", "--keep"] => return instructions::run(true),
+        _ => {}
+    }
     let asked = Asked::parse(arguments)?;
     if std::env::var_os("MONEDULA").is_none() {
         generator::build("monedula")?;
@@ -127,11 +144,13 @@ fn session(subject: &Subject, asked: &Asked, figures: &mut Figures) -> Result<()
     let mut session = Session { subject, asked, folder, port, figures };
     let node = session.start()?;
     session.note("start on an empty directory, ms", millis(node.answered_after));
-    std::thread::sleep(Duration::from_secs(8));
+    std::thread::sleep(Duration::from_secs(if asked.quick { 2 } else { 8 }));
     session.note("memory idle, MiB", memory(node.pid, "VmRSS:"));
     session.few_partitions(&node)?;
     let rest = session.restarts(node)?;
-    session.many_partitions(&rest)?;
+    if !asked.quick {
+        session.many_partitions(&rest)?;
+    }
     rest.stop("KILL")?;
     if let Some(bytes) = &asked.restart_bytes {
         std::fs::remove_dir_all(&session.folder)?;
@@ -169,7 +188,7 @@ impl Session<'_> {
     /// Throughput and latency over six partitions.
     fn few_partitions(&mut self, node: &Node) -> Result<()> {
         let generator = Generator::new(&self.asked.program, node);
-        generator.warm_up()?;
+        generator.warm_up(if self.asked.quick { "64M" } else { "512M" })?;
         for load in [("1 KiB", "1024", "none"), ("100 B", "100", "none"), ("100 B lz4", "100", "lz4")] {
             let topic = format!("load-{}-{}", load.1, load.2);
             generator.topic(&topic, 6)?;
@@ -177,7 +196,8 @@ impl Session<'_> {
         }
         self.note("memory under load, most, MiB", memory(node.pid, "VmHWM:"));
         generator.topic("latency", 6)?;
-        for (what, micros) in generator.latency("latency", &self.asked.rate)? {
+        let secs = if self.asked.quick { "4" } else { "10" };
+        for (what, micros) in generator.latency("latency", &self.asked.rate, secs)? {
             self.note(&format!("{} records/s of 1 KiB: {what}, ms", self.asked.rate), micros / 1000.0);
         }
         self.note("create 1,000 partitions, ms", generator.topic("many", 1000)? * 1000.0);

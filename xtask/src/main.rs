@@ -21,7 +21,7 @@ const HELP: &str = "cargo xtask COMMAND
   codegen [--check]         writes the protocol crate's generated code from its schema files
   tidy                      the tree's own rules: layers, file heads, marks, links, licences
   compat [--all] [SUITE…]   other people's clients and suites against a node (--list, --against kafka)
-  bench                     this node and Apache Kafka side by side (bench --help)
+  bench                     this node and Apache Kafka side by side; what hot paths take in instructions (bench --help)
   node start|stop           one node of either product, by hand (node --help)
   kafka TOOL|run CLASS …    a tool of the real Apache Kafka, from its published jars";
 

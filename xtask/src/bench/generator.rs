@@ -62,10 +62,10 @@ impl Generator<'_> {
     }
 
     /// Lets a just-in-time compiler see the code that will be measured.
-    pub fn warm_up(&self) -> Result<()> {
+    pub fn warm_up(&self, bytes: &str) -> Result<()> {
         self.topic("warm", 6)?;
         for (size, codec) in [("1024", "none"), ("100", "lz4"), ("100", "none")] {
-            self.produce("warm", size, codec, "512M")?;
+            self.produce("warm", size, codec, bytes)?;
         }
         self.consume("warm").map(drop)
     }
@@ -96,9 +96,9 @@ impl Generator<'_> {
     }
 
     /// (quantile, microseconds) at a fixed rate, from when each record was due.
-    pub fn latency(&self, topic: &str, rate: &str) -> Result<Vec<(String, f64)>> {
+    pub fn latency(&self, topic: &str, rate: &str, secs: &str) -> Result<Vec<(String, f64)>> {
         let arguments = ["latency", "--topic", topic, "--rate", rate, "--size", "1024", "--acks", "-1"];
-        let answer = self.run(&[&arguments[..], &["--secs", "10", "--warm", "3", "--spin"]].concat())?;
+        let answer = self.run(&[&arguments[..], &["--secs", secs, "--warm", "3", "--spin"]].concat())?;
         let mut found = Vec::new();
         for (field, name) in [("ack_us", "acknowledged"), ("e2e_us", "end to end")] {
             for (quantile, label) in [("p50", "p50"), ("p99", "p99"), ("p999", "p99.9")] {

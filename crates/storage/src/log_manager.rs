@@ -74,6 +74,8 @@ pub struct LogManager {
     future: RwLock<Logs>,
     /// Held while logs are made, deleted or exchanged.
     changes: Mutex<()>,
+    /// Held while checkpoints are written.
+    checkpoints: Mutex<()>,
     /// Partitions whose logs went since the checkpoints were written last.
     gone: Mutex<BTreeSet<TopicPartition>>,
     last: LastRuns,

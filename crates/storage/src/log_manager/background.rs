@@ -70,14 +70,17 @@ impl LogManager {
 
     /// Writes the checkpoints of the log dirs in which logs have changed.
     pub fn checkpoint(&self) {
+        // Held from before the logs are looked at: else an older look could be written over a newer one.
+        let _one_at_a_time = self.checkpoints.lock().expect("no holder panics");
         let changed: Vec<_> = self.online_dirs().filter(|dir| dir.take_changed()).collect();
         if changed.is_empty() {
             return;
         }
         // What goes from now on may still be in what is written.
-        self.gone().clear();
+        let gone = self.gone().clone();
         let logs = self.all_logs();
         changed.into_iter().for_each(|dir| self.checkpoint_dir(dir, &logs));
+        self.gone().retain(|partition| !gone.contains(partition));
     }
 
     fn checkpoint_dir(&self, dir: &Arc<LogDir>, logs: &[Arc<UnifiedLog>]) {
@@ -140,6 +143,7 @@ impl LogManager {
         let logs = self.all_logs();
         self.close_all(logs.iter().cloned().chain(self.all_future_logs()).collect());
         self.environment.dirty.lock().expect("no holder panics").clear();
+        let _one_at_a_time = self.checkpoints.lock().expect("no holder panics");
         for dir in self.online_dirs() {
             self.checkpoint_dir(dir, &logs);
             if dir.is_offline() {

@@ -59,6 +59,7 @@ impl LogManager {
             current: Default::default(),
             future: Default::default(),
             changes: Mutex::default(),
+            checkpoints: Mutex::default(),
             gone: Mutex::default(),
             last: LastRuns::beginning(now_ms),
             cleaner: Cleaner::default(),

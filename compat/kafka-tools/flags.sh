@@ -1,5 +1,5 @@
 # Sourced by run.sh. Every tool without a cluster: its flags, its subcommands, and how it ends when asked for help, for
-# nothing, and with a flag that there is none of: Kafka's and ours alike. What a help says in its own words is not compared.
+# nothing, and with a flag that there is none of: Kafka's and ours alike. The metadata shell is not among the jars of the reference. What a help says in its own words is not compared.
 flags() { # FILE…: the flags in a help's first column
   sed -nE 's/^(\* | {0,2})(-.*)/\2/p' "$@" | sed 's/  .*//' | grep -oE '(^|[ ,])--?[A-Za-z][A-Za-z0-9.-]*' | tr -d ' ,' | sort -u
 }
@@ -32,7 +32,7 @@ same_refusal() { diff <(refusal "$work/real.err") <(refusal "$work/ours.err"); }
 
 for name in acls broker-api-versions client-metrics cluster configs console-consumer console-producer console-share-consumer \
   consumer-groups consumer-perf-test delegation-tokens delete-records dump-log e2e-latency features get-offsets groups \
-  leader-election log-dirs metadata-quorum metadata-shell producer-perf-test reassign-partitions replica-verification \
+  leader-election log-dirs metadata-quorum producer-perf-test reassign-partitions replica-verification \
   share-consumer-perf-test share-groups storage streams-application-reset streams-groups topics transactions \
   verifiable-consumer verifiable-producer verifiable-share-consumer; do
   both "kafka-$name" --help

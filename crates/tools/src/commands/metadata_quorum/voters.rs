@@ -14,6 +14,11 @@ use crate::arguments::Arguments;
 use crate::session::{admin, block_on, failed_with_name};
 
 pub(super) fn add(config: &ConfigMap, args: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
+    if !args.has("--command-config") {
+        return Err(Failure::message(
+            "You must supply the configuration file of the controller you are adding when using add-controller.",
+        ));
+    }
     let id = controller_id(config)?;
     let directory = directory_id(metadata_directory(config)?)?;
     let endpoints = endpoints(config)?;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use harness::{Client, TestNode, batch, fetch_request, produce_request};
-use model::Uuid;
+use model::{AclOperation, AclPatternType, AclPermission, AclResourceType, Uuid};
 use protocol::{ApiKey, ErrorCode, Request};
 
 /// The advertised versions by API, without those of Produce that are advertised and refused.
@@ -75,7 +75,7 @@ async fn an_empty_request_is_answered_at_every_version() {
         FindCoordinatorRequest JoinGroupRequest HeartbeatRequest LeaveGroupRequest SyncGroupRequest DescribeGroupsRequest
         ListGroupsRequest ApiVersionsRequest CreateTopicsRequest DeleteTopicsRequest DeleteRecordsRequest
         InitProducerIdRequest OffsetForLeaderEpochRequest AddPartitionsToTxnRequest AddOffsetsToTxnRequest EndTxnRequest
-        WriteTxnMarkersRequest TxnOffsetCommitRequest DescribeAclsRequest CreateAclsRequest DeleteAclsRequest
+        WriteTxnMarkersRequest TxnOffsetCommitRequest CreateAclsRequest DeleteAclsRequest
         DescribeConfigsRequest AlterConfigsRequest AlterReplicaLogDirsRequest DescribeLogDirsRequest
         CreatePartitionsRequest CreateDelegationTokenRequest RenewDelegationTokenRequest ExpireDelegationTokenRequest
         DescribeDelegationTokenRequest DeleteGroupsRequest ElectLeadersRequest IncrementalAlterConfigsRequest
@@ -85,6 +85,15 @@ async fn an_empty_request_is_answered_at_every_version() {
         DescribeProducersRequest UnregisterBrokerRequest DescribeTransactionsRequest ListTransactionsRequest
         ListConfigResourcesRequest DescribeTopicPartitionsRequest SaslHandshakeRequest SaslAuthenticateRequest
         GetTelemetrySubscriptionsRequest PushTelemetryRequest);
+    // One with unknown elements, as an empty one has, ends the connection.
+    let any = |_| protocol::DescribeAclsRequest {
+        resource_type_filter: AclResourceType::Any as i8,
+        pattern_type_filter: AclPatternType::Any as i8,
+        operation: AclOperation::Any as i8,
+        permission_type: AclPermission::Any as i8,
+        ..Default::default()
+    };
+    every.version(any).await;
     node.stop().await;
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Everything happens within [`Consumer::poll`] and the other calls, but for heartbeats and requests under way.
 //!
-//! Not yet: share groups, interceptors, metrics, assignment by racks.
+//! Not yet: interceptors, assignment by racks.
 
 pub mod assignors;
 mod commits;
@@ -12,6 +12,7 @@ mod fetcher;
 mod heartbeat;
 mod join;
 mod listener;
+mod measures;
 mod member;
 mod membership;
 mod poll;
@@ -35,6 +36,7 @@ use crate::admin::Committed;
 use crate::cluster::{Cluster, CoordinatorClient, CoordinatorKind, Interest, LeaderAndEpoch, View};
 use crate::config::{AutoOffsetReset, ConfigMap, ConsumerConfig, GroupProtocol, IsolationLevel};
 use crate::error::{Error, Result};
+use crate::metrics::ClientMetric;
 use crate::offsets::OffsetAndMetadata;
 
 pub use commits::Offsets;
@@ -44,6 +46,7 @@ pub use waker::Waker;
 
 use fetcher::{Fetched, Fetcher};
 use join::{JoinFailed, Joined};
+use measures::Measures;
 use membership::Membership;
 use positions::Resets;
 use reconciliation::Reconciler;
@@ -69,6 +72,7 @@ pub struct Consumer {
     wake: Waker,
     /// To be told by the next poll.
     failure: Option<Error>,
+    measures: Measures,
 }
 
 /// Something that was under way has ended.
@@ -117,9 +121,19 @@ impl Consumer {
             next_auto_commit: Instant::now() + config.auto_commit_interval,
             wake: Waker::default(),
             failure: None,
+            measures: Measures::new(),
             cluster,
             config,
         }
+    }
+
+    /// Returns what the consumer measured of its fetches, by name. Kafka: `KafkaConsumer.metrics`.
+    pub fn metrics(&self) -> Vec<ClientMetric> {
+        let partitions = self.subscriptions.partitions.values();
+        let lag = partitions.filter_map(|partition| {
+            Some(partition.high_watermark?.0.saturating_sub(partition.position()?.offset.0))
+        });
+        self.measures.metrics(lag.max())
     }
 
     /// Makes a consumer from Kafka's keys.

@@ -3,8 +3,6 @@
 //! A client is configured by a map of strings ([`ConfigMap`]), as a `.properties` file has them. What decides
 //! (accumulator, assignors, subscription state, fetch sessions, metadata) is plain code that is given the time;
 //! connections and the tasks around them only move bytes.
-//!
-//! Not yet: client metrics.
 
 pub mod admin;
 mod chance;
@@ -14,6 +12,7 @@ pub mod connection;
 pub mod consumer;
 pub mod consumer_protocol;
 mod error;
+pub mod metrics;
 pub mod offsets;
 pub mod producer;
 pub mod settings;
@@ -27,6 +26,7 @@ pub use config::{
 };
 pub use consumer::{Consumer, ConsumerRecord, ConsumerRecords};
 pub use error::{Error, Result};
+pub use metrics::ClientMetric;
 pub use offsets::{OffsetAndMetadata, OffsetAndTimestamp};
 pub use producer::{Producer, ProducerRecord, RecordMetadata};
 pub use settings::{Address, Bootstrap, ClientSettings};

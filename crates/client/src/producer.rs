@@ -3,11 +3,12 @@
 //! [`Producer::enqueue`] waits until a record has its place in memory; the [`Delivery`] that it gives tells where the
 //! record was written. Records of one task keep their order in a partition.
 //!
-//! Not yet: interceptors, metrics.
+//! Not yet: interceptors.
 
 mod accumulator;
 mod batch;
 mod delivery;
+mod measures;
 mod murmur2;
 mod partitioner;
 mod produce_request;
@@ -29,6 +30,7 @@ use crate::chance;
 use crate::cluster::{Cluster, ClusterMetadata, Interest};
 use crate::config::{ConfigMap, ProducerConfig};
 use crate::error::{Error, Result};
+use crate::metrics::ClientMetric;
 
 pub use delivery::Delivery;
 pub use murmur2::{murmur2, partition_for_key};
@@ -115,6 +117,11 @@ impl Producer {
         });
         let sender = tokio::spawn(sender::Sender::new(Arc::clone(&shared)).run());
         Self { handle: Arc::new(Handle { shared, partitioner, sender: Mutex::new(Some(sender)) }) }
+    }
+
+    /// Returns what the producer measured of itself, by name. Kafka: `KafkaProducer.metrics`.
+    pub fn metrics(&self) -> Vec<ClientMetric> {
+        self.shared().with(|accumulator| accumulator.metrics())
     }
 
     fn shared(&self) -> &Shared {

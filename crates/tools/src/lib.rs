@@ -11,6 +11,7 @@ mod failure;
 mod group_list;
 mod lines;
 mod options;
+mod print_metrics;
 mod progress;
 mod schema_json;
 mod session;

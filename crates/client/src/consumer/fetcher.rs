@@ -3,6 +3,7 @@
 //! Invariant: a node has one fetch at a time, and none while there is something of it to be read that can be.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 use model::{NodeId, Offset, TopicPartition, Uuid};
 use protocol::fetch_request::{FetchPartition, FetchTopic, ForgottenTopic};
@@ -33,6 +34,8 @@ pub(super) struct Fetched {
     pub node: NodeId,
     pub asked: BTreeMap<TopicPartition, Ask>,
     pub answer: crate::error::Result<FetchResponse>,
+    /// How long it took.
+    pub took: Duration,
 }
 
 impl Fetcher {

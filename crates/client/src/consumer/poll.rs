@@ -196,8 +196,9 @@ impl Consumer {
         match connection.begin(&request, version, timeout) {
             Ok(answer) => {
                 self.tasks.spawn(async move {
+                    let began = Instant::now();
                     let answer = answer.await;
-                    Event::Fetched(Fetched { node, asked: wanted, answer })
+                    Event::Fetched(Fetched { node, asked: wanted, answer, took: began.elapsed() })
                 });
             }
             Err(_) => {
@@ -225,6 +226,9 @@ impl Consumer {
             self.cluster.request_update();
             return Ok(());
         }
+        let rows = response.responses.iter().flat_map(|topic| &topic.partitions);
+        let bytes = rows.filter_map(|row| row.records.as_ref()).map(Records::len).sum();
+        self.measures.fetched(fetched.took, bytes, response.throttle_time_ms);
         let metadata = self.cluster.metadata();
         let mut leaders = Vec::new();
         let mut failure = Ok(());
@@ -327,6 +331,7 @@ impl Consumer {
                 }
             }
         }
+        self.measures.records += out.len() as u64;
         Ok(out)
     }
 

@@ -18,6 +18,7 @@ use records::{BatchBuilder, BatchOptions, Compression};
 
 use super::batch::{Batch, BatchId, Contents};
 use super::delivery::{Completion, Delivery};
+use super::measures::Measures;
 use super::murmur2::partition_for_key;
 use super::partitioner::{RoundRobin, Sticky};
 use super::record::ProducerRecord;
@@ -26,6 +27,7 @@ use super::transactions::Transactions;
 use crate::cluster::ClusterMetadata;
 use crate::config::{PartitionerClass, ProducerConfig};
 use crate::error::{Error, Result};
+use crate::metrics::ClientMetric;
 use crate::settings::Backoff;
 
 /// What the accumulator is configured with.
@@ -89,6 +91,7 @@ pub(super) struct Accumulator {
     nodes: HashMap<NodeId, (Instant, Instant)>,
     drained_to: HashMap<NodeId, TopicPartition>,
     pub sequences: Sequences,
+    pub measures: Measures,
     /// Where the producer has a transactional id.
     pub transactions: Option<Transactions>,
 }
@@ -119,8 +122,14 @@ impl Accumulator {
             nodes: HashMap::new(),
             drained_to: HashMap::new(),
             sequences: Sequences::default(),
+            measures: Measures::new(),
             transactions: None,
         }
+    }
+
+    /// Returns what was measured.
+    pub(super) fn metrics(&self) -> Vec<ClientMetric> {
+        self.measures.metrics(self.free, self.limits.buffer_memory, self.starving)
     }
 
     /// Refuses records that can never be sent. Kafka: `KafkaProducer.ensureValidRecordSize`.

@@ -268,7 +268,13 @@ impl Sender {
         match connection.begin(&request, version, config.client.request_timeout) {
             Ok(answer) => {
                 *self.in_flight.entry(node).or_insert(0) += 1;
-                self.tasks.spawn(async move { Event::Answered(node, sent, answer.await) });
+                let shared = Arc::clone(&self.shared);
+                self.tasks.spawn(async move {
+                    let asked = Instant::now();
+                    let answer = answer.await;
+                    shared.with(|accumulator| accumulator.measures.latencies.add_time(asked.elapsed()));
+                    Event::Answered(node, sent, answer)
+                });
             }
             Err(error) => self.failed(&sent, &error),
         }
@@ -311,6 +317,8 @@ impl Sender {
             Ok(response) => response,
             Err(error) => return self.failed(sent, &error),
         };
+        let throttle = f64::from(response.throttle_time_ms);
+        self.shared.with(|accumulator| accumulator.measures.throttles.add(throttle));
         if response.throttle_time_ms > 0 {
             let wait = Duration::from_millis(response.throttle_time_ms as u64);
             self.throttled.insert(node, Instant::now() + wait);

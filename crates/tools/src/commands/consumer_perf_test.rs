@@ -1,6 +1,4 @@
 //! `kafka-consumer-perf-test`: reads records and tells how fast they came. Kafka: `ConsumerPerformance`.
-//!
-//! Not yet: `--print-metrics`, which the client has no part for.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -15,6 +13,7 @@ use super::console_consumer::settings::pairs;
 use crate::Failure;
 use crate::datetime::{format_time, now_ms};
 use crate::options::{Opt, Options, flag, maybe, value};
+use crate::print_metrics::print_metrics;
 use crate::progress::Progress;
 use crate::session::{block_on, client_config, failed};
 
@@ -59,6 +58,7 @@ struct Plan {
     interval: Duration,
     timeout: Duration,
     is_detailed: bool,
+    prints_metrics: bool,
     pattern: String,
 }
 
@@ -136,9 +136,6 @@ fn plan(options: &Options, out: &mut dyn Write) -> Result<Plan, Failure> {
     options.require_one_of(&["topic", "include"])?;
     options.require_one_of(&["messages", "num-records"])?;
     options.exclude("consumer.config", &["command-config"])?;
-    if options.has("print-metrics") {
-        return Err(Failure::message("--print-metrics is not supported yet."));
-    }
     if options.has("messages") {
         writeln!(out, "Warning: --messages is deprecated. Use --num-records instead.")?;
     }
@@ -153,6 +150,7 @@ fn plan(options: &Options, out: &mut dyn Write) -> Result<Plan, Failure> {
         interval: Duration::from_millis(options.number("reporting-interval")?.unwrap_or(5000)),
         timeout: Duration::from_millis(options.number("timeout")?.unwrap_or(10_000)),
         is_detailed: options.has("show-detailed-stats"),
+        prints_metrics: options.has("print-metrics"),
         pattern: options.value_or("date-format", "yyyy-MM-dd HH:mm:ss:SSS")?.to_owned(),
     })
 }
@@ -192,6 +190,7 @@ async fn measure(config: &ConfigMap, plan: &Plan, out: &mut dyn Write) -> Result
     let (started, start_ms) = (Instant::now(), now_ms());
     let read = consume(&mut consumer, plan, &joining, out).await?;
     let (elapsed, end_ms) = (started.elapsed(), now_ms());
+    let metrics = consumer.metrics();
     if let Err(error) = consumer.close(Duration::from_secs(30)).await {
         eprintln!("{error}");
     }
@@ -213,6 +212,9 @@ async fn measure(config: &ConfigMap, plan: &Plan, out: &mut dyn Write) -> Result
             per(megabytes, fetching),
             per(read.records as f64, fetching)
         )?;
+    }
+    if plan.prints_metrics {
+        print_metrics(&metrics, &config["client.id"], out)?;
     }
     Ok(())
 }

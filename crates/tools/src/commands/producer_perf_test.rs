@@ -1,7 +1,5 @@
 //! `kafka-producer-perf-test`: sends records as fast as asked for and tells how long they took.
 //!
-//! Not yet: `--print-metrics`, which the client has no part for.
-//!
 //! Kafka: `ProducerPerformance`.
 
 mod statistics;
@@ -11,13 +9,14 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use client::{ConfigMap, Producer, ProducerRecord};
+use client::{ClientMetric, ConfigMap, Producer, ProducerRecord};
 use tokio::sync::mpsc;
 
 use crate::Failure;
 use crate::arguments::Arity::{Flag, Many, One};
 use crate::arguments::{Arguments, Syntax, arg};
 use crate::commands::storage::random_uuid;
+use crate::print_metrics::print_metrics;
 use crate::progress::Progress;
 use crate::session::{block_on, client_config, failed};
 
@@ -75,9 +74,6 @@ struct Plan {
 /// Runs the tool.
 pub fn run(args: &[String], out: &mut dyn Write) -> Result<(), Failure> {
     let args = Arguments::parse_or_help(&SYNTAX, args)?;
-    if args.has("--print-metrics") {
-        return Err(Failure::message("--print-metrics is not supported yet."));
-    }
     let mut config = producer_config(&args)?;
     let transactions = transactions(&args, &mut config)?;
     let plan = Plan { transactions, ..plan(&args, out)? };
@@ -89,10 +85,13 @@ pub fn run(args: &[String], out: &mut dyn Write) -> Result<(), Failure> {
         )?;
         out.flush()?;
     }
-    let (steady, all) = block_on(send(&config, &plan))?;
+    let Sent { steady, all, metrics } = block_on(send(&config, &plan))?;
     writeln!(out, "{}", all.total("records sent"))?;
     if let Some(steady) = steady {
         writeln!(out, "{}", steady.total("steady state records sent"))?;
+    }
+    if args.has("--print-metrics") {
+        print_metrics(&metrics, &config["client.id"], out)?;
     }
     Ok(())
 }
@@ -190,8 +189,16 @@ fn producer_config(args: &Arguments) -> Result<ConfigMap, Failure> {
     Ok(map)
 }
 
-/// Sends everything; gives the statistics without and with the first records.
-async fn send(config: &ConfigMap, plan: &Plan) -> Result<(Option<Statistics>, Statistics), Failure> {
+/// What came of sending everything.
+struct Sent {
+    /// Without the first records, if they are to be left out.
+    steady: Option<Statistics>,
+    all: Statistics,
+    metrics: Vec<ClientMetric>,
+}
+
+/// Sends everything.
+async fn send(config: &ConfigMap, plan: &Plan) -> Result<Sent, Failure> {
     let producer = Producer::from_map(config).map_err(failed)?;
     let all = Arc::new(Mutex::new(Statistics::new(plan.count, plan.interval)));
     let steady = (plan.warmup > 0)
@@ -257,9 +264,10 @@ async fn send(config: &ConfigMap, plan: &Plan) -> Result<(Option<Statistics>, St
     drop(sender);
     collector.await.map_err(|error| Failure::message(error.to_string()))?;
     progress.finish();
+    let metrics = producer.metrics();
     producer.close(Duration::from_secs(60)).await;
     let take = |shared: &Arc<Mutex<Statistics>>| shared.lock().expect("no holder panics").clone();
-    Ok((steady.as_ref().map(take), take(&all)))
+    Ok(Sent { steady: steady.as_ref().map(take), all: take(&all), metrics })
 }
 
 /// A small generator of payloads: what it gives need not be secret.

@@ -144,7 +144,7 @@ impl Accumulator {
                 break;
             }
             size += batch.size();
-            drained.push(self.take(id, &partition, metadata));
+            drained.push(self.take(id, &partition, metadata, now));
             self.drained_to.insert(node, partition);
         }
         drained
@@ -164,7 +164,13 @@ impl Accumulator {
         }
     }
 
-    fn take(&mut self, id: BatchId, partition: &TopicPartition, metadata: &ClusterMetadata) -> Drained {
+    fn take(
+        &mut self,
+        id: BatchId,
+        partition: &TopicPartition,
+        metadata: &ClusterMetadata,
+        now: Instant,
+    ) -> Drained {
         if let Some(queue) = self.queues.get_mut(partition) {
             queue.pop_front();
         }
@@ -173,6 +179,8 @@ impl Accumulator {
         }
         let batch = self.batches.get_mut(&id).expect("a queued batch is known");
         batch.sent = true;
+        self.measures.sent += batch.count as u64;
+        self.measures.queue_times.add_time(now.saturating_duration_since(batch.last_attempt));
         batch.leader_epoch = metadata.leader_and_epoch(partition).epoch;
         if self.limits.idempotent
             && batch.numbered.is_none()
@@ -206,6 +214,7 @@ impl Accumulator {
                 (*ratio - RATIO_IMPROVES).max(seen)
             };
         }
+        self.measures.batch_sizes.add(sealed.size() as f64);
         batch.contents = Contents::Sealed(sealed);
     }
 }

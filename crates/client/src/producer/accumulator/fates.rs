@@ -28,6 +28,7 @@ impl Accumulator {
     /// The batch will not be written. `certain`: it surely was not, so that later numbers move up.
     pub(in crate::producer) fn fail(&mut self, id: BatchId, fate: Fate, certain: bool) {
         let Some(batch) = self.remove(id) else { return };
+        self.measures.failed += batch.count as u64;
         if let (Some(transactions), Fate::Failed(error) | Fate::Invalid { error, .. }) =
             (&mut self.transactions, &fate)
         {
@@ -99,6 +100,7 @@ impl Accumulator {
     pub(in crate::producer) fn retry(&mut self, id: BatchId, now: Instant) {
         let Some(batch) = self.batches.get_mut(&id) else { return };
         batch.attempts += 1;
+        self.measures.retried += batch.count as u64;
         batch.last_attempt = now;
         batch.sent = false;
         let partition = batch.partition.clone();

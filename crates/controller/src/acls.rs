@@ -19,15 +19,12 @@ use protocol::{
     ErrorCode, MetadataRecord, RemoveAccessControlEntryRecord,
 };
 
-use crate::api_error::code_and_message;
+use crate::api_error::{MAX_RECORDS_PER_REQUEST, code_and_message};
 use crate::requests::Decision;
 use crate::{ApiError, Controller};
 
 /// The name of the one resource of the type `CLUSTER`. Kafka: `Resource.CLUSTER_NAME`.
 pub const CLUSTER_NAME: &str = "kafka-cluster";
-
-/// The most records that one request may make. Kafka: `QuorumController.MAX_RECORDS_PER_USER_OP`.
-const MAX_RECORDS_PER_REQUEST: usize = 10_000;
 
 fn invalid(message: impl Into<String>) -> ApiError {
     ApiError::new(ErrorCode::INVALID_REQUEST, message)
@@ -48,10 +45,10 @@ impl Controller {
             results.push(AclCreationResult { error_code, error_message, ..Default::default() });
         }
         if records.len() > MAX_RECORDS_PER_REQUEST {
-            let message = "Unable to perform excessively large batch operation.";
+            let ApiError { code, message } = ApiError::too_many_records();
             results.iter_mut().filter(|result| result.error_code.is_none()).for_each(|result| {
-                result.error_code = ErrorCode::POLICY_VIOLATION;
-                result.error_message = Some(message.to_owned());
+                result.error_code = code;
+                result.error_message = message.clone();
             });
             records.clear();
         }

@@ -4,6 +4,9 @@
 
 use protocol::ErrorCode;
 
+/// The most records that one request may make. Kafka: `QuorumController.MAX_RECORDS_PER_USER_OP`.
+pub(crate) const MAX_RECORDS_PER_REQUEST: usize = 10_000;
+
 /// Why one item of a request was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{code:?}: {message:?}")]
@@ -18,6 +21,11 @@ impl ApiError {
     /// Makes an error with its own text.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self { code, message: Some(message.into()) }
+    }
+
+    /// Refuses what would make more than [`MAX_RECORDS_PER_REQUEST`]. Kafka: `BoundedListTooLongException`.
+    pub(crate) fn too_many_records() -> Self {
+        Self::new(ErrorCode::POLICY_VIOLATION, "Unable to perform excessively large batch operation.")
     }
 }
 

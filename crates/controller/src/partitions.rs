@@ -48,8 +48,7 @@ impl Controller {
         let additional = additional_partitions(topic, first)?;
         self.charge(usize::try_from(additional).unwrap_or(0))?;
         if already as i64 + i64::from(additional) > MAX_PARTITIONS_PER_BATCH {
-            let message = "Unable to perform excessively large batch operation.";
-            return Err(ApiError::new(ErrorCode::POLICY_VIOLATION, message));
+            return Err(ApiError::too_many_records());
         }
         let replicas = existing.partitions().next().map_or(0, |(_, partition)| partition.replicas.len());
         let partitions = match &topic.assignments {

@@ -14,6 +14,7 @@ use protocol::create_topics_request::{CreatableReplicaAssignment, CreatableTopic
 use protocol::create_topics_response::CreatableTopicResult;
 use protocol::{CreateTopicsRequest, CreateTopicsResponse, ErrorCode, MetadataRecord, TopicRecord};
 
+use crate::api_error::MAX_RECORDS_PER_REQUEST;
 use crate::configs::config_record;
 use crate::requests::Decision;
 use crate::{ApiError, Controller};
@@ -37,6 +38,11 @@ impl Controller {
                 }
                 Err(error) => refused(name, error),
             });
+        }
+        if records.len() > MAX_RECORDS_PER_REQUEST {
+            records.clear();
+            let refuse = |result: CreatableTopicResult| refused(result.name, ApiError::too_many_records());
+            results = results.into_iter().map(refuse).collect();
         }
         if validate_only {
             records.clear();

@@ -229,7 +229,9 @@ impl Session<'_> {
         let generator = Generator::new(&self.asked.program, node);
         self.throughput(&generator, "many", ("1 KiB, 1,000 partitions", "1024", "none"))?;
         let before = memory(node.pid, "VmRSS:");
-        self.note("create 10,000 partitions, ms", generator.topic("very-many", 10_000)? * 1000.0);
+        // Apache Kafka refuses 10,000 partitions in one request.
+        let created: Result<f64> = (0..5).map(|n| generator.topic(&format!("very-many-{n}"), 2_000)).sum();
+        self.note("create 10,000 partitions, ms", created? * 1000.0);
         let grown = memory(node.pid, "VmRSS:") - before;
         self.note("memory of each of 10,000 new partitions, KiB", grown * 1024.0 / 10_000.0);
         Ok(())

@@ -234,16 +234,16 @@ async fn a_snapshot_takes_the_place_of_the_log_before_it() {
 }
 
 #[tokio::test]
-async fn ten_thousand_partitions_are_made_in_linear_time() {
+async fn the_most_partitions_of_a_request_are_made_in_linear_time() {
     let dir = tempfile::tempdir().expect("a folder");
     format(dir.path());
     let service = start(dir.path());
     ready(&service, -1, 1).await;
     let began = Instant::now();
-    created(&service, "wide", 10_000).await;
+    created(&service, "wide", 9_999).await;
     let first = began.elapsed();
     let began = Instant::now();
-    created(&service, "wider", 10_000).await;
+    created(&service, "wider", 9_999).await;
     assert!(began.elapsed() < first * 10 + Duration::from_secs(1), "{first:?}, then {:?}", began.elapsed());
     service.stop();
 }

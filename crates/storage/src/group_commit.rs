@@ -16,9 +16,6 @@ use crate::log_dirs::LogDir;
 use crate::segment::Segment;
 use crate::unified_log::{Extent, sync_together};
 
-/// About so many threads sync.
-const THREADS: usize = 4;
-
 /// The logs that somebody waits for, and the threads that sync them.
 #[derive(Debug, Default)]
 pub struct GroupCommit {
@@ -30,6 +27,8 @@ pub struct GroupCommit {
 struct Queue {
     rooms: VecDeque<Arc<Segment>>,
     logs: VecDeque<Arc<UnifiedLog>>,
+    /// So many threads serve it.
+    threads: usize,
     stopped: bool,
 }
 
@@ -50,7 +49,7 @@ impl Queue {
     /// Takes the next log, with all others of its dir if they are better synced together.
     fn next_logs(&mut self) -> Option<Vec<Arc<UnifiedLog>>> {
         let next = self.logs.pop_front()?;
-        if next.dir().filesystem_for(self.logs.len() + 1, THREADS).is_none() {
+        if !next.dir().prefers_whole_sync(self.logs.len() + 1, self.threads) {
             return Some(vec![next]);
         }
         let dir = next.dir().clone();
@@ -69,6 +68,7 @@ impl GroupCommit {
 
     /// Starts `threads` threads that sync; they end at [`GroupCommit::stop`].
     pub fn start(self: &Arc<Self>, threads: usize) -> std::io::Result<Vec<std::thread::JoinHandle<()>>> {
+        self.queue().threads = threads;
         (0..threads)
             .map(|n| {
                 let commit = self.clone();
@@ -140,8 +140,9 @@ impl GroupCommit {
         logs.iter().for_each(|log| log.commit_state().begin());
         // A failure took the dir offline and woke the waiters, who find out from the dir.
         match logs {
+            [] => {}
             [log] => drop(log.sync()),
-            logs => sync_all(logs),
+            [first, ..] => sync_together(logs, Extent::Batches, first.dir()),
         }
         for log in logs.iter().filter(|log| log.commit_state().end()) {
             self.queue().logs.push_back(log.clone());
@@ -150,21 +151,13 @@ impl GroupCommit {
     }
 }
 
-/// Syncs logs of one dir that were found to be better synced together.
-fn sync_all(logs: &[Arc<UnifiedLog>]) {
-    let Some(dir) = logs.first().map(|log| log.dir().clone()) else { return };
-    if let Some(filesystem) = dir.filesystem() {
-        sync_together(logs, Extent::Batches, &dir, filesystem);
-    }
-}
-
 /// Syncs the logs of each dir together where that takes less than syncing them one after the other; else nothing.
 pub(crate) fn sync_many(logs: &[Arc<UnifiedLog>], extent: Extent, dirs: &[Arc<LogDir>]) {
     for dir in dirs {
         let is_unsynced = |log: &&Arc<UnifiedLog>| Arc::ptr_eq(log.dir(), dir) && extent.is_unsynced(log);
         let here: Vec<_> = logs.iter().filter(is_unsynced).cloned().collect();
-        if let Some(filesystem) = dir.filesystem_for(here.len(), 1) {
-            sync_together(&here, extent, dir, filesystem);
+        if dir.prefers_whole_sync(here.len(), 1) {
+            sync_together(&here, extent, dir);
         }
     }
 }

@@ -63,9 +63,9 @@ impl LogDir {
         self.filesystem = filesystem;
     }
 
-    /// Returns the filesystem if so many logs, which else `threads` would sync, are better synced with it as a whole.
-    pub(crate) fn filesystem_for(&self, logs: usize, threads: usize) -> Option<&dyn Filesystem> {
-        self.filesystem.as_deref().filter(|_| self.sync_costs.prefer_whole(logs, threads))
+    /// Tells whether so many logs, which else `threads` would sync, are better synced with their filesystem as a whole.
+    pub(crate) fn prefers_whole_sync(&self, logs: usize, threads: usize) -> bool {
+        self.filesystem.is_some() && self.sync_costs.prefer_whole(logs, threads)
     }
 
     pub(crate) fn filesystem(&self) -> Option<&dyn Filesystem> {

@@ -8,15 +8,30 @@ use std::time::Duration;
 
 /// So many logs at least are synced together.
 const MANY: usize = 8;
-/// After so many times that it did not seem to pay, syncing the whole filesystem is tried once more.
+/// After so many times that it did not seem to pay, syncing the whole filesystem is tried once more; after twice as many, if
+/// that did not pay either, and so on.
 const PATIENCE: u32 = 200;
+/// After so many times at the latest: a trial on a disk that is busy with other things may make its logs wait for seconds.
+const MOST_PATIENCE: u32 = 100 * PATIENCE;
 
 /// What either kind of sync took of late, in nanoseconds; 0 where nothing is known.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct SyncCosts {
     one: AtomicU64,
     whole: AtomicU64,
     passed_over: AtomicU32,
+    patience: AtomicU32,
+}
+
+impl Default for SyncCosts {
+    fn default() -> Self {
+        Self {
+            one: AtomicU64::new(0),
+            whole: AtomicU64::new(0),
+            passed_over: AtomicU32::new(0),
+            patience: AtomicU32::new(PATIENCE),
+        }
+    }
 }
 
 impl SyncCosts {
@@ -27,11 +42,22 @@ impl SyncCosts {
         }
         let (one, whole) = (self.one.load(Ordering::Relaxed), self.whole.load(Ordering::Relaxed));
         let pays = one.saturating_mul(logs as u64) / threads.max(1) as u64 > whole || whole == 0;
-        if pays || self.passed_over.fetch_add(1, Ordering::Relaxed) >= PATIENCE {
+        if pays {
             self.passed_over.store(0, Ordering::Relaxed);
+            self.patience.store(PATIENCE, Ordering::Relaxed);
             return true;
         }
-        false
+        self.is_time_for_a_trial()
+    }
+
+    fn is_time_for_a_trial(&self) -> bool {
+        let patience = self.patience.load(Ordering::Relaxed);
+        let is_time = self.passed_over.fetch_add(1, Ordering::Relaxed) >= patience;
+        if is_time {
+            self.passed_over.store(0, Ordering::Relaxed);
+            self.patience.store((patience * 2).min(MOST_PATIENCE), Ordering::Relaxed);
+        }
+        is_time
     }
 
     /// Takes note of what the sync of one log took.
@@ -72,11 +98,16 @@ mod tests {
     }
 
     #[test]
-    fn what_did_not_pay_is_tried_again_after_a_while() {
+    fn what_did_not_pay_is_tried_again_after_ever_longer_whiles() {
         let costs = SyncCosts::default();
         costs.note_one(MS);
         costs.note_whole(1000 * MS);
-        let tries = (0..1000).filter(|_| costs.prefer_whole(100, 1)).count();
-        assert_eq!(tries, 4);
+        let tries = |times: u32| (0..times).filter(|_| costs.prefer_whole(100, 1)).count();
+        assert_eq!(tries(201), 1);
+        assert_eq!(tries(401 + 801), 2);
+        tries(20 * MOST_PATIENCE);
+        assert_eq!(tries(MOST_PATIENCE + 1), 1, "however often it did not pay");
+        costs.note_one(1000 * MS);
+        assert!(costs.prefer_whole(100, 1), "it pays now");
     }
 }

@@ -10,6 +10,7 @@ use world::files::{Fault, Files, Operation, SimFiles};
 
 use super::support::*;
 use crate::UnifiedLog;
+use crate::unified_log::{Extent, sync_together};
 
 const LOGS: usize = 12;
 
@@ -108,6 +109,32 @@ async fn logs_that_wait_at_the_same_time_share_a_sync() {
     let before = files.syncs();
     acknowledge(&node, &logs, &SeededChance::new(1)).await;
     assert_eq!(files.syncs(), before + 1);
+}
+
+#[test]
+fn logs_that_are_synced_together_in_opposite_orders_do_not_lock_each_other_out() {
+    let files = SimFiles::default();
+    let node = Node::start(&files, &["/d"], &small());
+    let forth: Vec<_> = (0..10 * LOGS as i32).map(|n| node.log(n, &small())).collect();
+    let back: Vec<_> = forth.iter().rev().cloned().collect();
+    let together = Arc::new(std::sync::Barrier::new(2));
+    let (done, ended) = std::sync::mpsc::channel();
+    for logs in [forth, back] {
+        let (together, done) = (together.clone(), done.clone());
+        std::thread::spawn(move || {
+            for _ in 0..100 {
+                for log in &logs {
+                    append(log, batch("x", 1)).expect("valid");
+                }
+                together.wait();
+                sync_together(&logs, Extent::Batches, logs[0].dir());
+            }
+            done.send(()).expect("somebody waits");
+        });
+    }
+    for _ in 0..2 {
+        ended.recv_timeout(std::time::Duration::from_secs(60)).expect("neither waits for the other for ever");
+    }
 }
 
 #[tokio::test]

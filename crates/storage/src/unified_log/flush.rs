@@ -81,6 +81,7 @@ impl UnifiedLog {
                 self.sync_from(marks.synced)?;
                 let took = self.environment.clock.monotonic().saturating_sub(began);
                 self.environment.flush_times.observe(took);
+                self.dir.sync_costs().note_one(took);
             }
             if self.note_synced(target) {
                 return Ok(target);
@@ -108,15 +109,12 @@ impl UnifiedLog {
     }
 
     fn sync_from(&self, synced: Offset) -> Result<(), StorageError> {
-        let began = self.environment.clock.monotonic();
         self.unsynced.store(0, Ordering::Relaxed);
         if self.names_dirty.swap(false, Ordering::AcqRel) {
             self.guard("Error while flushing names", self.sync_names())?;
         }
         self.segments_from(synced)
-            .try_for_each(|segment| self.guard("Error while flushing log", segment.sync_log()))?;
-        self.dir.sync_costs().note_one(self.environment.clock.monotonic().saturating_sub(began));
-        Ok(())
+            .try_for_each(|segment| self.guard("Error while flushing log", segment.sync_log()))
     }
 
     fn sync_names(&self) -> std::io::Result<()> {

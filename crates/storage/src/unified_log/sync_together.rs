@@ -2,12 +2,11 @@
 //!
 //! Invariants:
 //! - what a log holds is marked as being synced before the filesystem's sync begins, and told as synced only after it succeeded
-//! - each log is locked against other syncs meanwhile; who holds one log's lock never waits for another's elsewhere
+//! - each log is locked against other syncs meanwhile; nobody else waits for a log's lock while it holds another's, and here
+//!   all are taken in one order, whatever order they were asked for in
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
-
-use world::files::Filesystem;
 
 use super::UnifiedLog;
 use super::flush::Synced;
@@ -40,23 +39,20 @@ struct Begun<'l> {
     _one_at_a_time: MutexGuard<'l, ()>,
 }
 
-/// Syncs `logs`, which are of `dir`. A failure takes the dir offline, of which who waits finds out there.
-pub(crate) fn sync_together(
-    logs: &[Arc<UnifiedLog>],
-    extent: Extent,
-    dir: &LogDir,
-    filesystem: &dyn Filesystem,
-) {
-    let clock = logs.first().map(|log| log.environment.clock.clone());
-    let begun: Vec<_> = logs.iter().filter_map(|log| begin(log, extent)).collect();
-    if dir.is_offline() {
-        // A sync that failed may have forgotten what it could not write, so that another would seem to succeed.
-    } else if !begun.is_empty() {
-        let now = || clock.as_ref().map(|clock| clock.monotonic()).unwrap_or_default();
-        let began = now();
+/// Syncs `logs`, which are of `dir`, with the filesystem that it lies on; does nothing where that cannot be synced as a whole.
+/// A failure takes the dir offline, of which who waits finds out there.
+pub(crate) fn sync_together(logs: &[Arc<UnifiedLog>], extent: Extent, dir: &LogDir) {
+    let Some(filesystem) = dir.filesystem() else { return };
+    let begun = begin_all(logs, extent);
+    // A sync that failed may have forgotten what it could not write, so that another would seem to succeed.
+    if let Some(first) = begun.first()
+        && !dir.is_offline()
+    {
+        let clock = &first.log.environment.clock;
+        let began = clock.monotonic();
         match filesystem.sync() {
             Ok(()) => {
-                let took = now().saturating_sub(began);
+                let took = clock.monotonic().saturating_sub(began);
                 dir.sync_costs().note_whole(took);
                 for one in &begun {
                     one.log.environment.flush_times.observe(took);
@@ -68,6 +64,14 @@ pub(crate) fn sync_together(
     }
     drop(begun);
     logs.iter().for_each(|log| log.waiters.wake(Interest::SYNCED));
+}
+
+/// Locks the logs, in the order of where they lie in memory, and marks what they hold as being synced.
+fn begin_all(logs: &[Arc<UnifiedLog>], extent: Extent) -> Vec<Begun<'_>> {
+    let mut ordered: Vec<_> = logs.iter().collect();
+    ordered.sort_unstable_by_key(|log| Arc::as_ptr(log));
+    ordered.dedup_by(|a, b| Arc::ptr_eq(a, b));
+    ordered.into_iter().filter_map(|log| begin(log, extent)).collect()
 }
 
 /// Marks what a log holds as being synced; none if there is nothing to sync.

@@ -7,6 +7,7 @@
 mod figures;
 mod generator;
 mod instructions;
+mod table;
 
 use crate::node::{Node, Product};
 use crate::root;
@@ -20,11 +21,13 @@ const HELP: &str =
     "cargo xtask bench [--quick] [--runs 3] [--bytes 1G] [--rate 10000] [--only kafka,monedula,…] [--restart-bytes 10G]
                   [--kload PATH] [--out bench/RESULTS.md]
 cargo xtask bench --instructions [--keep]
+cargo xtask bench --table --generator FOLDER …
 
 Builds what it needs, unless MONEDULA names the binary to measure. Apache Kafka comes from Maven Central.
 
   --instructions  counts the instructions of the hot paths under valgrind, and compares them with bench/instructions.txt;
                   with --keep, writes them there
+  --table         the figures that are to be reached, with a generator that lies elsewhere (--table --help)
   --quick   one run of 192M with few partitions and short pauses, to standard output: a table in under five minutes
   --bytes   payload of each produce and consume cell
   --rate    records a second in the latency cell
@@ -98,6 +101,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["--instructions"] => return instructions::run(false),
         ["--instructions", "--keep"] => return instructions::run(true),
+        ["--table", ..] => return table::run(&arguments[1..]),
         _ => {}
     }
     let asked = Asked::parse(arguments)?;
@@ -118,31 +122,53 @@ pub fn run(arguments: &[String]) -> Result<()> {
     let page = figures.page(&names, &format!("cargo xtask bench {}", arguments.join(" ")), asked.runs)?;
     println!("{page}");
     if asked.out != "-" {
-        let out = root().join(&asked.out);
-        std::fs::create_dir_all(out.parent().context("--out names a file")?)?;
-        std::fs::write(out, page)?;
+        figures::replace(&root().join(&asked.out), figures::HEADING, &page)?;
     }
     Ok(())
 }
 
-/// One subject in one run: where it lives, and where its figures go.
-struct Session<'a> {
-    subject: &'a Subject,
-    asked: &'a Asked,
+/// Where a subject lives.
+struct Place {
+    subject: &'static Subject,
     folder: PathBuf,
     port: u16,
+}
+
+impl Place {
+    /// An empty one.
+    fn new(subject: &'static Subject) -> Result<Place> {
+        let folder = root().join("target/bench").join(subject.name);
+        let place = Place { subject, folder, port: crate::node::free_port()? };
+        place.clear()?;
+        Ok(place)
+    }
+
+    fn clear(&self) -> Result<()> {
+        if self.folder.exists() {
+            std::fs::remove_dir_all(&self.folder)?;
+        }
+        Ok(())
+    }
+
+    fn start(&self) -> Result<Node> {
+        let settings: Vec<String> = self.subject.settings.iter().map(|line| (*line).to_owned()).collect();
+        let pinned = generator::pinned_to(0);
+        let pinned: Vec<&str> = pinned.iter().map(String::as_str).collect();
+        Node::start(self.subject.product, &self.folder, self.port, &settings, &pinned)
+    }
+}
+
+/// One subject in one run: where it lives, and where its figures go.
+struct Session<'a> {
+    place: Place,
+    asked: &'a Asked,
     figures: &'a mut Figures,
 }
 
 /// Everything that is measured of one subject in one run.
-fn session(subject: &Subject, asked: &Asked, figures: &mut Figures) -> Result<()> {
-    let folder = root().join("target/bench").join(subject.name);
-    if folder.exists() {
-        std::fs::remove_dir_all(&folder)?;
-    }
-    let port = crate::node::free_port()?;
-    let mut session = Session { subject, asked, folder, port, figures };
-    let node = session.start()?;
+fn session(subject: &'static Subject, asked: &Asked, figures: &mut Figures) -> Result<()> {
+    let mut session = Session { place: Place::new(subject)?, asked, figures };
+    let node = session.place.start()?;
     session.note("start on an empty directory, ms", millis(node.answered_after));
     std::thread::sleep(Duration::from_secs(if asked.quick { 2 } else { 8 }));
     session.note("memory idle, MiB", memory(node.pid, "VmRSS:"));
@@ -153,24 +179,17 @@ fn session(subject: &Subject, asked: &Asked, figures: &mut Figures) -> Result<()
     }
     rest.stop("KILL")?;
     if let Some(bytes) = &asked.restart_bytes {
-        std::fs::remove_dir_all(&session.folder)?;
+        session.place.clear()?;
         session.restart_with_much(bytes)?;
     }
-    std::fs::remove_dir_all(&session.folder)?;
-    Ok(())
+    session.place.clear()
 }
 
 impl Session<'_> {
-    fn start(&self) -> Result<Node> {
-        let settings: Vec<String> = self.subject.settings.iter().map(|line| (*line).to_owned()).collect();
-        let pinned = generator::pinned_to(0);
-        let pinned: Vec<&str> = pinned.iter().map(String::as_str).collect();
-        Node::start(self.subject.product, &self.folder, self.port, &settings, &pinned)
-    }
-
     fn note(&mut self, what: &str, value: f64) {
-        println!("{:24} {what:52} {value:.3}", self.subject.name);
-        self.figures.note(what, self.subject.name, value);
+        let name = self.place.subject.name;
+        println!("{name:24} {what:52} {value:.3}");
+        self.figures.note(what, name, value);
     }
 
     /// Produces a topic and consumes it; `name` says what is in it.
@@ -217,7 +236,7 @@ impl Session<'_> {
     /// Starts the node again, until all partitions of `topic` answer.
     fn restart(&mut self, what: &str, (topic, partitions): (&str, u32)) -> Result<Node> {
         let began = Instant::now();
-        let node = self.start()?;
+        let node = self.place.start()?;
         self.note(&format!("{what}: first answer, ms"), millis(node.answered_after));
         Generator::new(&self.asked.program, &node).topic(topic, partitions)?;
         self.note(&format!("{what}: all leaders there, ms"), millis(began.elapsed()));
@@ -239,7 +258,7 @@ impl Session<'_> {
 
     /// Fills a thousand partitions, kills the node and starts it; then stops it and starts it.
     fn restart_with_much(&mut self, bytes: &str) -> Result<()> {
-        let node = self.start()?;
+        let node = self.place.start()?;
         let generator = Generator::new(&self.asked.program, &node);
         generator.topic("much", 1000)?;
         generator.fill("much", bytes)?;

@@ -4,7 +4,11 @@ use anyhow::Result;
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
+
+/// What the page begins with.
+pub const HEADING: &str = "# Side by side";
 
 /// Values by what was measured and of whom, in the order of the first measuring.
 #[derive(Default)]
@@ -24,7 +28,7 @@ impl Figures {
 
     /// The page: a table with the first subject as the base of the ratios.
     pub fn page(&self, subjects: &[&str], command: &str, runs: usize) -> Result<String> {
-        let mut page = String::from("# Side by side\n\n");
+        let mut page = format!("{HEADING}\n\n");
         writeln!(
             page,
             "Medians of {runs} runs, the subjects in turn (least–most in brackets), and ratios to the first column."
@@ -104,7 +108,7 @@ fn ratio(value: f64, base: Option<f64>, column: usize) -> String {
 }
 
 /// Three digits that matter.
-fn number(value: f64) -> String {
+pub fn number(value: f64) -> String {
     match value.abs() {
         size if size >= 100.0 => format!("{value:.0}"),
         size if size >= 10.0 => format!("{value:.1}"),
@@ -112,7 +116,29 @@ fn number(value: f64) -> String {
     }
 }
 
-fn machine() -> String {
+/// Puts `page` in the place of the page of `path` that has the same heading, or in front of them all.
+pub fn replace(path: &Path, heading: &str, page: &str) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let old = fs::read_to_string(path).unwrap_or_default();
+    Ok(fs::write(path, replaced(&old, heading, page))?)
+}
+
+fn replaced(old: &str, heading: &str, page: &str) -> String {
+    let begins = |from: usize, mark: &str| {
+        let found = old[from..].match_indices(mark).map(|(at, _)| from + at);
+        found.into_iter().find(|at| *at == 0 || old[..*at].ends_with('\n'))
+    };
+    let start = begins(0, heading).unwrap_or(0);
+    let end = begins(0, heading).map_or(0, |at| begins(at + heading.len(), "# ").unwrap_or(old.len()));
+    let rest = &old[end..];
+    let between = if rest.is_empty() || page.ends_with("\n\n") { "" } else { "\n" };
+    format!("{}{page}{between}{rest}", &old[..start])
+}
+
+/// The machine, in a few words.
+pub fn machine() -> String {
     let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let models = || cpus.lines().filter_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let model = models().next().map_or("unknown CPU", |(_, name)| name);
@@ -127,6 +153,14 @@ fn machine() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_takes_the_place_of_the_one_with_its_heading() {
+        let old = "# A\n\nold\n## A part\n\n# B\n\nkept\n";
+        assert_eq!(replaced(old, "# A", "# A\n\nnew\n"), "# A\n\nnew\n\n# B\n\nkept\n");
+        assert_eq!(replaced(old, "# B", "# B\n"), "# A\n\nold\n## A part\n\n# B\n");
+        assert_eq!(replaced("# B\n", "# A", "# A\n"), "# A\n\n# B\n");
+    }
 
     #[test]
     fn the_table_has_medians_spreads_and_ratios_to_the_first_subject() {

@@ -26,7 +26,8 @@ impl Program {
         Ok(Program::Own(root().join("target/release/bench")))
     }
 
-    fn path(&self) -> &Path {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
         match self {
             Program::Own(path) | Program::Kload(path) => path,
         }
@@ -119,7 +120,8 @@ impl Generator<'_> {
         Ok(Throughput { mib_s, cpu_s_per_gib: spent / (bytes / f64::from(1 << 30)) })
     }
 
-    fn run(&self, arguments: &[&str]) -> Result<Value> {
+    /// Any of its commands; its last line.
+    pub fn run(&self, arguments: &[&str]) -> Result<Value> {
         let pinned = pinned_to(1);
         let mut words = pinned.iter().map(String::as_str).collect::<Vec<_>>();
         let program = self.program.path().to_string_lossy();
@@ -146,7 +148,7 @@ pub fn pinned_to(core: usize) -> Vec<String> {
 }
 
 /// CPU seconds that a process has used, all threads, user and system.
-fn cpu_seconds(pid: u32) -> f64 {
+pub fn cpu_seconds(pid: u32) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let fields: Vec<&str> = stat.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ').collect();
     let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or_default();

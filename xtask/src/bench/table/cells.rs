@@ -1,0 +1,216 @@
+//! The parts that `bench.py` has no suite for: latency at higher rates, fetches of a batch, many producers, the creation of
+//! 10,000 partitions, and restarts with much on the disk.
+//!
+//! One subject runs at a time, each on an empty directory; each run begins with another.
+
+use super::super::generator::{Generator, cpu_seconds};
+use super::super::{Place, memory, millis};
+use super::{Asked, lines};
+use crate::node::Node;
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// Records a second in the latency cells, and the cells' names.
+const RATES: [(&str, &str); 2] = [("10000", "rate=10000"), ("50000", "rate=50000")];
+/// Producers with connections of their own, 6 partitions, a partition in a request: requests in flight of each.
+const WINDOWS: [(&str, &str); 2] = [("5", "64, 5 in flight"), ("1", "64, 1 in flight")];
+/// How long a reader polls before there is a batch to fetch.
+const HEAD_START: Duration = Duration::from_millis(200);
+
+/// A subject at work, and where its lines go.
+struct Turn<'a> {
+    place: Place,
+    asked: &'a Asked,
+    run: usize,
+    out: &'a Path,
+}
+
+/// Measures `part`; a subject that fails does not keep the others from their turns.
+pub fn run(part: &str, asked: &Asked, out: &Path) -> Result<()> {
+    let subjects: Vec<_> =
+        asked.subjects().filter(|subject| part != "restart-many" || subject.name == "monedula").collect();
+    let mut failed = 0;
+    for run in 0..asked.runs {
+        for turn in 0..subjects.len() {
+            let subject = subjects[(turn + run) % subjects.len()];
+            let turn = Turn { place: Place::new(subject)?, asked, run, out };
+            if let Err(error) = turn.take(part) {
+                failed += 1;
+                turn.put(part, "", json!({ "error": format!("{error:#}") }))?;
+            }
+        }
+    }
+    if failed == 0 { Ok(()) } else { bail!("{failed} turns failed") }
+}
+
+impl Turn<'_> {
+    fn take(&self, part: &str) -> Result<()> {
+        match part {
+            "restart" => self.restart("kill -9, 10 partitions", 10)?,
+            "restart-many" => self.restart("kill -9, 1,000 partitions", 1000)?,
+            _ => self.small_things()?,
+        }
+        self.place.clear()
+    }
+
+    /// Writes a line.
+    fn put(&self, suite: &str, cell: &str, mut told: Value) -> Result<()> {
+        let name = self.place.subject.name;
+        for (field, value) in [
+            ("suite", json!(suite)),
+            ("cell", json!(cell)),
+            ("subject", json!(name)),
+            ("run", json!(self.run)),
+        ] {
+            told[field] = value;
+        }
+        println!("{told}");
+        lines::append(self.out, &told)
+    }
+
+    /// Everything but restarts, on one node.
+    fn small_things(&self) -> Result<()> {
+        let node = self.place.start()?;
+        let generator = Generator::new(&self.asked.program, &node);
+        generator.warm_up("256M")?;
+        for (rate, cell) in RATES {
+            self.note("tail", cell, latency(&generator, &node, rate, &self.asked.secs))?;
+        }
+        self.note("one batch", "fetch", fetches(&generator, &node, &self.asked.secs))?;
+        for (window, cell) in WINDOWS {
+            self.note("producers", cell, producers(&generator, &node, window, &self.asked.bytes))?;
+        }
+        self.note("create", "10,000 partitions", create(&generator, &node))?;
+        node.stop("KILL")
+    }
+
+    /// Writes what a cell told, or that it failed.
+    fn note(&self, suite: &str, cell: &str, told: Result<Value>) -> Result<()> {
+        self.put(suite, cell, told.unwrap_or_else(|error| json!({ "error": format!("{error:#}") })))
+    }
+
+    /// Fills partitions, kills the node, and starts it until all of them answer; then stops and starts it once more.
+    fn restart(&self, cell: &str, partitions: u32) -> Result<()> {
+        let bytes = &self.asked.restart_bytes;
+        let node = self.place.start()?;
+        let generator = Generator::new(&self.asked.program, &node);
+        generator.topic("much", partitions)?;
+        let filled = fill(&generator, bytes)?;
+        // What a disk still has to take would be charged to the start.
+        Command::new("sync").status()?;
+        node.stop("KILL")?;
+        let (node, mut told) = self.until_all_answer(partitions)?;
+        told["bytes"] = json!(bytes);
+        told["records_before"] = filled["records"].clone();
+        let found =
+            Generator::new(&self.asked.program, &node).run(&["consume", "--topic", "much", "--trunc"])?;
+        told["records_after"] = found["records"].clone();
+        let asked_to_stop = Instant::now();
+        node.stop("TERM")?;
+        told["clean_stop_ms"] = json!(millis(asked_to_stop.elapsed()));
+        let (node, clean) = self.until_all_answer(partitions)?;
+        told["clean_answered_ms"] = clean["answered_ms"].clone();
+        told["clean_usable_ms"] = clean["usable_ms"].clone();
+        self.put("restart", cell, told)?;
+        node.stop("KILL")
+    }
+
+    fn until_all_answer(&self, partitions: u32) -> Result<(Node, Value)> {
+        let began = Instant::now();
+        let node = self.place.start()?;
+        Generator::new(&self.asked.program, &node).topic("much", partitions)?;
+        let told = json!({
+            "answered_ms": millis(node.answered_after),
+            "usable_ms": millis(began.elapsed()),
+            "broker_cpu": cpu_seconds(node.pid),
+            "rss": memory(node.pid, "VmRSS:"),
+        });
+        Ok((node, told))
+    }
+}
+
+/// Fills partitions. Small requests, of which a socket takes all that are in flight: `kload` loses count where it does not.
+fn fill(generator: &Generator<'_>, bytes: &str) -> Result<Value> {
+    let load = ["produce", "--topic", "much", "--size", "1024", "--parts-per-req", "4", "--acks", "-1"];
+    generator.run(&[&load[..], &["--bytes", bytes, "--secs", "240"]].concat())
+}
+
+/// A run of the generator, with what the node spent on it.
+fn measured(generator: &Generator<'_>, node: &Node, arguments: &[&str]) -> Result<Value> {
+    let (busy, cpu, began) = (machine_seconds(), cpu_seconds(node.pid), Instant::now());
+    let mut told = generator.run(arguments)?;
+    let spent = cpu_seconds(node.pid) - cpu;
+    let others = machine_seconds() - busy - spent - told["gen_cpu"].as_f64().unwrap_or_default();
+    told["broker_cpu"] = json!(spent);
+    told["other"] = json!(others / began.elapsed().as_secs_f64());
+    told["hwm"] = json!(memory(node.pid, "VmHWM:"));
+    if let Some(requests) = told["reqs"].as_f64().filter(|requests| *requests > 0.0) {
+        told["cpu_us_per_req"] = json!(spent * 1e6 / requests);
+    }
+    Ok(told)
+}
+
+/// End to end and acknowledged, open loop, 1 KiB over 6 partitions.
+fn latency(generator: &Generator<'_>, node: &Node, rate: &str, secs: &str) -> Result<Value> {
+    let topic = format!("tail-{rate}");
+    generator.topic(&topic, 6)?;
+    let load = ["latency", "--topic", &topic, "--rate", rate, "--size", "1024", "--acks", "-1"];
+    let told = measured(generator, node, &[&load[..], &["--secs", secs, "--warm", "3", "--spin"]].concat())?;
+    if told["got"] != told["sent"] {
+        bail!("{} of {} records came", told["got"], told["sent"]);
+    }
+    Ok(told)
+}
+
+/// Small fetches that each find one batch of one record: it is produced when the fetches at the end have begun.
+fn fetches(generator: &Generator<'_>, node: &Node, secs: &str) -> Result<Value> {
+    generator.topic("one", 6)?;
+    let load = ["rpc", "--kind", "fetch", "--topic", "one", "--conns", "4", "--window", "8"];
+    std::thread::scope(|scope| {
+        let all = [&load[..], &["--secs", secs, "--spin"]].concat();
+        let fetching = scope.spawn(move || measured(generator, node, &all));
+        std::thread::sleep(HEAD_START);
+        let batch =
+            ["produce", "--topic", "one", "--size", "100", "--batch", "100", "--bytes", "600", "--secs", "9"];
+        let produced = generator.run(&batch);
+        let told = fetching.join().ok().context("the fetches panicked")??;
+        produced.map(|_| told)
+    })
+}
+
+/// 64 producers with connections of their own.
+fn producers(generator: &Generator<'_>, node: &Node, window: &str, bytes: &str) -> Result<Value> {
+    let topic = format!("producers-{window}");
+    generator.topic(&topic, 6)?;
+    let load = ["produce", "--topic", &topic, "--size", "1024", "--batch", "16K", "--parts-per-req", "1"];
+    let more =
+        ["--conns", "64", "--window", window, "--acks", "-1", "--bytes", bytes, "--secs", "20", "--spin"];
+    measured(generator, node, &[&load[..], &more[..]].concat())
+}
+
+/// Ten topics of 1,000 partitions, in requests that Apache Kafka takes: of at most 10,000 records.
+fn create(generator: &Generator<'_>, node: &Node) -> Result<Value> {
+    let before = memory(node.pid, "VmRSS:");
+    let many =
+        ["topic", "--topic", "very-many", "--topics", "10", "--partitions", "1000", "--per-request", "5"];
+    let mut told = measured(generator, node, &many)?;
+    told["kib_per_partition"] = json!((memory(node.pid, "VmRSS:") - before) * 1024.0 / 10_000.0);
+    Ok(told)
+}
+
+/// CPU seconds that the whole machine has worked.
+fn machine_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+    let fields: Vec<f64> = stat
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .filter_map(|word| word.parse().ok())
+        .collect();
+    // user, nice, system, and what interrupts took
+    [0, 1, 2, 5, 6].iter().filter_map(|at| fields.get(*at)).sum::<f64>() / 100.0
+}

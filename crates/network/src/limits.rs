@@ -61,6 +61,8 @@ pub struct ConnectionQuotas {
 struct State {
     limits: ConnectionLimits,
     rates: RateSensors,
+    /// The number of the newest rates of addresses.
+    address_rates: i64,
     total: usize,
     by_ip: HashMap<IpAddr, usize>,
     by_listener: BTreeMap<String, usize>,
@@ -137,6 +139,7 @@ impl ConnectionQuotas {
         let state = Mutex::new(State {
             limits,
             rates,
+            address_rates: i64::MIN,
             total: 0,
             by_ip: HashMap::new(),
             by_listener: BTreeMap::new(),
@@ -173,9 +176,13 @@ impl ConnectionQuotas {
         self.freed.notify_waiters();
     }
 
-    /// Changes how many connections a second addresses may make.
-    pub fn set_address_rates(&self, rates: AddressRates) {
-        self.state.lock().expect("no holder panics").rates.set_address_rates(rates);
+    /// Changes how many connections a second addresses may make, unless rates with a higher number came before.
+    pub fn set_address_rates(&self, number: i64, rates: AddressRates) {
+        let mut state = self.state.lock().expect("no holder panics");
+        if number >= state.address_rates {
+            state.address_rates = number;
+            state.rates.set_address_rates(rates);
+        }
     }
 
     /// Counts a new connection on a listener; returns how long the listener waits before it takes it up.
@@ -240,11 +247,10 @@ impl ConnectionQuotas {
     ) -> Result<ConnectionPermit, TooManyConnections> {
         let mut state = self.state.lock().expect("no holder panics");
         let limit = state.limits.per_ip_overrides.get(&ip).copied().unwrap_or(state.limits.per_ip_max);
-        let from_ip = state.by_ip.entry(ip).or_default();
-        if *from_ip >= limit {
+        if state.by_ip.get(&ip).copied().unwrap_or(0) >= limit {
             return Err(TooManyConnections { ip, limit });
         }
-        *from_ip += 1;
+        *state.by_ip.entry(ip).or_default() += 1;
         state.total += 1;
         *state.by_listener.entry(listener.to_owned()).or_default() += 1;
         let metrics = state.metrics.entry(listener.to_owned()).or_default().clone();
@@ -323,6 +329,26 @@ mod tests {
         assert_eq!(quotas.admit("PLAINTEXT", HOME).unwrap_err(), TooManyConnections { ip: HOME, limit: 1 });
         drop(first);
         assert!(quotas.admit("PLAINTEXT", HOME).is_ok());
+    }
+
+    #[test]
+    fn nothing_is_kept_of_addresses_that_may_not_connect_at_all() {
+        let quotas =
+            ConnectionQuotas::new(ConnectionLimits { per_ip_max: 0, ..ConnectionLimits::default() }, WINDOW);
+        assert_eq!(quotas.admit("PLAINTEXT", HOME).unwrap_err(), TooManyConnections { ip: HOME, limit: 0 });
+        assert!(quotas.state.lock().unwrap().by_ip.is_empty());
+    }
+
+    #[test]
+    fn rates_that_were_overtaken_on_their_way_change_nothing() {
+        let quotas = ConnectionQuotas::new(ConnectionLimits::default(), WINDOW);
+        let one_a_second = AddressRates { default: Some(1.0), ..AddressRates::default() };
+        quotas.set_address_rates(7, one_a_second);
+        quotas.set_address_rates(6, AddressRates::default());
+        let connect = || quotas.wait_of_address("PLAINTEXT", HOME);
+        assert!((0..20).map(|_| connect()).any(|wait| !wait.is_zero()));
+        quotas.set_address_rates(8, AddressRates::default());
+        assert_eq!(connect(), Duration::ZERO);
     }
 
     #[tokio::test]

@@ -31,7 +31,7 @@ pub mod transaction_markers;
 
 use std::fmt;
 use std::path::Path;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ use coordinator::{GroupCoordinator, Persister, RuntimeConfig, ShareCoordinator, 
 use coordinators::group::{Assignor, Bounded, MigrationPolicy, ShareGroupsConfig};
 use coordinators::share::ShareCoordinatorConfig;
 use coordinators::transaction::TransactionVersion;
-use metadata::{ClientQuotasImage, ConfigResource, ResourceType};
+use metadata::{ConfigResource, MetadataImage, ResourceType};
 use model::NodeId;
 use network::ConnectionQuotas;
 use protocol::ResponseBody;
@@ -125,8 +125,6 @@ pub struct Broker {
     epoch: AtomicI64,
     publishing: Mutex<()>,
     connection_quotas: OnceLock<Arc<ConnectionQuotas>>,
-    /// How often the quotas of addresses were changed.
-    address_quotas: Arc<AtomicU64>,
 }
 
 impl fmt::Debug for Broker {
@@ -173,7 +171,6 @@ impl Broker {
             epoch: AtomicI64::new(-1),
             publishing: Mutex::default(),
             connection_quotas: OnceLock::new(),
-            address_quotas: Arc::default(),
             clock,
             chance,
         })
@@ -193,32 +190,29 @@ impl Broker {
     }
 
     /// Has the connection limits follow the configuration from now on.
-    pub fn limit_connections(&self, quotas: Arc<ConnectionQuotas>) {
+    pub async fn limit_connections(&self, quotas: Arc<ConnectionQuotas>) {
+        // An image that is just being acted on would be seen neither by its publisher nor here.
+        let _none_is_published = self.publishing.lock().await;
         self.cordon(&self.config());
         quotas.set_limits(listeners::limits(&self.config()));
         // A node starts its broker once, so there are no limits yet.
         let _ = self.connection_quotas.set(quotas);
-        self.limit_addresses(self.metadata.image().client_quotas());
+        self.limit_addresses(&self.metadata.image());
     }
 
     /// Takes over the quotas of clients and addresses.
-    fn on_client_quotas_changed(&self, image: &ClientQuotasImage) {
-        self.quotas.update(image);
+    fn on_client_quotas_changed(&self, image: &Arc<MetadataImage>) {
+        self.quotas.update(image.client_quotas());
         self.limit_addresses(image);
     }
 
     /// Takes over how many connections a second addresses may make; names are resolved beside everything else.
-    fn limit_addresses(&self, image: &ClientQuotasImage) {
+    fn limit_addresses(&self, image: &Arc<MetadataImage>) {
         let Some(quotas) = self.connection_quotas.get().cloned() else { return };
-        let has_names = listeners::has_host_names(image);
-        let (newest, image) = (self.address_quotas.clone(), image.clone());
-        let number = newest.fetch_add(1, Ordering::AcqRel) + 1;
+        let (has_names, image) = (listeners::has_host_names(image.client_quotas()), image.clone());
         let resolve = move || {
-            let rates = listeners::address_rates(&image);
-            // Who came later knows better.
-            if newest.load(Ordering::Acquire) == number {
-                quotas.set_address_rates(rates);
-            }
+            let rates = listeners::address_rates(image.client_quotas());
+            quotas.set_address_rates(image.provenance().last_contained_offset.0, rates);
         };
         match has_names {
             true => drop(tokio::task::spawn_blocking(resolve)),

@@ -87,7 +87,7 @@ impl PreparedNode {
         let advertised = advertised(&self.config, &self.bound);
         let controller = link.service.clone();
         let running = start::start(self.config, cluster_id, self.logs, link, self.world, advertised).await?;
-        running.broker.limit_connections(self.quotas.clone());
+        running.broker.limit_connections(self.quotas.clone()).await;
         let (stop, stopped) = watch::channel(false);
         let mut addresses: Vec<_> =
             self.bound.iter().map(|bound| (bound.name().to_owned(), bound.address)).collect();

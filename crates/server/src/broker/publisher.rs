@@ -38,7 +38,7 @@ pub async fn publish(broker: &Arc<Broker>, image: Arc<MetadataImage>) {
         broker.client_metrics.update(&image);
     }
     if delta.client_quotas_changed {
-        broker.on_client_quotas_changed(image.client_quotas());
+        broker.on_client_quotas_changed(&image);
     }
     super::directory_assignments::tell(broker, &applied.assignments);
     broker.metadata.publish(image.clone());

@@ -69,7 +69,8 @@ use replica_manager::ReplicaManager;
 use share_partition_manager::SharePartitionManager;
 use share_persister::SharePersister;
 use share_sessions::ShareSessions;
-use telemetry_sink::TelemetrySink;
+use start::World;
+use telemetry_sink::{SinkTarget, TelemetrySink};
 use topic_creation::TopicCreation;
 use transaction_markers::MarkerWriter;
 
@@ -140,20 +141,20 @@ impl Broker {
         cluster_id: String,
         logs: Arc<LogManager>,
         controller: Arc<dyn ControllerChannel>,
-        clock: Arc<dyn Clock>,
-        chance: Arc<dyn Chance>,
+        World { files, clock, chance }: World,
         authorizer: Option<StandardAuthorizer>,
+        telemetry_sink: Option<SinkTarget>,
     ) -> Arc<Self> {
         let metrics = Metrics::default();
         let share_metrics = metrics.share.clone();
-        let client_metrics = client_metrics(&config, &logs);
+        let sink = telemetry_sink.map(|target| TelemetrySink::start(target, files));
         Arc::new_cyclic(|broker| Self {
             node_id: config.node_id,
             cluster_id,
             metadata: MetadataCache::default(),
             replicas: ReplicaManager::new(config.node_id, logs, metrics.topics.clone()),
             metrics,
-            client_metrics,
+            client_metrics: ClientMetrics::new(sink),
             loggers: Loggers::default(),
             quotas: Quotas::new(&config.quotas),
             fetch_sessions: FetchSessions::default(),
@@ -292,15 +293,6 @@ fn share_partitions(
     metrics: Arc<ShareGroupMetrics>,
 ) -> Arc<SharePartitionManager> {
     SharePartitionManager::start(broker.clone(), share_persister(broker), clock, metrics)
-}
-
-fn client_metrics(config: &BrokerConfig, logs: &LogManager) -> ClientMetrics {
-    let sink = TelemetrySink::start(config, logs.environment().files().clone());
-    ClientMetrics::new(sink.unwrap_or_else(|error| {
-        // It was in order when the node began to start.
-        tracing::error!("monedula.telemetry.sink cannot be used; clients are not asked for metrics: {error}");
-        None
-    }))
 }
 
 fn share_persister(broker: &Weak<Broker>) -> Arc<dyn Persister> {

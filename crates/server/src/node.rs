@@ -18,8 +18,9 @@ use telemetry::MetricsEndpoint;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::broker::Broker;
 use crate::broker::start::{self, ControllerLink, RunningBroker, StartError, World};
-use crate::broker::{Broker, telemetry_sink};
+use crate::broker::telemetry_sink::SinkTarget;
 use crate::dispatch::Dispatcher;
 use crate::listeners::{self, Bound, ListenError};
 use crate::metrics;
@@ -45,6 +46,7 @@ pub struct PreparedNode {
     world: World,
     bound: Vec<Bound>,
     metrics: Option<MetricsEndpoint>,
+    telemetry_sink: Option<SinkTarget>,
     quotas: Arc<ConnectionQuotas>,
     logs: Arc<LogManager>,
 }
@@ -69,9 +71,9 @@ impl PreparedNode {
         let quotas = ConnectionQuotas::new(listeners::limits(&config), window);
         let bound = listeners::bind(&config, &*world.chance, open_allowed, &quotas)?;
         let metrics = metrics::bind(&config, open_allowed)?;
-        telemetry_sink::tls(&config)?;
+        let telemetry_sink = SinkTarget::read(&config)?;
         let logs = start::open_logs(&config, &world)?;
-        Ok(Self { config, world, bound, metrics, quotas, logs })
+        Ok(Self { config, world, bound, metrics, telemetry_sink, quotas, logs })
     }
 
     /// Returns the logs, for the controller role.
@@ -86,7 +88,8 @@ impl PreparedNode {
     pub async fn start(self, cluster_id: String, link: ControllerLink) -> Result<Node, NodeError> {
         let advertised = advertised(&self.config, &self.bound);
         let controller = link.service.clone();
-        let running = start::start(self.config, cluster_id, self.logs, link, self.world, advertised).await?;
+        let (config, logs, sink) = (self.config, self.logs, self.telemetry_sink);
+        let running = start::start(config, cluster_id, logs, link, self.world, advertised, sink).await?;
         running.broker.limit_connections(self.quotas.clone()).await;
         let (stop, stopped) = watch::channel(false);
         let mut addresses: Vec<_> =

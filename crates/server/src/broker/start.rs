@@ -28,6 +28,7 @@ use super::controller_channel::ControllerChannel;
 use super::lifecycle::{become_unfenced, controlled_shutdown, keep_alive, register};
 use super::log_moves::LogMoves;
 use super::publisher::publish;
+use super::telemetry_sink::SinkTarget;
 use super::{Broker, cleaners, lifecycle};
 use crate::authorize;
 use crate::controller::ControllerService;
@@ -136,12 +137,12 @@ pub async fn start(
     link: ControllerLink,
     world: World,
     listeners: Vec<Listener>,
+    telemetry_sink: Option<SinkTarget>,
 ) -> Result<RunningBroker, StartError> {
     let incarnation = Uuid::from_random_bytes(world.chance.next_id());
-    let World { clock, chance, .. } = world;
     let authorizer = authorize::authorizer(&config).map_err(StartError::Authorizer)?;
     let channel = link.channel.clone();
-    let broker = Broker::new(config, cluster_id, logs.clone(), channel, clock, chance, authorizer);
+    let broker = Broker::new(config, cluster_id, logs.clone(), channel, world, authorizer, telemetry_sink);
     let image = link.images.borrow().clone();
     broker.dynamic_config.apply(&image, broker.node_id);
     broker.on_config_changed();

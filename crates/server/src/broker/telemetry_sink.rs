@@ -45,6 +45,33 @@ pub struct Export {
 #[error("the telemetry sink takes no more now")]
 pub struct SinkFull;
 
+/// Where the metrics are to go, with all that the configuration names for it at hand.
+#[derive(Debug)]
+pub enum SinkTarget {
+    /// Lines in the file of this path.
+    File(String),
+    /// OTLP over HTTP.
+    Collector(otlp::Collector),
+}
+
+impl SinkTarget {
+    /// Reads what `monedula.telemetry.sink` names; none if metrics go nowhere.
+    ///
+    /// # Errors
+    /// The certificates for a collector behind https cannot be read.
+    pub fn read(config: &BrokerConfig) -> Result<Option<Self>, TlsError> {
+        let address = TelemetrySinkAddress::parse(config.metrics.monedula_telemetry_sink.trim());
+        Ok(match address.expect("the configuration was checked when it was read") {
+            TelemetrySinkAddress::None => None,
+            TelemetrySinkAddress::File(path) => Some(Self::File(path)),
+            TelemetrySinkAddress::Http { tls, host, port, path } => {
+                let tls = if tls { Some(client_tls(config)?) } else { None };
+                Some(Self::Collector(otlp::Collector { host, port, path, tls }))
+            }
+        })
+    }
+}
+
 /// The way to the sink.
 #[derive(Clone, Debug)]
 pub struct TelemetrySink {
@@ -52,21 +79,14 @@ pub struct TelemetrySink {
 }
 
 impl TelemetrySink {
-    /// Starts the task that writes to `address`; none if metrics go nowhere. Must be called within a tokio runtime.
-    ///
-    /// # Errors
-    /// The certificates for a collector behind https cannot be read.
-    pub fn start(config: &BrokerConfig, files: Arc<dyn Files>) -> Result<Option<Self>, TlsError> {
-        let tls = tls(config)?;
+    /// Starts the task that writes to `target`. Must be called within a tokio runtime.
+    pub fn start(target: SinkTarget, files: Arc<dyn Files>) -> Self {
         let (exports, waiting) = mpsc::channel(WAITING_MAX);
-        match address(config) {
-            TelemetrySinkAddress::None => return Ok(None),
-            TelemetrySinkAddress::File(path) => drop(tokio::spawn(write_lines(files, path, waiting))),
-            TelemetrySinkAddress::Http { host, port, path, .. } => {
-                tokio::spawn(otlp::post_all(otlp::Collector { host, port, path, tls }, waiting));
-            }
+        match target {
+            SinkTarget::File(path) => drop(tokio::spawn(write_lines(files, path, waiting))),
+            SinkTarget::Collector(collector) => drop(tokio::spawn(otlp::post_all(collector, waiting))),
         }
-        Ok(Some(Self { exports }))
+        Self { exports }
     }
 
     /// Hands a push to the sink.
@@ -78,25 +98,13 @@ impl TelemetrySink {
     }
 }
 
-fn address(config: &BrokerConfig) -> TelemetrySinkAddress {
-    let address = TelemetrySinkAddress::parse(config.metrics.monedula_telemetry_sink.trim());
-    address.expect("the configuration was checked when it was read")
-}
-
-/// Reads how a collector behind https is spoken to: the settings of a client's TLS behind `monedula.telemetry.sink.`; none
-/// for other sinks.
-///
-/// # Errors
-/// They cannot be used, or name no certificates to trust.
-pub fn tls(config: &BrokerConfig) -> Result<Option<Arc<ClientConfig>>, TlsError> {
-    if !matches!(address(config), TelemetrySinkAddress::Http { tls: true, .. }) {
-        return Ok(None);
-    }
+/// Reads how a collector behind https is spoken to: the settings of a client's TLS behind `monedula.telemetry.sink.`.
+fn client_tls(config: &BrokerConfig) -> Result<Arc<ClientConfig>, TlsError> {
     let get = |key: &str| config.originals().get(&format!("monedula.telemetry.sink.{key}")).cloned();
     // Unlike Java's, these stores are PEM unless something else is said.
     let get = |key: &str| get(key).or_else(|| (key == "ssl.truststore.type").then(|| "PEM".to_owned()));
     let settings = TlsSettings::read(&get, &|path| std::fs::read(path))?;
-    Ok(Some(Arc::new(settings.client_config()?)))
+    Ok(Arc::new(settings.client_config()?))
 }
 
 async fn write_lines(files: Arc<dyn Files>, path: String, mut waiting: mpsc::Receiver<Export>) {

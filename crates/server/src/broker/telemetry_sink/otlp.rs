@@ -27,7 +27,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where a collector is.
 #[derive(Debug)]
-pub(super) struct Collector {
+pub struct Collector {
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) path: String,

@@ -13,7 +13,7 @@ use protocol::{
     alter_client_quotas_response,
 };
 
-use crate::api_error::code_and_message;
+use crate::api_error::{MAX_RECORDS_PER_REQUEST, code_and_message};
 use crate::requests::Decision;
 use crate::{ApiError, Controller};
 
@@ -54,10 +54,11 @@ impl Controller {
         hosts: &BTreeSet<String>,
     ) -> Decision {
         let mut records = Vec::new();
+        let mut places: BTreeMap<ClientQuotaEntity, usize> = BTreeMap::new();
         let mut outcomes: Vec<(ClientQuotaEntity, Result<(), ApiError>)> = Vec::new();
         for entry in &request.entries {
             let entity = entity_of(entry);
-            let earlier = outcomes.iter().position(|(known, _)| *known == entity);
+            let earlier = places.get(&entity).copied();
             let outcome = match (earlier, alterations(&entry.ops)) {
                 (None, Ok(alterations)) => self.alter_entity(&entity, entry, &alterations, hosts),
                 // Kafka tells of a repeated key as of a repeated entity.
@@ -66,8 +67,15 @@ impl Controller {
             let result = outcome.map(|more| records.extend(more));
             match earlier {
                 Some(at) => outcomes[at].1 = result,
-                None => outcomes.push((entity, result)),
+                None => {
+                    places.insert(entity.clone(), outcomes.len());
+                    outcomes.push((entity, result));
+                }
             }
+        }
+        if records.len() > MAX_RECORDS_PER_REQUEST {
+            records.clear();
+            outcomes.iter_mut().for_each(|(_, outcome)| *outcome = Err(ApiError::too_many_records()));
         }
         if request.validate_only {
             records.clear();

@@ -24,7 +24,7 @@ use protocol::{
     incremental_alter_configs_response,
 };
 
-use crate::api_error::code_and_message;
+use crate::api_error::{MAX_RECORDS_PER_REQUEST, code_and_message};
 use crate::requests::Decision;
 use crate::{ApiError, Controller};
 
@@ -340,8 +340,8 @@ fn key_row(resource_type: ResourceType, name: &str) -> Option<&'static config::K
     }
 }
 
-/// Alters each resource that is named once, and refuses once each that is named repeatedly; returns what is to be written,
-/// and what became of each.
+/// Alters each resource that is named once, and refuses once each that is named repeatedly, or all if that would be too much;
+/// returns what is to be written, and what became of each.
 fn alter_each<R>(
     resources: &[R],
     name: impl Fn(&R) -> ResourceName,
@@ -360,6 +360,11 @@ fn alter_each<R>(
         let (error_code, error_message) = code_and_message(&altered);
         answers.push((name, error_code, error_message));
         records.extend(altered.unwrap_or_default());
+    }
+    if records.len() > MAX_RECORDS_PER_REQUEST {
+        let ApiError { code, message } = ApiError::too_many_records();
+        answers.iter_mut().for_each(|answer| (answer.1, answer.2) = (code, message.clone()));
+        records.clear();
     }
     (records, answers)
 }

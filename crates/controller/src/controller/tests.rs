@@ -4,6 +4,8 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests read and rewrite their transcripts")]
 
+mod large_requests;
+
 use std::fmt::Write;
 use std::time::Duration;
 

@@ -201,8 +201,9 @@ impl<M: PartitionMachine> Runtime<M> {
 
     /// Ceases to lead `partition`; does nothing if it is led at a later epoch than `epoch`.
     pub fn resign(&self, partition: i32, epoch: Option<LeaderEpoch>) {
-        self.metrics.failed().remove(&partition);
         let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
+        // Under the lock, so that a load that fails now does not mark what is no longer led.
+        self.metrics.failed().remove(&partition);
         let stale = |slot: &Slot<M>| epoch.is_none_or(|epoch| slot.epoch() <= epoch);
         if slots.get(&partition).is_some_and(stale)
             && let Some(slot) = slots.remove(&partition)

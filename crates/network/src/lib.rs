@@ -20,7 +20,7 @@ pub use budget::{Charge, MemoryBudget};
 pub use connection::{Connection, ConnectionOptions, Frame};
 pub use connection_rates::{AddressRates, ConnectionRates};
 pub use error::ConnectionError;
-pub use limits::{ConnectionLimits, ConnectionPermit, ConnectionQuotas, TooManyConnections};
+pub use limits::{ConnectionLimits, ConnectionPermit, ConnectionQuotas};
 pub use listener::{Incoming, Listener, SocketBuffers};
 pub use listener_metrics::{Count, ListenerMetrics};
 pub use rustls::ServerConfig as TlsConfig;

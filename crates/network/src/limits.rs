@@ -92,14 +92,25 @@ struct Seat {
     leave: Notify,
 }
 
-/// An address has as many connections as it may have.
+/// Why a connection is not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Rejected connection from /{ip}, address already has the configured maximum of {limit} connections.")]
-pub struct TooManyConnections {
-    /// The address.
-    pub ip: IpAddr,
-    /// Its limit.
-    pub limit: usize,
+pub(crate) enum Refusal {
+    /// There are as many connections as there may be; this one is to wait.
+    #[error("there are as many connections as there may be")]
+    NoRoom,
+    /// Its address makes too many in a second; it is to be kept waiting for so long, and then closed.
+    #[error("the address makes connections too fast")]
+    TooFast(Duration),
+    /// Its address has as many connections as it may have.
+    #[error(
+        "Rejected connection from /{ip}, address already has the configured maximum of {limit} connections."
+    )]
+    TooMany {
+        /// The address.
+        ip: IpAddr,
+        /// Its limit.
+        limit: usize,
+    },
 }
 
 /// A counted connection; uncounted when dropped.
@@ -192,14 +203,6 @@ impl ConnectionQuotas {
         state.rates.on_listener(listener, protected, self.started.elapsed())
     }
 
-    /// Counts a new connection of an address; returns how long it is kept waiting before it is closed, or zero if it
-    /// is let in.
-    pub(crate) fn wait_of_address(&self, listener: &str, ip: IpAddr) -> Duration {
-        let mut state = self.state.lock().expect("no holder panics");
-        let protected = state.is_protected(listener);
-        state.rates.on_address(listener, protected, ip, self.started.elapsed())
-    }
-
     /// Returns the limits.
     pub fn limits(&self) -> ConnectionLimits {
         self.state.lock().expect("no holder panics").limits.clone()
@@ -229,26 +232,27 @@ impl ConnectionQuotas {
     }
 
     fn has_room(&self, listener: &str) -> bool {
-        let state = self.state.lock().expect("no holder panics");
-        let here = state.by_listener.get(listener).copied().unwrap_or(0);
-        let here_max = state.limits.per_listener_max.get(&listener.to_lowercase()).copied();
-        let in_total = state.total < state.limits.total_max || state.is_protected(listener);
-        in_total && here < here_max.unwrap_or(usize::MAX)
+        self.state.lock().expect("no holder panics").has_room(listener)
     }
 
-    /// Counts a connection from `ip`, or refuses it.
+    /// Counts a connection from `ip`, or refuses it. Kafka: `ConnectionQuotas.inc`.
     ///
     /// # Errors
-    /// The address has `max.connections.per.ip` (or its override) already.
-    pub fn admit(
-        self: &Arc<Self>,
-        listener: &str,
-        ip: IpAddr,
-    ) -> Result<ConnectionPermit, TooManyConnections> {
+    /// There is no room, or the address makes too many connections or has `max.connections.per.ip` (or its override)
+    /// already.
+    pub(crate) fn admit(self: &Arc<Self>, listener: &str, ip: IpAddr) -> Result<ConnectionPermit, Refusal> {
         let mut state = self.state.lock().expect("no holder panics");
+        if !state.has_room(listener) {
+            return Err(Refusal::NoRoom);
+        }
+        let protected = state.is_protected(listener);
+        let wait = state.rates.on_address(listener, protected, ip, self.started.elapsed());
+        if !wait.is_zero() {
+            return Err(Refusal::TooFast(wait));
+        }
         let limit = state.limits.per_ip_overrides.get(&ip).copied().unwrap_or(state.limits.per_ip_max);
         if state.by_ip.get(&ip).copied().unwrap_or(0) >= limit {
-            return Err(TooManyConnections { ip, limit });
+            return Err(Refusal::TooMany { ip, limit });
         }
         *state.by_ip.entry(ip).or_default() += 1;
         state.total += 1;
@@ -265,6 +269,13 @@ impl ConnectionQuotas {
 }
 
 impl State {
+    fn has_room(&self, listener: &str) -> bool {
+        let here = self.by_listener.get(listener).copied().unwrap_or(0);
+        let here_max = self.limits.per_listener_max.get(&listener.to_lowercase()).copied();
+        let in_total = self.total < self.limits.total_max || self.is_protected(listener);
+        in_total && here < here_max.unwrap_or(usize::MAX)
+    }
+
     fn is_protected(&self, listener: &str) -> bool {
         self.limits.protected_listeners.contains(listener)
     }
@@ -326,7 +337,7 @@ mod tests {
         let quotas =
             ConnectionQuotas::new(ConnectionLimits { per_ip_max: 1, ..ConnectionLimits::default() }, WINDOW);
         let first = quotas.admit("PLAINTEXT", HOME).unwrap();
-        assert_eq!(quotas.admit("PLAINTEXT", HOME).unwrap_err(), TooManyConnections { ip: HOME, limit: 1 });
+        assert_eq!(quotas.admit("PLAINTEXT", HOME).unwrap_err(), Refusal::TooMany { ip: HOME, limit: 1 });
         drop(first);
         assert!(quotas.admit("PLAINTEXT", HOME).is_ok());
     }
@@ -335,7 +346,7 @@ mod tests {
     fn nothing_is_kept_of_addresses_that_may_not_connect_at_all() {
         let quotas =
             ConnectionQuotas::new(ConnectionLimits { per_ip_max: 0, ..ConnectionLimits::default() }, WINDOW);
-        assert_eq!(quotas.admit("PLAINTEXT", HOME).unwrap_err(), TooManyConnections { ip: HOME, limit: 0 });
+        assert_eq!(quotas.admit("PLAINTEXT", HOME).unwrap_err(), Refusal::TooMany { ip: HOME, limit: 0 });
         assert!(quotas.state.lock().unwrap().by_ip.is_empty());
     }
 
@@ -345,10 +356,10 @@ mod tests {
         let one_a_second = AddressRates { default: Some(1.0), ..AddressRates::default() };
         quotas.set_address_rates(7, one_a_second);
         quotas.set_address_rates(6, AddressRates::default());
-        let connect = || quotas.wait_of_address("PLAINTEXT", HOME);
-        assert!((0..20).map(|_| connect()).any(|wait| !wait.is_zero()));
+        let connect = || quotas.admit("PLAINTEXT", HOME);
+        assert!((0..20).any(|_| matches!(connect(), Err(Refusal::TooFast(_)))));
         quotas.set_address_rates(8, AddressRates::default());
-        assert_eq!(connect(), Duration::ZERO);
+        assert!(connect().is_ok());
     }
 
     #[tokio::test]
@@ -369,6 +380,19 @@ mod tests {
         assert!(!told(&internal) && !told(&busy));
         drop(idle);
         assert_eq!((quotas.total(), quotas.metrics("PLAINTEXT").made_room.get()), (3, 1));
+    }
+
+    #[test]
+    fn what_finds_no_room_after_all_waits_and_nobody_goes_for_it() {
+        let limits = ConnectionLimits { total_max: 1, ..ConnectionLimits::default() };
+        let quotas = ConnectionQuotas::new(limits, WINDOW);
+        assert!(quotas.has_room("PLAINTEXT") && quotas.has_room("SSL"));
+        let first = quotas.admit("PLAINTEXT", HOME).unwrap();
+        first.set_idle(true);
+        assert_eq!(quotas.admit("SSL", HOME).unwrap_err(), Refusal::NoRoom);
+        assert!(!first.seat.leaving.load(Ordering::Relaxed));
+        drop(first);
+        assert!(quotas.admit("SSL", HOME).is_ok());
     }
 
     #[tokio::test]

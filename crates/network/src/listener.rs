@@ -2,13 +2,13 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
+use crate::limits::Refusal;
 use crate::{ConnectionPermit, ConnectionQuotas, ListenerMetrics};
 
 /// Sizes of a connection's socket buffers in bytes; none leaves one to the system.
@@ -32,7 +32,7 @@ pub struct Listener {
     held: Mutex<Option<Held>>,
 }
 
-/// A connection over a rate.
+/// A connection over a rate, or over the number of connections.
 #[derive(Debug)]
 struct Held {
     socket: TcpStream,
@@ -97,8 +97,14 @@ impl Listener {
 
     /// Waits for the next connection, and until the rates let it in.
     async fn next(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let mut held = self.held.lock().await;
-        if held.is_none() {
+        loop {
+            let until = self.held().as_ref().map(|held| held.until);
+            if let Some(until) = until {
+                sleep_until(until).await;
+                if let Some(held) = self.held().take() {
+                    return Ok((held.socket, held.peer));
+                }
+            }
             let (socket, peer) = self.socket.accept().await?;
             self.metrics.accepted.add(1);
             let wait = self.quotas.wait_on_listener(&self.name);
@@ -106,16 +112,19 @@ impl Listener {
                 return Ok((socket, peer));
             }
             self.metrics.accept_throttles.observe(wait);
-            *held = Some(Held { socket, peer, until: Instant::now() + wait });
+            self.hold(socket, peer, Instant::now() + wait);
         }
-        if let Some(held) = &*held {
-            sleep_until(held.until).await;
-        }
-        let held = held.take().expect("one is held, and only this function takes it");
-        Ok((held.socket, held.peer))
     }
 
-    /// Waits for the next connection within the limits; refused ones are closed and logged.
+    fn hold(&self, socket: TcpStream, peer: SocketAddr, until: Instant) {
+        *self.held() = Some(Held { socket, peer, until });
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the next connection within the limits; refused ones are closed and logged. One task at a time may wait.
     ///
     /// # Errors
     /// The system cannot accept now, e.g. since all file descriptors are in use; wait a little and go on.
@@ -123,17 +132,6 @@ impl Listener {
         loop {
             self.quotas.wait_for_room(&self.name).await;
             let (socket, peer) = self.next().await?;
-            let wait = self.quotas.wait_of_address(&self.name, peer.ip().to_canonical());
-            if !wait.is_zero() {
-                self.metrics.ip_accept_throttles.observe(wait);
-                tracing::debug!(listener = self.name, %peer, ?wait, "the address makes connections too fast");
-                // It is closed later, so that who comes again at once is held back.
-                tokio::spawn(async move {
-                    tokio::time::sleep(wait).await;
-                    drop(socket);
-                });
-                continue;
-            }
             match self.quotas.admit(&self.name, peer.ip().to_canonical()) {
                 Ok(permit) => {
                     socket.set_nodelay(true)?;
@@ -142,7 +140,18 @@ impl Listener {
                     }
                     return Ok(Incoming { socket, peer, permit });
                 }
-                Err(refusal) => tracing::info!(listener = self.name, "{refusal}"),
+                // Another listener's connection was faster than this one.
+                Err(Refusal::NoRoom) => self.hold(socket, peer, Instant::now()),
+                Err(Refusal::TooFast(wait)) => {
+                    self.metrics.ip_accept_throttles.observe(wait);
+                    tracing::debug!(listener = self.name, %peer, ?wait, "the address makes connections too fast");
+                    // It is closed later, so that who comes again at once is held back.
+                    tokio::spawn(async move {
+                        tokio::time::sleep(wait).await;
+                        drop(socket);
+                    });
+                }
+                Err(refusal @ Refusal::TooMany { .. }) => tracing::info!(listener = self.name, "{refusal}"),
             }
         }
     }

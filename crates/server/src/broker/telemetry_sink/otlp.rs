@@ -5,6 +5,7 @@
 //! that comes twice is merged with itself, so attributes are added by a second `Resource` behind the first.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -89,12 +90,14 @@ where
     B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
 {
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let mut answer = pin!(sender.send_request(request));
     let response = tokio::select! {
-        response = sender.send_request(request) => response?,
-        ended = connection => match ended {
-            Ok(()) => return Err(PostError::Timeout),
-            Err(error) => return Err(error.into()),
-        },
+        response = &mut answer => response?,
+        ended = connection => {
+            ended?;
+            // Who answers and hangs up at once has answered nevertheless.
+            answer.await?
+        }
     };
     if response.status().is_success() { Ok(()) } else { Err(PostError::Status(response.status())) }
 }
@@ -157,6 +160,8 @@ fn take_field<'a>(input: &mut &'a [u8], number: u8) -> Option<&'a [u8]> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
 
     #[test]
@@ -180,6 +185,36 @@ mod tests {
             assert_eq!(take_field(&mut value, 1), Some(&b"c"[..]));
         }
         assert!(rest.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_collector_that_answers_and_hangs_up_has_taken_it() {
+        // Which of the two is seen first is a matter of chance.
+        for _ in 0..64 {
+            let (ours, mut theirs) = tokio::io::duplex(4096);
+            let request = Request::post("/v1/metrics").body(Full::new(Bytes::new())).unwrap();
+            let collector = async {
+                let mut asked = [0; 256];
+                assert!(theirs.read(&mut asked).await.unwrap() > 0);
+                let answer = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+                theirs.write_all(answer).await.unwrap();
+                drop(theirs);
+            };
+            let (sent, ()) = tokio::join!(send(ours, request), collector);
+            assert!(sent.is_ok(), "{sent:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_collector_that_hangs_up_without_an_answer_has_not() {
+        let (ours, mut theirs) = tokio::io::duplex(4096);
+        let request = Request::post("/v1/metrics").body(Full::new(Bytes::new())).unwrap();
+        let collector = async {
+            assert!(theirs.read(&mut [0; 256]).await.unwrap() > 0);
+            drop(theirs);
+        };
+        let (sent, ()) = tokio::join!(send(ours, request), collector);
+        assert!(sent.is_err());
     }
 
     #[test]

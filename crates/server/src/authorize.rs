@@ -35,7 +35,7 @@ macro_rules! audit {
 /// The value of an authorized-operations field that was not asked for.
 pub const OPERATIONS_UNASKED: i32 = i32::MIN;
 
-/// Why a request that concerns the cluster is refused: the code, and Kafka's text.
+/// Why something is refused: the code, and Kafka's text, if it has one of its own.
 pub type Refusal = (ErrorCode, Option<String>);
 
 /// Reads which authorizer the configuration asks for; none if it asks for none.
@@ -87,6 +87,14 @@ impl Permitted {
         match self {
             Self::All => true,
             Self::Names(names) => names.get(name) == Some(&true),
+        }
+    }
+
+    /// Tells whether all names that were asked about are permitted.
+    pub fn is_all(&self) -> bool {
+        match self {
+            Self::All => true,
+            Self::Names(names) => names.values().all(|permitted| *permitted),
         }
     }
 }
@@ -188,6 +196,18 @@ impl Gate<'_> {
         self.check_cluster(operation).map_err(|code| (code, Some(self.needs(operation))))
     }
 
+    /// Checks that there can be access control entries, and that the sender may alter them. Kafka: `AclApis`.
+    ///
+    /// # Errors
+    /// There is no authorizer, or it may not.
+    pub fn require_alterable_acls(&self) -> Result<(), Refusal> {
+        self.require_cluster(Alter)?;
+        match self.is_open() {
+            true => Err((ErrorCode::SECURITY_DISABLED, Some("No Authorizer is configured.".to_owned()))),
+            false => Ok(()),
+        }
+    }
+
     /// Kafka: `AuthHelper.authorizeClusterOperation`.
     fn needs(&self, operation: AclOperation) -> String {
         let RequestContext { listener, principal, peer, .. } = self.context;
@@ -201,8 +221,8 @@ impl Gate<'_> {
         )
     }
 
-    /// Tells with which of these things the sender may do something; each name is asked about once.
-    /// Kafka: `AuthHelper.filterByAuthorized`.
+    /// Tells with which of these things the sender may do something; each name is asked about once, and none is looked at
+    /// if there is no authorizer. Kafka: `AuthHelper.filterByAuthorized`.
     pub fn permitted<'n>(
         &self,
         operation: AclOperation,

@@ -2,10 +2,9 @@
 //!
 //! Versions: 1–3. 2 flexible · 3 users as resources. Kafka: `AclApis.handleCreateAcls`.
 
-use model::AclOperation;
 use protocol::create_acls_request::AclCreation;
 use protocol::create_acls_response::AclCreationResult;
-use protocol::{CreateAclsRequest, CreateAclsResponse, ErrorCode};
+use protocol::{CreateAclsRequest, CreateAclsResponse};
 
 use crate::authorize::Refusal;
 use crate::broker::Broker;
@@ -17,23 +16,14 @@ pub async fn handle(broker: &Broker, context: &RequestContext, request: CreateAc
     if request.creations.iter().any(is_unknown) {
         return Answer::Close("a CreateAcls request with unknown elements".to_owned());
     }
-    let gate = broker.gate(context);
-    if let Err(refusal) = gate.require_cluster(AclOperation::Alter) {
-        return refuse(&request, &refusal).into();
-    }
-    if gate.is_open() {
-        let disabled = (ErrorCode::SECURITY_DISABLED, Some("No Authorizer is configured.".to_owned()));
-        return refuse(&request, &disabled).into();
+    if let Err(refusal) = broker.gate(context).require_alterable_acls() {
+        return refuse(&request, refusal).into();
     }
     Answer::Respond(broker.decide(request.into()).await)
 }
 
-fn refuse(request: &CreateAclsRequest, (error_code, error_message): &Refusal) -> CreateAclsResponse {
-    let refused = AclCreationResult {
-        error_code: *error_code,
-        error_message: error_message.clone(),
-        ..Default::default()
-    };
+fn refuse(request: &CreateAclsRequest, (error_code, error_message): Refusal) -> CreateAclsResponse {
+    let refused = AclCreationResult { error_code, error_message, ..Default::default() };
     CreateAclsResponse { results: vec![refused; request.creations.len()], ..Default::default() }
 }
 

@@ -2,10 +2,9 @@
 //!
 //! Versions: 1–3. 2 flexible · 3 users as resources. Kafka: `AclApis.handleDeleteAcls`.
 
-use model::AclOperation;
 use protocol::delete_acls_request::DeleteAclsFilter;
 use protocol::delete_acls_response::DeleteAclsFilterResult;
-use protocol::{DeleteAclsRequest, DeleteAclsResponse, ErrorCode};
+use protocol::{DeleteAclsRequest, DeleteAclsResponse};
 
 use crate::authorize::Refusal;
 use crate::broker::Broker;
@@ -17,23 +16,14 @@ pub async fn handle(broker: &Broker, context: &RequestContext, request: DeleteAc
     if request.filters.iter().any(is_unknown) {
         return Answer::Close("a DeleteAcls request with unknown elements".to_owned());
     }
-    let gate = broker.gate(context);
-    if let Err(refusal) = gate.require_cluster(AclOperation::Alter) {
-        return refuse(&request, &refusal).into();
-    }
-    if gate.is_open() {
-        let disabled = (ErrorCode::SECURITY_DISABLED, Some("No Authorizer is configured.".to_owned()));
-        return refuse(&request, &disabled).into();
+    if let Err(refusal) = broker.gate(context).require_alterable_acls() {
+        return refuse(&request, refusal).into();
     }
     Answer::Respond(broker.decide(request.into()).await)
 }
 
-fn refuse(request: &DeleteAclsRequest, (error_code, error_message): &Refusal) -> DeleteAclsResponse {
-    let refused = DeleteAclsFilterResult {
-        error_code: *error_code,
-        error_message: error_message.clone(),
-        ..Default::default()
-    };
+fn refuse(request: &DeleteAclsRequest, (error_code, error_message): Refusal) -> DeleteAclsResponse {
+    let refused = DeleteAclsFilterResult { error_code, error_message, ..Default::default() };
     DeleteAclsResponse { filter_results: vec![refused; request.filters.len()], ..Default::default() }
 }
 

@@ -28,18 +28,22 @@ pub async fn handle(
     if let Err(error_code) = gate.check_group(AclOperation::Read, &request.group_id) {
         return ConsumerGroupHeartbeatResponse { error_code, ..Default::default() };
     }
-    if let Err(error_code) = may_describe_all(&gate, request.subscribed_topic_names.as_deref()) {
+    let topics = request.subscribed_topic_names.iter().flatten();
+    if let Err(error_code) = may_describe_all(&gate, topics.map(String::as_str)) {
         return ConsumerGroupHeartbeatResponse { error_code, ..Default::default() };
     }
     broker.groups.consumer_group_heartbeat(&context.client(), request).await
 }
 
 /// Checks that a member may know of all the topics that it subscribes to by name.
-pub fn may_describe_all(gate: &Gate<'_>, topics: Option<&[String]>) -> Result<(), ErrorCode> {
-    let names = || topics.unwrap_or_default().iter().map(String::as_str);
-    let permitted = gate.permitted_topics(AclOperation::Describe, names());
-    let all = names().all(|name| permitted.contains(name));
-    if all { Ok(()) } else { Err(ErrorCode::TOPIC_AUTHORIZATION_FAILED) }
+pub fn may_describe_all<'n>(
+    gate: &Gate<'_>,
+    topics: impl IntoIterator<Item = &'n str>,
+) -> Result<(), ErrorCode> {
+    match gate.permitted_topics(AclOperation::Describe, topics).is_all() {
+        true => Ok(()),
+        false => Err(ErrorCode::TOPIC_AUTHORIZATION_FAILED),
+    }
 }
 
 /// Tells whether consumer groups are served. Kafka: `KafkaApis.isConsumerGroupProtocolEnabled`.

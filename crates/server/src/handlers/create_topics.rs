@@ -27,10 +27,10 @@ pub async fn handle(
     if gate.is_open() {
         return broker.decide_within_quota(context, request.into(), STRICT_SINCE).await;
     }
-    let (creatable, describable) = permitted(&gate, &request.topics);
+    let once = names_once(&request.topics);
+    let (creatable, describable) = permitted(&gate, &once);
     let is_refused =
         |topic: &CreatableTopic| creatable.as_ref().is_some_and(|names| !names.contains(&topic.name));
-    let once = names_once(&request.topics);
     let (refused, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut request.topics)
         .into_iter()
         .partition(|topic| once.contains(&topic.name) && is_refused(topic));
@@ -53,8 +53,7 @@ fn names_once(topics: &[CreatableTopic]) -> BTreeSet<String> {
 }
 
 /// Which topics the asker may create, unless it may create all, and whose configurations it may see.
-fn permitted(gate: &Gate<'_>, topics: &[CreatableTopic]) -> (Option<Permitted>, Permitted) {
-    let once = names_once(topics);
+fn permitted(gate: &Gate<'_>, once: &BTreeSet<String>) -> (Option<Permitted>, Permitted) {
     let names = || once.iter().map(String::as_str);
     let all = gate.may_quietly(AclOperation::Create, AclResourceType::Cluster, CLUSTER_NAME);
     let creatable = (!all).then(|| gate.permitted_topics(AclOperation::Create, names()));

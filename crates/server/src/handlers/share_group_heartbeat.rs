@@ -31,7 +31,8 @@ pub async fn handle(
     if length == 0 || length > MEMBER_ID_MAX {
         return refuse(ErrorCode::INVALID_REQUEST);
     }
-    if let Err(error_code) = may_describe_all(&gate, request.subscribed_topic_names.as_deref()) {
+    let topics = request.subscribed_topic_names.iter().flatten();
+    if let Err(error_code) = may_describe_all(&gate, topics.map(String::as_str)) {
         return refuse(error_code);
     }
     broker.groups.share_group_heartbeat(&context.client(), request).await

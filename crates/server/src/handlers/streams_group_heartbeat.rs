@@ -42,11 +42,7 @@ pub async fn handle(
     if let Some(Err(message)) = request.topology.as_ref().map(check_names) {
         return refuse(ErrorCode::STREAMS_INVALID_TOPOLOGY, message);
     }
-    let names: Vec<String> = request
-        .topology
-        .as_ref()
-        .map_or_else(Vec::new, |topology| topic_names(topology).into_iter().map(str::to_owned).collect());
-    if let Err(error_code) = may_describe_all(&gate, Some(&names)) {
+    if let Err(error_code) = may_describe_all(&gate, request.topology.iter().flat_map(topic_names)) {
         return StreamsGroupHeartbeatResponse { error_code, ..Default::default() };
     }
     let answer = broker.groups.streams_group_heartbeat(&context.client(), request).await;

@@ -5,13 +5,12 @@
 use config::{ConfigMap, ResourceType};
 use model::AclOperation;
 use protocol::alter_configs_request::AlterConfigsResource;
-use protocol::alter_configs_response::AlterConfigsResourceResponse;
 use protocol::{AlterConfigsRequest, AlterConfigsResponse, ErrorCode, ResponseBody};
 
-use crate::authorize::Gate;
+use crate::authorize::{Gate, Refusal};
 use crate::broker::Broker;
 use crate::handlers::config_changes::{
-    Change, Refusal, Resource, authorize, check_broker_config, check_changes, decide, invalid_request,
+    Change, authorize, check_broker_config, check_changes, decide, invalid_request,
 };
 use crate::request::RequestContext;
 
@@ -31,8 +30,7 @@ pub async fn handle(
             _ => Err(ErrorCode::UNKNOWN_SERVER_ERROR),
         }
     };
-    let responses =
-        decide(request.resources, |resource| judge(broker, &gate, resource), refuse, forward).await;
+    let responses = decide(request.resources, |resource| judge(broker, &gate, resource), forward).await;
     AlterConfigsResponse { responses, ..Default::default() }
 }
 
@@ -55,37 +53,4 @@ fn judge(broker: &Broker, gate: &Gate<'_>, resource: &AlterConfigsResource) -> R
         ResourceType::Topic | ResourceType::ClientMetrics | ResourceType::Group => {}
     }
     authorize(gate, AclOperation::AlterConfigs, kind, &resource.resource_name)
-}
-
-fn refuse(
-    resource: &AlterConfigsResource,
-    (error_code, error_message): Refusal,
-) -> AlterConfigsResourceResponse {
-    AlterConfigsResourceResponse {
-        error_code,
-        error_message,
-        resource_type: resource.resource_type,
-        resource_name: resource.resource_name.clone(),
-        ..Default::default()
-    }
-}
-
-impl Resource for AlterConfigsResource {
-    fn kind(&self) -> i8 {
-        self.resource_type
-    }
-
-    fn name(&self) -> &str {
-        &self.resource_name
-    }
-}
-
-impl Resource for AlterConfigsResourceResponse {
-    fn kind(&self) -> i8 {
-        self.resource_type
-    }
-
-    fn name(&self) -> &str {
-        &self.resource_name
-    }
 }

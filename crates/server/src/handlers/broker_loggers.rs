@@ -6,9 +6,10 @@ use config::{ConfigEntry, ConfigSource};
 use protocol::ErrorCode;
 use protocol::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
 
+use crate::authorize::Refusal;
 use crate::broker::Broker;
 use crate::broker::loggers::{LogLevel, Loggers, ROOT};
-use crate::handlers::config_changes::{Refusal, invalid_request};
+use crate::handlers::config_changes::invalid_request;
 
 const OPERATION_SET: i8 = 0;
 const OPERATION_DELETE: i8 = 1;

@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 
 use config::{ConfigError, ConfigMap, ResourceType};
 use model::AclOperation;
-use protocol::ErrorCode;
+use protocol::{
+    ErrorCode, alter_configs_request, alter_configs_response, incremental_alter_configs_request,
+    incremental_alter_configs_response,
+};
 
-use crate::authorize::Gate;
+use crate::authorize::{Gate, Refusal};
 use crate::broker::Broker;
-
-/// An error with its text, if it has one of its own.
-pub(crate) type Refusal = (ErrorCode, Option<String>);
 
 /// Refuses a request with a text.
 pub(crate) fn invalid_request(text: impl Into<String>) -> Refusal {
@@ -72,11 +72,44 @@ fn check_node(broker: &Broker, name: &str) -> Result<(), Refusal> {
 
 /// A resource of a request to change configurations, or of its response.
 pub(crate) trait Resource {
-    /// Its kind, as a number.
-    fn kind(&self) -> i8;
-    /// Its name.
-    fn name(&self) -> &str;
+    /// Its kind, as a number, and its name.
+    fn key(&self) -> (i8, &str);
 }
+
+/// What a response says of a resource.
+pub(crate) trait ResourceResponse: Resource {
+    /// Says that the resource is left as it is, and why.
+    fn refused(resource: &impl Resource, refusal: Refusal) -> Self;
+}
+
+macro_rules! resource {
+    ($resource:path) => {
+        impl Resource for $resource {
+            fn key(&self) -> (i8, &str) {
+                (self.resource_type, &self.resource_name)
+            }
+        }
+    };
+}
+
+macro_rules! resource_response {
+    ($response:path) => {
+        resource!($response);
+
+        impl ResourceResponse for $response {
+            fn refused(resource: &impl Resource, (error_code, error_message): Refusal) -> Self {
+                let (resource_type, name) = resource.key();
+                let resource_name = name.to_owned();
+                Self { error_code, error_message, resource_type, resource_name, ..Default::default() }
+            }
+        }
+    };
+}
+
+resource!(alter_configs_request::AlterConfigsResource);
+resource_response!(alter_configs_response::AlterConfigsResourceResponse);
+resource!(incremental_alter_configs_request::AlterConfigsResource);
+resource_response!(incremental_alter_configs_response::AlterConfigsResourceResponse);
 
 /// Checks that the sender of a request may do something with the configuration of a resource.
 /// Kafka: `ConfigHelper.handleDescribeConfigsRequest`, `ControllerApis.authorizeAlterResource`.
@@ -97,15 +130,14 @@ pub(crate) fn authorize(
 }
 
 /// Judges each resource, has `forward` put those that pass to the controller, and answers in the order of the request.
-pub(crate) async fn decide<R: Resource, A: Resource>(
+pub(crate) async fn decide<R: Resource, A: ResourceResponse>(
     resources: Vec<R>,
     judge: impl Fn(&R) -> Result<(), Refusal>,
-    refuse: impl Fn(&R, Refusal) -> A,
     forward: impl AsyncFnOnce(Vec<&R>) -> Result<Vec<A>, ErrorCode>,
 ) -> Vec<A> {
     let mut counts: BTreeMap<(i8, &str), usize> = BTreeMap::new();
-    resources.iter().for_each(|resource| *counts.entry((resource.kind(), resource.name())).or_default() += 1);
-    let verdict = |resource: &R| match counts[&(resource.kind(), resource.name())] {
+    resources.iter().for_each(|resource| *counts.entry(resource.key()).or_default() += 1);
+    let verdict = |resource: &R| match counts[&resource.key()] {
         1 => judge(resource),
         // Kafka: `ConfigAdminManager.preprocess`.
         _ => Err(invalid_request("Each resource must appear at most once.")),
@@ -119,20 +151,17 @@ pub(crate) async fn decide<R: Resource, A: Resource>(
         .collect();
     let mut decided = if passed.is_empty() { Ok(Vec::new()) } else { forward(passed).await };
     let mut answer = |resource: &R| match &mut decided {
-        Err(error) => refuse(resource, (*error, Some(error.message().to_owned()))),
-        Ok(answers) => {
-            let own = |answer: &A| answer.kind() == resource.kind() && answer.name() == resource.name();
-            match answers.iter().position(own) {
-                Some(at) => answers.swap_remove(at),
-                None => refuse(resource, (ErrorCode::UNKNOWN_SERVER_ERROR, None)),
-            }
-        }
+        Err(error) => A::refused(resource, (*error, Some(error.message().to_owned()))),
+        Ok(answers) => match answers.iter().position(|answer| answer.key() == resource.key()) {
+            Some(at) => answers.swap_remove(at),
+            None => A::refused(resource, (ErrorCode::UNKNOWN_SERVER_ERROR, None)),
+        },
     };
     let pairs = resources.iter().zip(verdicts);
     pairs
         .map(|(resource, verdict)| match verdict {
             Ok(()) => answer(resource),
-            Err(refusal) => refuse(resource, refusal),
+            Err(refusal) => A::refused(resource, refusal),
         })
         .collect()
 }

@@ -10,8 +10,9 @@ use protocol::describe_client_quotas_request::ComponentData;
 use protocol::describe_client_quotas_response::{EntityData, EntryData, ValueData};
 use protocol::{DescribeClientQuotasRequest, DescribeClientQuotasResponse, ErrorCode};
 
+use crate::authorize::Refusal;
 use crate::broker::Broker;
-use crate::handlers::config_changes::{Refusal, invalid_request};
+use crate::handlers::config_changes::invalid_request;
 use crate::request::RequestContext;
 
 const MATCH_EXACT: i8 = 0;

@@ -12,10 +12,10 @@ use protocol::describe_configs_response::{
 };
 use protocol::{DescribeConfigsRequest, DescribeConfigsResponse, ErrorCode};
 
-use crate::authorize::Gate;
+use crate::authorize::{Gate, Refusal};
 use crate::broker::Broker;
 use crate::handlers::broker_loggers;
-use crate::handlers::config_changes::{Refusal, authorize, invalid_request};
+use crate::handlers::config_changes::{authorize, invalid_request};
 use crate::request::RequestContext;
 
 /// Describes each resource by itself.

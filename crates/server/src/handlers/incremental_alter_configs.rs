@@ -7,14 +7,13 @@ use config::{ConfigMap, KeyType, ResourceType};
 use metadata::ConfigResource;
 use model::AclOperation;
 use protocol::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
-use protocol::incremental_alter_configs_response::AlterConfigsResourceResponse;
 use protocol::{ErrorCode, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, ResponseBody};
 
-use crate::authorize::Gate;
+use crate::authorize::{Gate, Refusal};
 use crate::broker::Broker;
 use crate::handlers::broker_loggers;
 use crate::handlers::config_changes::{
-    Change, Refusal, Resource, authorize, check_broker_config, check_changes, decide, invalid_request,
+    Change, authorize, check_broker_config, check_changes, decide, invalid_request,
 };
 use crate::request::RequestContext;
 
@@ -41,8 +40,7 @@ pub async fn handle(
         }
     };
     let responses =
-        decide(request.resources, |resource| judge(broker, &gate, resource, validate_only), refuse, forward)
-            .await;
+        decide(request.resources, |resource| judge(broker, &gate, resource, validate_only), forward).await;
     IncrementalAlterConfigsResponse { responses, ..Default::default() }
 }
 
@@ -116,39 +114,6 @@ fn combined(old: &str, value: &str, add: bool) -> String {
     let kept = old.iter().filter(|item| add || !value.contains(item)).copied();
     let added = value.iter().filter(|item| add && !old.contains(item)).copied();
     kept.chain(added).collect::<Vec<_>>().join(",")
-}
-
-fn refuse(
-    resource: &AlterConfigsResource,
-    (error_code, error_message): Refusal,
-) -> AlterConfigsResourceResponse {
-    AlterConfigsResourceResponse {
-        error_code,
-        error_message,
-        resource_type: resource.resource_type,
-        resource_name: resource.resource_name.clone(),
-        ..Default::default()
-    }
-}
-
-impl Resource for AlterConfigsResource {
-    fn kind(&self) -> i8 {
-        self.resource_type
-    }
-
-    fn name(&self) -> &str {
-        &self.resource_name
-    }
-}
-
-impl Resource for AlterConfigsResourceResponse {
-    fn kind(&self) -> i8 {
-        self.resource_type
-    }
-
-    fn name(&self) -> &str {
-        &self.resource_name
-    }
 }
 
 #[cfg(test)]

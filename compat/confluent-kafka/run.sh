@@ -2,12 +2,7 @@
 # The Python client confluent-kafka: run.sh BOOTSTRAP
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
+source "$here/../dependencies.sh"
 work=${WORK:-$here/../../target/compat/confluent-kafka}
-cmp -s "$here/requirements.txt" "$work/venv/requirements.txt" || {
-  rm -rf "$work/venv"
-  mkdir -p "$work"
-  python3 -m venv "$work/venv"
-  "$work/venv/bin/pip" install -q -r "$here/requirements.txt"
-  cp "$here/requirements.txt" "$work/venv/"
-}
+fetch_venv "$here/requirements.txt" "$work/venv"
 exec "$work/venv/bin/python" "$here/client_plan.py" "$1"

@@ -3,6 +3,7 @@
 # sources (which are transactions), a worker and the node killed on the way: run.sh
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
+source "$here/../dependencies.sh"
 root=$here/../..
 xtask=${XTASK:-$root/target/debug/xtask}
 fresh=${FRESH:-$root/target/compat/connect/fresh}
@@ -13,9 +14,7 @@ passed=0 failed=0
 ok() { passed=$((passed + 1)) && echo "ok connect: $1"; }
 fail() { failed=$((failed + 1)) && echo "FAIL connect: $1"; }
 libs=${WORK:-$root/target/compat/connect}/libs
-[[ -e $libs/whole ]] || {
-  mvn -q -B -f "$root/compat/connect/pom.xml" dependency:copy-dependencies "-DoutputDirectory=$libs" >&2 && touch "$libs/whole" || exit 1
-}
+fetch_jars "$root/compat/connect/pom.xml" "$libs" || exit 1
 port=$("$xtask" node port)
 boot=127.0.0.1:$port
 node() { "$xtask" node start "$product" "$fresh/node" "$port" transaction.state.log.num.partitions=4 >/dev/null; }

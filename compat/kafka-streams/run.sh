@@ -5,6 +5,7 @@
 # PROTOCOLS and STORIES choose some of it.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
+source "$here/../dependencies.sh"
 root=$here/../..
 xtask=${XTASK:-$root/target/debug/xtask}
 work=${WORK:-$root/target/compat/kafka-streams}
@@ -12,10 +13,7 @@ fresh=${FRESH:-$work/fresh}
 product=${PRODUCT:-monedula}
 libs=$work/libs
 mkdir -p "$fresh" "$work/classes"
-[[ -e $libs/whole && $libs/whole -nt $here/pom.xml ]] || {
-  mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies -DoutputDirectory="$libs" >&2
-  touch "$libs/whole"
-}
+fetch_jars "$here/pom.xml" "$libs"
 javac -nowarn -d "$work/classes" -cp "$libs/*" "$here"/*.java
 java=(java -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$work/classes:$libs/*")
 port=$("$xtask" node port)

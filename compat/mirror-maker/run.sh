@@ -2,6 +2,7 @@
 # Apache Kafka's MirrorMaker 2 between two nodes: topics, records, configs and groups' offsets, MirrorMaker killed on the way: run.sh
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
+source "$here/../dependencies.sh"
 root=$here/../..
 xtask=${XTASK:-$root/target/debug/xtask}
 fresh=${FRESH:-$root/target/compat/mirror-maker/fresh}
@@ -12,9 +13,7 @@ ok() { passed=$((passed + 1)) && echo "ok mirror: $1"; }
 fail() { failed=$((failed + 1)) && echo "FAIL mirror: $1"; }
 check() { local what=$1; shift; if "$@"; then ok "$what"; else fail "$what"; fi; }
 libs=${WORK:-$root/target/compat/mirror-maker}/libs
-[[ -e $libs/whole ]] || {
-  mvn -q -B -f "$root/compat/connect/pom.xml" dependency:copy-dependencies "-DoutputDirectory=$libs" >&2 && touch "$libs/whole" || exit 1
-}
+fetch_jars "$root/compat/connect/pom.xml" "$libs" || exit 1
 declare -A at
 for name in east west; do
   port=$("$xtask" node port)

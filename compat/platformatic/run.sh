@@ -2,12 +2,8 @@
 # The Node client @platformatic/kafka: run.sh BOOTSTRAP
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
+source "$here/../dependencies.sh"
 work=${WORK:-$here/../../target/compat/platformatic}
-mkdir -p "$work"
-cp "$here"/package*.json "$work/"
-cmp -s "$here/package.json" "$work/node_modules/installed.json" || {
-  (cd "$work" && npm install --silent --no-audit --no-fund)
-  cp "$here/package.json" "$work/node_modules/installed.json"
-}
+fetch_node_modules "$here" "$work"
 cp "$here/client_plan.mjs" "$work/" # a module finds its packages beside itself
 exec node --no-warnings "$work/client_plan.mjs" "$1"

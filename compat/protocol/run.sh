@@ -2,6 +2,7 @@
 # The codec against Kafka's own message classes, both ways, and our table of errors against Kafka's: run.sh
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
+source "$here/../dependencies.sh"
 work=${WORK:-$here/../../target/compat/protocol}
 mkdir -p "$work"
 seed=${SEED:-$RANDOM}
@@ -16,10 +17,7 @@ count() { # FILE: adds up its last line and shows the rest
 cargo build --quiet --release --manifest-path "$here/Cargo.toml" --target-dir "$work/target"
 for version in 4.3.1 4.4.0; do
   libs=$work/$version
-  [[ -e $libs/whole ]] || {
-    mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies -Dkafka.version="$version" -DoutputDirectory="$libs" >&2
-    touch "$libs/whole"
-  }
+  fetch_jars "$here/pom.xml" "$libs" -Dkafka.version="$version"
   mkdir -p "$libs/classes"
   javac -nowarn -d "$libs/classes" -cp "$libs/*" "$here"/*.java
   jars=("$libs"/kafka-{clients,metadata,raft,group-coordinator,transaction-coordinator,share-coordinator,storage}-"$version".jar)

@@ -5,6 +5,7 @@
 # Apache Kafka 4.3 has no dead-letter queues; with PRODUCT=kafka the rest is looked at.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
+source "$here/../dependencies.sh"
 root=$here/../..
 xtask=${XTASK:-$root/target/debug/xtask}
 work=${WORK:-$root/target/compat/share-groups}
@@ -15,10 +16,7 @@ queues=true
 [[ $product == monedula ]] || queues=false
 libs=$work/libs
 mkdir -p "$fresh" "$work/classes"
-[[ -e $libs/whole ]] || {
-  mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies -DoutputDirectory="$libs" >&2
-  touch "$libs/whole"
-}
+fetch_jars "$here/pom.xml" "$libs"
 javac -nowarn -d "$work/classes" -cp "$libs/*" "$here"/*.java
 java=(java -Xmx200m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$work/classes:$libs/*" ShareWork)
 port=${PORT:-$("$xtask" node port)}

@@ -3,6 +3,7 @@
 # kind stays, and Apache Kafka's own tools describe it alike: run.sh
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
+source "$here/../dependencies.sh"
 root=$here/../..
 xtask=${XTASK:-$root/target/debug/xtask}
 work=${WORK:-$root/target/compat/swap}
@@ -10,10 +11,7 @@ fresh=${FRESH:-$work/fresh}
 ours=${PRODUCT:-monedula}
 libs=$("$xtask" kafka libs)
 mkdir -p "$work/classes" "$fresh"
-[[ -e $work/libs/whole ]] || {
-  mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies -DoutputDirectory="$work/libs" >&2
-  touch "$work/libs/whole"
-}
+fetch_jars "$here/pom.xml" "$work/libs"
 javac -nowarn -d "$work/classes" -cp "$libs/*:$work/libs/*" "$here"/*.java
 swap() { java -Xmx300m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dlog4j2.configurationFile="$root/compat/reference/log4j2.properties" -cp "$work/classes:$libs/*:$work/libs/*" Swap "$@" 2>"$fresh/swap.err" || { grep -v WARN "$fresh/swap.err"; return 1; }; }
 passed=0 failed=0

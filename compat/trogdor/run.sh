@@ -4,15 +4,14 @@
 # An agent runs one workload, checks what it got back where the workload is a round trip, and ends with 0 if the task ended well.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
+source "$here/../dependencies.sh"
 root=$here/../..
 xtask=${XTASK:-$root/target/debug/xtask}
 boot=$1
 fresh=${FRESH:-$root/target/compat/trogdor/fresh}
 mkdir -p "$fresh"
 libs=${WORK:-$root/target/compat/trogdor}/libs
-[[ -e $libs/whole ]] || {
-  mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies "-DoutputDirectory=$libs" >&2 && touch "$libs/whole" || exit 1
-}
+fetch_jars "$here/pom.xml" "$libs" || exit 1
 port=$("$xtask" node port)
 cat >"$fresh/trogdor.json" <<P
 {"platform": "org.apache.kafka.trogdor.basic.BasicPlatform",

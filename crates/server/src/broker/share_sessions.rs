@@ -8,6 +8,8 @@
 //!
 //! Kafka: `ShareSessionCache`, `ShareSessionContext`.
 
+mod targets;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -16,6 +18,8 @@ use protocol::share_fetch_response::PartitionData;
 use protocol::{ErrorCode, Records};
 
 use crate::request::ConnectionId;
+
+use targets::Targets;
 
 /// The epoch of a request that opens a session.
 pub const INITIAL_EPOCH: i32 = 0;
@@ -85,14 +89,7 @@ struct Cache {
 struct Session {
     epoch: i32,
     connection: ConnectionId,
-    targets: Vec<Target>,
-}
-
-#[derive(Debug)]
-struct Target {
-    target: ShareTarget,
-    /// Whether the member is told of it even if there is nothing new.
-    is_due: bool,
+    targets: Targets,
 }
 
 impl ShareSessions {
@@ -163,7 +160,7 @@ impl ShareSessions {
 
     /// Ends a session; returns its partitions, or none if there was no such session.
     pub fn remove(&self, key: &ShareSessionKey) -> Option<Vec<ShareTarget>> {
-        self.cache().sessions.remove(key).map(Session::into_targets)
+        self.cache().sessions.remove(key).map(|session| session.targets.in_order())
     }
 
     /// Ends the session that a connection opened, if it has not ended yet. Kafka:
@@ -173,7 +170,7 @@ impl ShareSessions {
         let key = cache.of_connection.remove(&connection)?;
         let is_its = cache.sessions.get(&key).is_some_and(|session| session.connection == connection);
         let ended = if is_its { cache.sessions.remove(&key) } else { None };
-        let targets = ended.map(Session::into_targets).unwrap_or_default();
+        let targets = ended.map(|session| session.targets.in_order()).unwrap_or_default();
         Some(EndedSession { targets, was_last: !cache.has_group(&key.group), key })
     }
 
@@ -197,10 +194,13 @@ impl Cache {
         if self.sessions.len() >= max {
             return Err(ErrorCode::SHARE_SESSION_LIMIT_REACHED);
         }
-        let mut session =
-            Session { epoch: next_epoch(INITIAL_EPOCH), connection: request.connection, targets: Vec::new() };
-        session.add(&request.added, false);
-        let targets = session.targets();
+        let mut session = Session {
+            epoch: next_epoch(INITIAL_EPOCH),
+            connection: request.connection,
+            targets: Targets::default(),
+        };
+        request.added.iter().for_each(|target| session.targets.add(*target, false));
+        let targets = session.targets.in_order();
         self.of_connection.insert(request.connection, request.key.clone());
         self.sessions.insert(request.key, session);
         Ok(targets)
@@ -211,10 +211,10 @@ impl Cache {
         if session.epoch != request.epoch {
             return Err(ErrorCode::INVALID_SHARE_SESSION_EPOCH);
         }
-        session.add(&request.added, true);
-        session.targets.retain(|row| !request.forgotten.contains(&row.target));
+        request.added.iter().for_each(|target| session.targets.add(*target, true));
+        request.forgotten.iter().for_each(|target| session.targets.remove(*target));
         session.epoch = next_epoch(session.epoch);
-        Ok(session.targets())
+        Ok(session.targets.in_order())
     }
 
     fn has_group(&self, group: &Arc<str>) -> bool {
@@ -224,32 +224,14 @@ impl Cache {
 }
 
 impl Session {
-    fn add(&mut self, added: &[ShareTarget], is_due: bool) {
-        for target in added {
-            if !self.targets.iter().any(|row| row.target == *target) {
-                self.targets.push(Target { target: *target, is_due });
-            }
-        }
-    }
-
-    fn targets(&self) -> Vec<ShareTarget> {
-        self.targets.iter().map(|row| row.target).collect()
-    }
-
-    fn into_targets(self) -> Vec<ShareTarget> {
-        self.targets()
-    }
-
     /// Whether the member is told of a row: what has records or an error, and what it has not been told of yet. A partition
     /// whose records went out moves behind the others. Kafka: `CachedSharePartition.maybeUpdateResponseData`.
     fn tells(&mut self, target: ShareTarget, row: &PartitionData) -> bool {
-        let Some(index) = self.targets.iter().position(|row| row.target == target) else { return true };
         let has_records = row.records.as_ref().map_or(0, Records::len) > 0;
         let is_error = row.error_code.is_error();
-        let was_due = std::mem::replace(&mut self.targets[index].is_due, is_error);
+        let Some(was_due) = self.targets.set_due(target, is_error) else { return true };
         if has_records {
-            let row = self.targets.remove(index);
-            self.targets.push(row);
+            self.targets.move_last(target);
         }
         has_records || was_due || is_error
     }
@@ -337,6 +319,28 @@ mod tests {
         assert_eq!(told(1, all()), Ok(1));
         assert_eq!(told(0, all()), Ok(2));
         assert_eq!(told(2, all()), Err(ErrorCode::INVALID_SHARE_SESSION_EPOCH));
+    }
+
+    /// This ends only where partitions are not held against each other.
+    #[test]
+    fn many_partitions_are_named_told_of_and_forgotten() {
+        let (sessions, many) = (ShareSessions::default(), 0..200_000);
+        let all: Vec<i32> = many.clone().collect();
+        assert_eq!(
+            sessions.begin_fetch(request("a", 0, &all), 9).map(|targets| targets.len()),
+            Ok(all.len())
+        );
+        assert_eq!(
+            sessions.begin_fetch(request("a", 1, &all), 9).map(|targets| targets.len()),
+            Ok(all.len())
+        );
+        let mut rows: Vec<_> =
+            many.rev().map(|partition| row(partition, ErrorCode::CORRUPT_MESSAGE)).collect();
+        assert_eq!(sessions.finish_fetch(&key("a"), 1, &mut rows), Ok(()));
+        assert_eq!(rows.len(), all.len());
+        let mut forgetting = request("a", 2, &[]);
+        forgetting.forgotten = all[1..].iter().rev().copied().map(target).collect();
+        assert_eq!(sessions.begin_fetch(forgetting, 9), Ok(vec![target(0)]));
     }
 
     #[test]

@@ -11,7 +11,8 @@ use protocol::share_acknowledge_response::{
 use protocol::{ErrorCode, ShareAcknowledgeRequest, ShareAcknowledgeResponse};
 
 use super::share_acknowledgements::{
-    AcknowledgedPartition, Acknowledgements, current_leader, is_moved, lock_timeout_ms, readable, session_key,
+    AcknowledgedPartition, Acknowledgements, by_topic, current_leader, is_moved, lock_timeout_ms, readable,
+    session_key,
 };
 use super::share_fetch::close;
 use crate::broker::Broker;
@@ -49,6 +50,7 @@ async fn answer(
     }
     let mut response = ShareAcknowledgeResponse { acquisition_lock_timeout_ms, ..Default::default() };
     let image = broker.metadata.image();
+    let mut partitions = Vec::with_capacity(rows.len());
     for (target, error_code, error_message) in rows {
         let mut row = PartitionData {
             partition_index: target.partition,
@@ -61,8 +63,11 @@ async fn answer(
             row.current_leader = LeaderIdAndEpoch { leader_id, leader_epoch, ..Default::default() };
             add_endpoint(&mut response.node_endpoints, &image, leader_id, context);
         }
-        add_row(&mut response.responses, target, row);
+        partitions.push((target, row));
     }
+    let topic =
+        |(topic_id, partitions)| ShareAcknowledgeTopicResponse { topic_id, partitions, ..Default::default() };
+    response.responses = by_topic(partitions).into_iter().map(topic).collect();
     Ok(response)
 }
 
@@ -90,16 +95,5 @@ fn add_endpoint(
     if let Some(node) = node(image, NodeId(leader), &context.listener.name) {
         let (host, port, rack) = (node.host, node.port, node.rack);
         endpoints.push(NodeEndpoint { node_id: leader, host, port, rack, ..Default::default() });
-    }
-}
-
-fn add_row(topics: &mut Vec<ShareAcknowledgeTopicResponse>, target: ShareTarget, row: PartitionData) {
-    match topics.iter_mut().find(|topic| topic.topic_id == target.topic_id) {
-        Some(topic) => topic.partitions.push(row),
-        None => topics.push(ShareAcknowledgeTopicResponse {
-            topic_id: target.topic_id,
-            partitions: vec![row],
-            ..Default::default()
-        }),
     }
 }

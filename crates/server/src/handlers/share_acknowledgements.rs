@@ -5,9 +5,11 @@
 //!
 //! Kafka: `KafkaApis.handleAcknowledgements`, `KafkaApis.validateAcknowledgementBatches`.
 
+use std::collections::HashMap;
+
 use coordinators::share_partition::AcknowledgementBatch;
 use metadata::{Feature, MetadataImage};
-use model::{AclOperation, Offset};
+use model::{AclOperation, Offset, Uuid};
 use protocol::ErrorCode;
 
 use crate::authorize::{Gate, Permitted};
@@ -82,6 +84,20 @@ pub(super) fn current_leader(image: &MetadataImage, target: ShareTarget) -> (i32
     let topic = image.topics().by_id(target.topic_id);
     let state = topic.and_then(|topic| topic.partition(target.partition));
     state.map_or((-1, -1), |state| (state.leader.0, state.leader_epoch.0))
+}
+
+/// Gathers what is said of partitions by their topics, in the order in which these come first.
+pub(super) fn by_topic<R>(rows: impl IntoIterator<Item = (ShareTarget, R)>) -> Vec<(Uuid, Vec<R>)> {
+    let mut topics: Vec<(Uuid, Vec<R>)> = Vec::new();
+    let mut places: HashMap<Uuid, usize> = HashMap::new();
+    for (target, row) in rows {
+        let place = *places.entry(target.topic_id).or_insert(topics.len());
+        if place == topics.len() {
+            topics.push((target.topic_id, Vec::new()));
+        }
+        topics[place].1.push(row);
+    }
+    topics
 }
 
 /// How long a member holds what it acquires now.
@@ -169,6 +185,16 @@ mod tests {
         assert!(!valid(&[(0, 2, vec![5])]));
         assert!(!valid(&[(0, 2, vec![-1])]));
         assert!(!valid(&[(i64::MIN, i64::MAX, vec![1, 1])]));
+    }
+
+    #[test]
+    fn rows_come_by_topic_however_many_topics_there_are() {
+        let target = |topic: u128, partition| ShareTarget { topic_id: Uuid::from_u128(topic), partition };
+        let rows = [(target(2, 0), 'a'), (target(1, 0), 'b'), (target(2, 1), 'c')];
+        let expected = [(Uuid::from_u128(2), vec!['a', 'c']), (Uuid::from_u128(1), vec!['b'])];
+        assert_eq!(by_topic(rows), expected);
+        let many = (0..200_000).map(|topic| (target(topic, 0), ()));
+        assert_eq!(by_topic(many).len(), 200_000);
     }
 
     #[test]

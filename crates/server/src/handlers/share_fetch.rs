@@ -3,6 +3,7 @@
 //! Versions: 1–2. 1 the first · 2 renewals of locks (KIP-1222), acquire modes (KIP-1206).
 //! Kafka: `KafkaApis.handleShareFetchRequest`.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use coordinators::share_partition::AcquireMode;
@@ -16,8 +17,8 @@ use quota::QuotaKind;
 use tokio::time::Instant;
 
 use super::share_acknowledgements::{
-    AcknowledgedPartition, Acknowledgements, check_known, current_leader, is_moved, lock_timeout_ms,
-    readable, session_key,
+    AcknowledgedPartition, Acknowledgements, by_topic, check_known, current_leader, is_moved,
+    lock_timeout_ms, readable, session_key,
 };
 use crate::authorize::Permitted;
 use crate::broker::Broker;
@@ -190,12 +191,14 @@ async fn fetch(
 
 /// Adds what became of acknowledgements to what was acquired.
 fn tell(rows: &mut Vec<ShareFetchRow>, acknowledged: Vec<(ShareTarget, ErrorCode, Option<String>)>) {
+    let mut places: HashMap<ShareTarget, usize> =
+        rows.iter().enumerate().map(|(place, (target, _))| (*target, place)).collect();
     for (target, error_code, message) in acknowledged {
-        let index = rows.iter().position(|(other, _)| *other == target).unwrap_or_else(|| {
+        let index = *places.entry(target).or_insert(rows.len());
+        if index == rows.len() {
             let (partition_index, records) = (target.partition, Some(Records::default()));
             rows.push((target, PartitionData { partition_index, records, ..Default::default() }));
-            rows.len() - 1
-        });
+        }
         let row = &mut rows[index].1;
         (row.acknowledge_error_code, row.acknowledge_error_message) = (error_code, message);
     }
@@ -219,14 +222,18 @@ fn respond(
     let throttle_time_ms = throttle::millis(charge(broker, context, &rows));
     let mut response =
         ShareFetchResponse { throttle_time_ms, acquisition_lock_timeout_ms, ..Default::default() };
+    let mut partitions = Vec::with_capacity(rows.len());
     for (target, mut row) in rows {
         if is_moved(row.error_code) {
             let (leader_id, leader_epoch) = current_leader(&image, target);
             row.current_leader = LeaderIdAndEpoch { leader_id, leader_epoch, ..Default::default() };
             add_endpoint(&mut response.node_endpoints, &image, leader_id, context);
         }
-        add_row(&mut response.responses, target, row);
+        partitions.push((target, row));
     }
+    let topic =
+        |(topic_id, partitions)| ShareFetchableTopicResponse { topic_id, partitions, ..Default::default() };
+    response.responses = by_topic(partitions).into_iter().map(topic).collect();
     response
 }
 
@@ -252,16 +259,5 @@ fn add_endpoint(
     if let Some(node) = node(image, NodeId(leader), &context.listener.name) {
         let (host, port, rack) = (node.host, node.port, node.rack);
         endpoints.push(NodeEndpoint { node_id: leader, host, port, rack, ..Default::default() });
-    }
-}
-
-fn add_row(topics: &mut Vec<ShareFetchableTopicResponse>, target: ShareTarget, row: PartitionData) {
-    match topics.iter_mut().find(|topic| topic.topic_id == target.topic_id) {
-        Some(topic) => topic.partitions.push(row),
-        None => topics.push(ShareFetchableTopicResponse {
-            topic_id: target.topic_id,
-            partitions: vec![row],
-            ..Default::default()
-        }),
     }
 }

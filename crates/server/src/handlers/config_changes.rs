@@ -149,13 +149,16 @@ pub(crate) async fn decide<R: Resource, A: ResourceResponse>(
         .filter(|(_, verdict)| verdict.is_ok())
         .map(|(resource, _)| resource)
         .collect();
-    let mut decided = if passed.is_empty() { Ok(Vec::new()) } else { forward(passed).await };
+    let decided = if passed.is_empty() { Ok(Vec::new()) } else { forward(passed).await };
+    let owned = |(kind, name): (i8, &str)| (kind, name.to_owned());
+    let mut decided = decided.map(|answers| {
+        answers.into_iter().map(|answer| (owned(answer.key()), answer)).collect::<BTreeMap<_, _>>()
+    });
     let mut answer = |resource: &R| match &mut decided {
         Err(error) => A::refused(resource, (*error, Some(error.message().to_owned()))),
-        Ok(answers) => match answers.iter().position(|answer| answer.key() == resource.key()) {
-            Some(at) => answers.swap_remove(at),
-            None => A::refused(resource, (ErrorCode::UNKNOWN_SERVER_ERROR, None)),
-        },
+        Ok(answers) => answers
+            .remove(&owned(resource.key()))
+            .unwrap_or_else(|| A::refused(resource, (ErrorCode::UNKNOWN_SERVER_ERROR, None))),
     };
     let pairs = resources.iter().zip(verdicts);
     pairs

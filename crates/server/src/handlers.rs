@@ -63,6 +63,7 @@ pub mod produce;
 pub mod push_telemetry;
 pub mod read_share_group_state;
 pub mod read_share_group_state_summary;
+mod refused_topics;
 pub mod renew_delegation_token;
 pub mod sasl_authenticate;
 pub mod sasl_handshake;

@@ -12,6 +12,7 @@ use protocol::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommit
 use protocol::offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
 use protocol::{ErrorCode, OffsetCommitRequest, OffsetCommitResponse};
 
+use super::refused_topics::merge;
 use crate::authorize::Permitted;
 use crate::broker::Broker;
 use crate::dispatch::Answer;
@@ -75,7 +76,8 @@ async fn commit(
     if by_id {
         response.topics.iter_mut().for_each(|topic| topic.name.clear());
     }
-    merge(&mut response.topics, refused);
+    let key = |topic: &OffsetCommitResponseTopic| (topic.name.clone(), topic.topic_id);
+    merge(&mut response.topics, refused, key, |topic, row| topic.partitions.extend(row.partitions));
     response
 }
 
@@ -134,15 +136,5 @@ fn refuse(
         topic_id: topic.topic_id,
         partitions: partitions.iter().map(row).collect(),
         ..Default::default()
-    }
-}
-
-/// Puts refused partitions to the rows of their topics.
-fn merge(topics: &mut Vec<OffsetCommitResponseTopic>, refused: Vec<OffsetCommitResponseTopic>) {
-    for row in refused {
-        match topics.iter_mut().find(|topic| topic.name == row.name && topic.topic_id == row.topic_id) {
-            Some(topic) => topic.partitions.extend(row.partitions),
-            None => topics.push(row),
-        }
     }
 }

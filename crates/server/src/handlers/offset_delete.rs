@@ -7,6 +7,7 @@ use protocol::offset_delete_request::OffsetDeleteRequestTopic;
 use protocol::offset_delete_response::{OffsetDeleteResponsePartition, OffsetDeleteResponseTopic};
 use protocol::{ErrorCode, OffsetDeleteRequest, OffsetDeleteResponse};
 
+use super::refused_topics::merge;
 use crate::broker::Broker;
 use crate::request::RequestContext;
 
@@ -42,7 +43,8 @@ pub async fn handle(
     request.topics.retain(|topic: &OffsetDeleteRequestTopic| !topic.partitions.is_empty());
     let mut response = broker.groups.delete_offsets(request).await;
     if response.error_code.is_none() {
-        merge(&mut response.topics, refused);
+        let name = |topic: &OffsetDeleteResponseTopic| topic.name.clone();
+        merge(&mut response.topics, refused, name, |topic, row| topic.partitions.extend(row.partitions));
     }
     response
 }
@@ -58,14 +60,5 @@ fn refuse(
         name: name.to_owned(),
         partitions: partitions.map(row).collect(),
         ..Default::default()
-    }
-}
-
-fn merge(topics: &mut Vec<OffsetDeleteResponseTopic>, refused: Vec<OffsetDeleteResponseTopic>) {
-    for row in refused {
-        match topics.iter_mut().find(|topic| topic.name == row.name) {
-            Some(topic) => topic.partitions.extend(row.partitions),
-            None => topics.push(row),
-        }
     }
 }

@@ -14,6 +14,7 @@ use protocol::txn_offset_commit_request::{TxnOffsetCommitRequestPartition, TxnOf
 use protocol::txn_offset_commit_response::{TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic};
 use protocol::{ErrorCode, TxnOffsetCommitRequest, TxnOffsetCommitResponse};
 
+use super::refused_topics::merge;
 use crate::broker::Broker;
 use crate::broker::transaction_admission::{TransactionOperation, admit};
 use crate::request::RequestContext;
@@ -49,12 +50,8 @@ pub async fn handle(
         true => TxnOffsetCommitResponse::default(),
         false => commit(broker, context.version, request).await,
     };
-    for row in refused {
-        match response.topics.iter_mut().find(|topic| topic.name == row.name) {
-            Some(topic) => topic.partitions.extend(row.partitions),
-            None => response.topics.push(row),
-        }
-    }
+    let name = |topic: &TxnOffsetCommitResponseTopic| topic.name.clone();
+    merge(&mut response.topics, refused, name, |topic, row| topic.partitions.extend(row.partitions));
     response
 }
 

@@ -142,7 +142,7 @@ impl GroupCommit {
         match logs {
             [] => {}
             [log] => drop(log.sync()),
-            [first, ..] => sync_together(logs, Extent::Batches, first.dir()),
+            [first, ..] => drop(sync_together(logs, Extent::Batches, first.dir())),
         }
         for log in logs.iter().filter(|log| log.commit_state().end()) {
             self.queue().logs.push_back(log.clone());

@@ -42,6 +42,11 @@ impl LeaderEpochs {
         self.changed_from.take_if(|from| *from < end).is_some()
     }
 
+    /// Tells whether [`LeaderEpochs::take_changed`] would.
+    pub(crate) fn has_changed(&self, end: Offset) -> bool {
+        self.changed_from.is_some_and(|from| from < end)
+    }
+
     fn note_changed(&mut self, from: Offset) {
         self.changed_from = Some(self.changed_from.map_or(from, |other| other.min(from)));
     }

@@ -102,8 +102,9 @@ impl OffsetIndex {
         let mut kept: Vec<OffsetPosition> = Vec::new();
         for entry in self.file.read_from(0)? {
             let at = self.decode(&entry);
-            let follows =
-                kept.last().is_none_or(|last| at.offset > last.offset && at.position > last.position);
+            // The first batch has no entry: position 0 is what a file is filled with where a power cut took a piece of it.
+            let before = kept.last().copied().unwrap_or(OffsetPosition { offset: Offset(-1), position: 0 });
+            let follows = at.offset > before.offset && at.position > before.position;
             if !follows
                 || at.offset < self.base_offset
                 || at.offset >= until

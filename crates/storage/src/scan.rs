@@ -6,6 +6,7 @@
 //!
 //! Kafka: `FileLogInputStream`.
 
+use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
 
@@ -85,10 +86,17 @@ pub(crate) struct Scanner {
 const LOOKUP_WINDOW: usize = 4096 + 256;
 const WALK_WINDOW: usize = 256 * 1024;
 
+thread_local! {
+    /// The buffer of the last search of this thread, so that the next has none to make and to fill with zeros.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
 impl Scanner {
     /// Walks from `position`, where a batch begins, to `end`: to find one batch near.
     pub(crate) fn near(file: Arc<dyn File>, position: u64, end: u64) -> Self {
-        Self { file, position, end, buffer: vec![0; LOOKUP_WINDOW], buffered: 0..0 }
+        let mut buffer = SPARE.take();
+        buffer.resize(LOOKUP_WINDOW, 0);
+        Self { file, position, end, buffer, buffered: 0..0 }
     }
 
     /// Walks from `position`, where a batch begins, to `end`: over many batches.
@@ -163,6 +171,14 @@ impl Scanner {
         let from = (position - self.buffered.start) as usize;
         let available = (self.buffered.end - position).min(length) as usize;
         Ok(&self.buffer[from..from + available])
+    }
+}
+
+impl Drop for Scanner {
+    fn drop(&mut self) {
+        if self.buffer.len() == LOOKUP_WINDOW {
+            SPARE.set(std::mem::take(&mut self.buffer));
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 //!
 //! Kafka: `LogSegment`, `FileRecords`.
 
+use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -86,7 +87,29 @@ struct Tail {
     /// The timestamp of the first batch, by which the segment's age is told.
     first_timestamp: Option<Timestamp>,
     max_timestamp: Option<TimestampOffset>,
-    recent: Vec<OffsetPosition>,
+    recent: VecDeque<Recent>,
+}
+
+/// Where a batch is, and which offsets it has.
+#[derive(Clone, Copy, Debug)]
+struct Recent {
+    last_offset: Offset,
+    found: Found,
+}
+
+/// Where a batch is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// Where it begins in the file.
+    pub(crate) position: u64,
+    /// Its bytes.
+    pub(crate) size: u64,
+}
+
+impl From<Entry> for Found {
+    fn from(entry: Entry) -> Self {
+        Self { position: entry.position, size: entry.size }
+    }
 }
 
 impl Segment {
@@ -244,9 +267,10 @@ impl Segment {
         }
         tail.since_index_entry += header.size() as u64;
         if tail.recent.len() == RECENT {
-            tail.recent.remove(0);
+            tail.recent.pop_front();
         }
-        tail.recent.push(at);
+        let found = Found { position: u64::from(at.position), size: header.size() as u64 };
+        tail.recent.push_back(Recent { last_offset: at.offset, found });
         Ok(due.then_some(greatest))
     }
 
@@ -349,25 +373,23 @@ impl Segment {
     }
 
     /// Finds the first batch that ends at or after `offset`.
-    pub(crate) fn find(&self, offset: Offset) -> io::Result<Option<Entry>> {
+    pub(crate) fn find(&self, offset: Offset) -> io::Result<Option<Found>> {
         let size = self.size();
         if size == 0 {
             return Ok(None);
         }
-        let start = match self.recent_position(offset) {
-            Some(position) => position,
-            None => self.offset_index.lookup(offset)?.position,
-        };
-        match self.find_from(u64::from(start), offset, size) {
+        if let Some(found) = self.find_recent(offset) {
+            return Ok(Some(found));
+        }
+        let start = u64::from(self.offset_index.lookup(offset)?.position);
+        match self.find_from(start, offset, size) {
             // Before the first batch after `start` there may be nothing, or the index lied.
-            Ok(Some(entry))
-                if start == 0 || entry.position > u64::from(start) || entry.base_offset <= offset =>
-            {
-                Ok(Some(entry))
+            Ok(Some(entry)) if start == 0 || entry.position > start || entry.base_offset <= offset => {
+                Ok(Some(entry.into()))
             }
             Err(ScanError::Io(error)) => Err(error),
             _ if start == 0 => Ok(None),
-            _ => self.find_from(0, offset, size).map_err(io::Error::from),
+            _ => Ok(self.find_from(0, offset, size)?.map(Found::from)),
         }
     }
 
@@ -381,12 +403,13 @@ impl Segment {
         Ok(None)
     }
 
-    /// Returns where the first batch that ends at or after `offset` begins, if it is one of the last.
-    fn recent_position(&self, offset: Offset) -> Option<u32> {
+    /// Finds the first batch that ends at or after `offset` without reading, if it is one of the last.
+    fn find_recent(&self, offset: Offset) -> Option<Found> {
         let tail = self.tail();
-        let n = tail.recent.partition_point(|at| at.offset < offset);
+        let n = tail.recent.partition_point(|recent| recent.last_offset < offset);
+        let recent = tail.recent.get(n)?;
         // The batch before is known to end before `offset`, unless this is the first that is known.
-        (n > 0 && n < tail.recent.len()).then(|| tail.recent[n].position)
+        (n > 0 || recent.found.position == 0).then_some(recent.found)
     }
 
     /// Returns the bytes from `position` on.
@@ -472,8 +495,9 @@ impl Segment {
     /// Kafka: `LogSegment.onBecomeInactiveSegment`, `close`.
     pub(crate) fn finish(&self) -> io::Result<()> {
         self.time_index.maybe_append(self.max_timestamp()?)?;
+        self.write_out_indexes()?;
         self.give_room_back()?;
-        self.tail().recent = Vec::new();
+        self.tail().recent = VecDeque::new();
         Ok(())
     }
 
@@ -482,21 +506,30 @@ impl Segment {
         self.log.sync()
     }
 
+    /// Writes the index entries that are in memory only; a kill does not take them any more.
+    pub(crate) fn write_out_indexes(&self) -> io::Result<()> {
+        self.offset_index.file.write_out()?;
+        self.time_index.file.write_out()
+    }
+
     /// Makes the indexes survive a power cut.
     pub(crate) fn sync_indexes(&self) -> io::Result<()> {
+        self.write_out_indexes()?;
         self.indexes().into_iter().try_for_each(CachedFile::sync)
     }
 
-    /// Makes the next syncs write out what an earlier process left unsynced.
-    pub(crate) fn mark_dirty(&self) {
-        self.log.mark_dirty();
+    /// Makes the next sync of the indexes write out what an earlier process left unsynced.
+    pub(crate) fn mark_indexes_dirty(&self) {
         self.offset_index.file.file().mark_dirty();
         self.time_index.file.file().mark_dirty();
     }
 
-    /// Tells whether a file has unsynced writes.
+    /// Tells whether a file has unsynced writes, or an index unwritten entries.
     pub(crate) fn is_dirty(&self) -> bool {
-        self.log.is_dirty() || self.indexes().into_iter().any(CachedFile::is_dirty)
+        self.log.is_dirty()
+            || self.indexes().into_iter().any(CachedFile::is_dirty)
+            || self.offset_index.file.has_unwritten()
+            || self.time_index.file.has_unwritten()
     }
 
     /// Takes all that is written as synced.
@@ -523,6 +556,8 @@ impl Segment {
     }
 
     fn mark(&self, suffix: &str) -> io::Result<Vec<PathBuf>> {
+        self.offset_index.file.forget_unwritten();
+        self.time_index.file.forget_unwritten();
         std::iter::once(&self.log)
             .chain(self.indexes())
             .map(|file| {

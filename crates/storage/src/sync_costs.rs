@@ -14,6 +14,9 @@ const PATIENCE: u32 = 200;
 /// After so many times at the latest: a trial on a disk that is busy with other things may make its logs wait for seconds.
 const MOST_PATIENCE: u32 = 100 * PATIENCE;
 
+/// What the sync of a log is taken to need while no log was synced alone, in nanoseconds.
+const ONE_AT_A_GUESS: u64 = 1_000_000;
+
 /// What either kind of sync took of late, in nanoseconds; 0 where nothing is known.
 #[derive(Debug)]
 pub(crate) struct SyncCosts {
@@ -41,6 +44,7 @@ impl SyncCosts {
             return false;
         }
         let (one, whole) = (self.one.load(Ordering::Relaxed), self.whole.load(Ordering::Relaxed));
+        let one = if one == 0 { ONE_AT_A_GUESS } else { one };
         let pays = one.saturating_mul(logs as u64) / threads.max(1) as u64 > whole || whole == 0;
         if pays {
             self.passed_over.store(0, Ordering::Relaxed);
@@ -95,6 +99,14 @@ mod tests {
         assert!(!costs.prefer_whole(40, 4));
         assert!(costs.prefer_whole(44, 4));
         assert!(costs.prefer_whole(12, 1));
+    }
+
+    #[test]
+    fn logs_that_were_never_synced_alone_go_on_being_synced_together() {
+        let costs = SyncCosts::default();
+        costs.note_whole(100 * MS);
+        assert!(costs.prefer_whole(1000, 1));
+        assert!(!costs.prefer_whole(50, 1), "the guess is found out to be wrong, if it is");
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod compaction;
 mod compaction_crashes;
 mod damage;
 mod dirs;
+mod indexes;
 mod many;
 mod power_cuts;
 mod reads;

@@ -97,7 +97,9 @@ impl TimeIndex {
             let at = self.decode(&entry);
             let follows =
                 kept.last().is_none_or(|last| at.timestamp > last.timestamp && at.offset >= last.offset);
-            if !follows || at.offset < self.base_offset || at.offset >= until {
+            // What a file is filled with where a power cut took a piece of it.
+            let is_hole = entry == [0; ENTRY_LEN as usize];
+            if is_hole || !follows || at.offset < self.base_offset || at.offset >= until {
                 break;
             }
             kept.push(at);

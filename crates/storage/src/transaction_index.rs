@@ -61,8 +61,10 @@ impl TransactionIndex {
         Self { file: IndexFile::new(cache, path) }
     }
 
+    /// Appends a transaction, and writes it at once: it comes with its marker, which is seldom.
     pub(crate) fn append(&self, aborted: AbortedTxn) -> io::Result<()> {
-        self.file.append(aborted.encode())
+        self.file.append(aborted.encode())?;
+        self.file.write_out()
     }
 
     /// Returns all aborted transactions. Fails with [`io::ErrorKind::InvalidData`] on an entry of a later version.

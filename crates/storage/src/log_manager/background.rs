@@ -14,7 +14,7 @@ use crate::checkpoint::{
 };
 use crate::group_commit::sync_many;
 use crate::log_dirs::LogDir;
-use crate::unified_log::Extent;
+use crate::unified_log::{Extent, flush_together};
 use crate::{CleanShutdown, UnifiedLog};
 
 /// How long a file stays open that nobody uses: between once and twice this.
@@ -60,10 +60,14 @@ impl LogManager {
             log.take_dirty();
             log.dir().note_changed();
         }
-        sync_many(&due, Extent::Batches, &self.dirs);
-        for log in &due {
-            // A failure was told of when the dir went offline.
-            let _ = log.flush_if_open();
+        for dir in &self.dirs {
+            let here: Vec<_> = due.iter().filter(|log| Arc::ptr_eq(log.dir(), dir)).cloned().collect();
+            if dir.prefers_whole_sync(here.iter().filter(|log| log.is_unflushed()).count(), 1) {
+                flush_together(&here, dir);
+            } else {
+                // A failure was told of when the dir went offline.
+                here.iter().for_each(|log| drop(log.flush_if_open()));
+            }
         }
         self.environment.dirty.lock().expect("no holder panics").extend(later);
     }

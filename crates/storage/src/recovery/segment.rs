@@ -75,8 +75,10 @@ pub(super) fn recover_segment(
         segment.sync_log()?;
     }
     segment.recovered(whole, greatest);
+    // What the index files have, another process may have left unsynced, whether or not there is anything past `from`.
+    segment.mark_indexes_dirty();
     if last >= from {
-        segment.mark_dirty();
+        segment.log().mark_dirty();
     }
     Ok(size - whole)
 }

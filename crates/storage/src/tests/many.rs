@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use model::{Offset, Timestamp, TopicPartition};
+use model::{LeaderEpoch, Offset, Timestamp, TopicPartition};
 use records::BatchOptions;
 use world::chance::{Chance, SeededChance};
 use world::files::{Fault, Files, Operation, SimFiles};
 
 use super::support::*;
-use crate::UnifiedLog;
 use crate::unified_log::{Extent, sync_together};
+use crate::{AppendOptions, UnifiedLog};
 
 const LOGS: usize = 12;
 
@@ -30,7 +30,7 @@ fn a_partition_without_records_has_no_files_and_costs_no_sync() {
     let syncs = files.syncs();
     let logs: Vec<_> = (0..LOGS as i32).map(|n| node.log(n, &small())).collect();
     for log in &logs {
-        log.assign_epoch_start_offset(model::LeaderEpoch(3), Offset(0));
+        log.assign_epoch_start_offset(LeaderEpoch(3), Offset(0));
         assert_eq!(log.offset_for_timestamp(Timestamp(0)).expect("nothing is read"), None);
     }
     let names_of_checkpoints = 4;
@@ -229,4 +229,103 @@ fn producers_that_came_after_the_checkpoint_are_found() {
     files.kill();
     let log = Node::start(&files, &["/d"], &big).log(0, &big);
     assert_eq!(log.active_producers().len(), 1, "a recovery point with producers is none without");
+}
+
+fn logs_of(node: &Node) -> Vec<Arc<UnifiedLog>> {
+    (0..LOGS as i32).map(|n| node.log(n, &small())).collect()
+}
+
+#[test]
+fn a_checkpoint_of_many_logs_syncs_them_all_at_once() {
+    let files = SimFiles::default();
+    let node = Node::start(&files, &["/d"], &small());
+    let logs = logs_of(&node);
+    for log in &logs {
+        append(log, build("first", 1, idempotent(1, 0, 0), START_MS)).expect("valid");
+    }
+    let syncs = files.syncs();
+    node.step();
+    // Two of the filesystem, for the batches and for the names of what tells of leaders; one for each of four checkpoints.
+    assert_eq!(files.syncs() - syncs, 2 + 4);
+    assert!(logs.iter().all(|log| log.recovery_point() == Offset(1)));
+    for log in &logs {
+        append(log, build("second", 1, idempotent(1, 0, 1), START_MS)).expect("valid");
+    }
+    let syncs = files.syncs();
+    node.step();
+    assert_eq!(files.syncs() - syncs, 1 + 4, "of the leaders nothing is new");
+}
+
+#[test]
+fn what_was_flushed_together_survives_a_power_cut_with_its_leaders_and_producers() {
+    for seed in seeds(20) {
+        let chance = SeededChance::new(seed);
+        let files = SimFiles::default();
+        let node = Node::start(&files, &["/d"], &small());
+        let logs = logs_of(&node);
+        let mut sequence = 0;
+        for epoch in 0..3 {
+            for (n, log) in logs.iter().enumerate() {
+                let options = idempotent(n as i64, 0, sequence);
+                log.append_as_leader(
+                    build("x", 2, options, START_MS),
+                    LeaderEpoch(epoch),
+                    AppendOptions::default(),
+                )
+                .expect("valid");
+            }
+            sequence += 2;
+            if epoch < 2 {
+                node.step();
+            }
+        }
+        let flushed: Vec<_> = logs.iter().map(|log| log.recovery_point()).collect();
+        assert_eq!(flushed, [Offset(4); LOGS], "seed {seed}");
+        if seed.is_multiple_of(4) {
+            files.power_cut(None);
+        } else {
+            files.power_cut(Some(&chance));
+        }
+        let node = Node::start(&files, &["/d"], &small());
+        for (n, log) in logs_of(&node).iter().enumerate() {
+            let end = log.log_end_offset();
+            assert!(end >= Offset(4), "seed {seed}: {end}");
+            assert_eq!(values(log, Offset(0)).len() as i64, end.0);
+            assert_eq!(
+                log.end_offset_for_epoch(LeaderEpoch(0)),
+                Some((LeaderEpoch(0), Offset(2))),
+                "seed {seed}"
+            );
+            let known = log.active_producers();
+            let last =
+                known.iter().find(|entry| entry.producer_id.0 == n as i64).map(|entry| entry.last_sequence());
+            assert_eq!(last, Some(end.0 as i32 - 1), "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn a_flush_of_many_logs_that_fails_anywhere_takes_the_dir_offline_and_loses_nothing() {
+    for (operation, name) in [
+        (Operation::Write, "leader-epoch"),
+        (Operation::Name, "leader-epoch"),
+        (Operation::Sync, ""),
+        (Operation::Write, ".snapshot"),
+    ] {
+        let files = SimFiles::default();
+        let node = Node::start(&files, &["/d"], &small());
+        let logs = logs_of(&node);
+        for log in &logs {
+            append(log, build("x", 1, idempotent(1, 0, 0), START_MS)).expect("valid");
+        }
+        files.add_fault(Fault { operation, path_contains: name.to_owned(), after: 0, errno: 5 });
+        node.step();
+        assert!(logs[0].dir().is_offline(), "{operation:?} {name}");
+        files.clear_faults();
+        files.kill();
+        let node = Node::start(&files, &["/d"], &small());
+        for log in logs_of(&node) {
+            assert_eq!(values(&log, Offset(0)).len(), 1, "{operation:?} {name}");
+        }
+    }
 }

@@ -6,13 +6,13 @@
 //! - the recovery point moves only after batches, leader epochs, and the indexes of closed segments below it are synced;
 //!   the active segment's index is trusted by recovery only as far as it agrees with the log
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard};
 
 use model::Offset;
 use tokio::sync::Notify;
 
-use super::UnifiedLog;
+use super::{State, UnifiedLog};
 use crate::segment::Segment;
 use crate::waiters::Interest;
 use crate::{StorageError, checkpoint, partition_metadata};
@@ -30,6 +30,17 @@ pub(crate) const LEADER_EPOCH_FILE: &str = "leader-epoch-checkpoint";
 pub(super) struct Synced {
     pub(super) end: Offset,
     pub(super) cuts: u64,
+}
+
+/// What a flush does about batches that are not synced yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Leaves them: the recovery point comes to where the last sync reached.
+    Synced,
+    /// Syncs them.
+    End,
+    /// Syncs everything; nothing is left to be found out by the next start.
+    Whole,
 }
 
 impl UnifiedLog {
@@ -90,6 +101,11 @@ impl UnifiedLog {
         }
     }
 
+    fn synced(&self) -> Synced {
+        let marks = self.marks();
+        Synced { end: marks.synced, cuts: marks.cuts }
+    }
+
     /// Takes note of a sync; false if the log was cut since it began.
     pub(super) fn note_synced(&self, synced: Synced) -> bool {
         let mut marks = self.marks();
@@ -126,13 +142,18 @@ impl UnifiedLog {
 
     /// Syncs everything and moves the recovery point to where the log ended. Kafka: `UnifiedLog.flush`.
     pub fn flush(&self) -> Result<Offset, StorageError> {
-        self.flush_to_disk(false)
+        let _one = self.flush_lock();
+        self.flush_locked(Reach::End)
     }
 
-    /// Flushes; a `whole` flush leaves nothing to be found out by the next start.
-    fn flush_to_disk(&self, whole: bool) -> Result<Offset, StorageError> {
-        let _one = self.flush.lock().expect("no holder panics");
-        let target = self.sync_all()?;
+    pub(super) fn flush_lock(&self) -> MutexGuard<'_, ()> {
+        self.flush.lock().expect("no holder panics")
+    }
+
+    pub(super) fn flush_locked(&self, reach: Reach) -> Result<Offset, StorageError> {
+        self.dir.check()?;
+        let whole = reach == Reach::Whole;
+        let target = if reach == Reach::Synced { self.synced() } else { self.sync_all()? };
         let recovery_point = self.recovery_point();
         let segments = self.segments();
         let first =
@@ -142,6 +163,10 @@ impl UnifiedLog {
             for segment in segments.iter() {
                 self.guard("Error while flushing log", segment.sync_log())?;
             }
+        }
+        // Else a start after a kill would look for the entries below the recovery point too.
+        for segment in &segments[first..] {
+            self.guard("Error while writing indexes", segment.write_out_indexes())?;
         }
         let last = if whole { segments.len() } else { segments.len() - 1 };
         for segment in &segments[first..last.max(first)] {
@@ -167,34 +192,38 @@ impl UnifiedLog {
     }
 
     fn write_epochs(&self) -> Result<(), StorageError> {
-        let entries = {
-            let mut state = self.state();
-            if !state.epochs.take_changed(self.log_end_offset()) {
-                return Ok(());
-            }
-            state.epochs.entries().to_vec()
-        };
+        let Some(text) = self.changed_epochs() else { return Ok(()) };
         let path = self.folder().join(LEADER_EPOCH_FILE);
-        let written = self.files().write_atomically(&path, checkpoint::epochs_text(&entries).as_bytes());
+        let written = self.files().write_atomically(&path, text.as_bytes());
         self.guard("Error while writing leader epochs", written)
     }
 
-    /// Writes what a restart would otherwise read from the log, if there are producers at all, and drops the one
-    /// before that no segment begins with.
-    /// It need not be synced: after a power cut its checksum tells, and an earlier one and the log take its place.
-    fn take_snapshot_for_restart(&self, target: Offset, sync: bool) -> Result<(), StorageError> {
+    /// Returns what the file of leader epochs has to say, once, if it does not.
+    pub(super) fn changed_epochs(&self) -> Option<String> {
         let mut state = self.state();
-        let state = &mut *state;
-        let folder = self.folder();
-        // Later batches would be in the snapshot too, though not synced.
-        if state.producers.producers().len() == 0 || state.producers.end() != target {
+        let changed = state.epochs.take_changed(self.log_end_offset());
+        changed.then(|| checkpoint::epochs_text(state.epochs.entries()))
+    }
+
+    /// Writes what a restart would otherwise read from the log, if there are producers at all.
+    /// It need not be synced: after a power cut its checksum tells, and an earlier one and the log take its place.
+    pub(super) fn take_snapshot(&self, state: &mut State, sync: bool) -> Result<(), StorageError> {
+        if state.producers.producers().len() == 0 {
             return Ok(());
         }
-        let taken =
-            state.snapshots.take(self.files(), &folder, &state.producers, self.log_start_offset(), sync);
-        self.guard("Error while writing producer snapshot", taken)?;
+        let (folder, start) = (self.folder(), self.log_start_offset());
+        let taken = state.snapshots.take(self.files(), &folder, &state.producers, start, sync);
+        self.guard("Error while writing producer snapshot", taken).map(drop)
+    }
+
+    /// Takes a snapshot if it would hold nothing that is not synced, and drops those before that no segment begins with.
+    fn take_snapshot_for_restart(&self, target: Offset, sync: bool) -> Result<(), StorageError> {
+        let mut state = self.state();
+        if state.producers.end() == target {
+            self.take_snapshot(&mut state, sync)?;
+        }
         let bases = self.segments().iter().map(|segment| segment.base_offset()).collect();
-        let removed = state.snapshots.remove_strays(self.files(), &folder, &bases);
+        let removed = state.snapshots.remove_strays(self.files(), &self.folder(), &bases);
         self.guard("Error while removing producer snapshots", removed)
     }
 
@@ -224,7 +253,10 @@ impl UnifiedLog {
 
     /// Ends a close that [`UnifiedLog::finish`] began, if it came to that.
     pub(crate) fn close_finished(&self, finished: Result<(), StorageError>) -> Result<(), StorageError> {
-        let closed = finished.and_then(|()| self.flush_to_disk(true).map(drop));
+        let closed = finished.and_then(|()| {
+            let _one = self.flush_lock();
+            self.flush_locked(Reach::Whole).map(drop)
+        });
         self.close_files();
         closed
     }

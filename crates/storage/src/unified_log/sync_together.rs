@@ -40,9 +40,11 @@ struct Begun<'l> {
 }
 
 /// Syncs `logs`, which are of `dir`, with the filesystem that it lies on; does nothing where that cannot be synced as a whole.
-/// A failure takes the dir offline, of which who waits finds out there.
-pub(crate) fn sync_together(logs: &[Arc<UnifiedLog>], extent: Extent, dir: &LogDir) {
-    let Some(filesystem) = dir.filesystem() else { return };
+/// A failure takes the dir offline, of which who waits finds out there. Tells whether it was synced: it is not if there is nothing
+/// to sync.
+pub(crate) fn sync_together(logs: &[Arc<UnifiedLog>], extent: Extent, dir: &LogDir) -> bool {
+    let Some(filesystem) = dir.filesystem() else { return false };
+    let mut is_synced = false;
     let begun = begin_all(logs, extent);
     // A sync that failed may have forgotten what it could not write, so that another would seem to succeed.
     if let Some(first) = begun.first()
@@ -52,6 +54,7 @@ pub(crate) fn sync_together(logs: &[Arc<UnifiedLog>], extent: Extent, dir: &LogD
         let began = clock.monotonic();
         match filesystem.sync() {
             Ok(()) => {
+                is_synced = true;
                 let took = clock.monotonic().saturating_sub(began);
                 dir.sync_costs().note_whole(took);
                 for one in &begun {
@@ -64,6 +67,7 @@ pub(crate) fn sync_together(logs: &[Arc<UnifiedLog>], extent: Extent, dir: &LogD
     }
     drop(begun);
     logs.iter().for_each(|log| log.waiters.wake(Interest::SYNCED));
+    is_synced
 }
 
 /// Locks the logs, in the order of where they lie in memory, and marks what they hold as being synced.

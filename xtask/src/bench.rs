@@ -14,7 +14,7 @@ use crate::root;
 use anyhow::{Context, Result, bail};
 use figures::Figures;
 use generator::{Generator, Program};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 const HELP: &str =
@@ -101,7 +101,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["--instructions"] => return instructions::run(false),
         ["--instructions", "--keep"] => return instructions::run(true),
-        ["--table", ..] => return table::run(&arguments[1..]),
+        ["--table", ..] => return table::run(&arguments[1..]).and_then(|()| remove_spent()),
         _ => {}
     }
     let asked = Asked::parse(arguments)?;
@@ -124,6 +124,30 @@ pub fn run(arguments: &[String]) -> Result<()> {
     if asked.out != "-" {
         figures::replace(&root().join(&asked.out), figures::HEADING, &page)?;
     }
+    remove_spent()
+}
+
+/// Where the folders of subjects that were measured lie until all are.
+fn spent() -> PathBuf {
+    root().join("target/bench/spent")
+}
+
+fn remove_spent() -> Result<()> {
+    if spent().exists() {
+        std::fs::remove_dir_all(spent())?;
+    }
+    Ok(())
+}
+
+/// Gives the room of a folder's files back.
+fn empty(folder: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        match entry.file_type()?.is_dir() {
+            true => empty(&entry.path())?,
+            false => std::fs::File::options().write(true).open(entry.path())?.set_len(0)?,
+        }
+    }
     Ok(())
 }
 
@@ -143,9 +167,14 @@ impl Place {
         Ok(place)
     }
 
+    /// Puts the folder aside with its files, which are emptied but not deleted: while many were deleted within the last minutes, ext4
+    /// looks through those for each new file, and the next subject would be slowed by this one.
     fn clear(&self) -> Result<()> {
         if self.folder.exists() {
-            std::fs::remove_dir_all(&self.folder)?;
+            empty(&self.folder)?;
+            std::fs::create_dir_all(spent())?;
+            let place = std::fs::read_dir(spent())?.count();
+            std::fs::rename(&self.folder, spent().join(place.to_string()))?;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 # on purpose, the node is killed, and the program ends between a checkpoint and its commit, and after one; the counts are exact: run.sh
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
+source "$here/../dependencies.sh"
 root=$here/../..
 xtask=${XTASK:-$root/target/debug/xtask}
 work=${WORK:-$root/target/compat/flink}
@@ -12,10 +13,7 @@ each=${EVENTS_PER_KEY:-800}
 libs=$work/libs
 mkdir -p "$fresh" "$work/classes"
 fresh=$(cd "$fresh" && pwd)
-[[ -e $libs/whole && $libs/whole -nt $here/pom.xml ]] || {
-  mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies -DoutputDirectory="$libs" >&2
-  touch "$libs/whole"
-}
+fetch_jars "$here/pom.xml" "$libs"
 javac -nowarn -d "$work/classes" -cp "$libs/*" "$here"/*.java
 port=${PORT:-$("$xtask" node port)}
 boot=127.0.0.1:$port

@@ -63,6 +63,7 @@ const SUITES: &[Suite] = &[
     },
     Suite { name: "connect", needs: JAVA_AND_CURL, node: Serves::Own, quick: false, limit: 590 },
     Suite { name: "mirror-maker", needs: JAVA, node: Serves::Own, quick: false, limit: 590 },
+    Suite { name: "spring-kafka", needs: JAVA, node: Serves::Own, quick: false, limit: 590 },
     Suite { name: "flink", needs: JAVA, node: Serves::Own, quick: false, limit: 590 },
     Suite { name: "trogdor", needs: JAVA, node: Serves::Fresh, quick: false, limit: 900 },
     Suite { name: "compaction", needs: JAVA, node: Serves::Own, quick: false, limit: 1200 },

@@ -176,6 +176,21 @@ impl Options {
         self.value(name)?.map(parse).transpose()
     }
 
+    /// Reads the values of options whose values are `key=value`; of a key that is given repeatedly the last counts.
+    ///
+    /// # Errors
+    /// A value without `=`.
+    pub fn pairs(&self, names: &[&str]) -> Result<BTreeMap<String, String>, Failure> {
+        let mut map = BTreeMap::new();
+        for pair in names.iter().flat_map(|name| self.values(name)) {
+            let Some((key, value)) = pair.split_once('=') else {
+                return Err(self.usage(format!("Invalid command line properties: {pair}")));
+            };
+            map.insert(key.to_owned(), value.to_owned());
+        }
+        Ok(map)
+    }
+
     /// Refuses the command line: `message`, then the table of options.
     pub fn usage(&self, message: impl Into<String>) -> Failure {
         Failure::Usage { message: message.into(), options: self.table() }

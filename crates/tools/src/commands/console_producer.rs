@@ -140,30 +140,19 @@ fn tell(topic: &str, size: usize, error: &client::Error) {
     eprintln!("Error when sending message to topic {topic} with value of {size} bytes: {error}");
 }
 
-fn pairs(options: &Options, names: &[&str]) -> Result<ConfigMap, Failure> {
-    let mut map = ConfigMap::new();
-    for pair in names.iter().flat_map(|name| options.values(name)) {
-        let Some((key, value)) = pair.split_once('=') else {
-            return Err(options.usage(format!("Invalid command line properties: {pair}")));
-        };
-        map.insert(key.to_owned(), value.to_owned());
-    }
-    Ok(map)
-}
-
 fn reader_properties(options: &Options) -> Result<ConfigMap, Failure> {
     if options.value("line-reader")?.is_some_and(|class| !class.ends_with("LineMessageReader")) {
         return Err(Failure::message(format!("{} cannot be loaded", options.value_or("line-reader", "")?)));
     }
     let mut map = options.value("reader-config")?.map(load_properties).transpose()?.unwrap_or_default();
-    map.extend(pairs(options, &["property", "reader-property"])?);
+    map.extend(options.pairs(&["property", "reader-property"])?);
     Ok(map)
 }
 
 fn producer_config(options: &Options) -> Result<ConfigMap, Failure> {
     let file = options.value("command-config")?.or(options.value("producer.config")?);
     let mut map = client_config(file, None)?;
-    map.extend(pairs(options, &["producer-property", "command-property"])?);
+    map.extend(options.pairs(&["producer-property", "command-property"])?);
     map.insert("bootstrap.servers".into(), options.value_or("bootstrap-server", "")?.into());
     if options.has("compression-codec") {
         map.insert("compression.type".into(), options.value("compression-codec")?.unwrap_or("gzip").into());

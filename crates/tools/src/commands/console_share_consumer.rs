@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use client::{AcknowledgeType, ConfigMap, ConsumerRecord, ShareConsumer, ShareRecord};
 
 use super::console_consumer::formatter::Formatter;
-use super::console_consumer::settings::{formatter_properties, group, pairs};
+use super::console_consumer::settings::{formatter_properties, group};
 use crate::Failure;
 use crate::options::{Opt, Options, flag, value};
 use crate::session::{block_on, client_config, failed, stop_signal};
@@ -121,7 +121,7 @@ fn settings(options: &Options) -> Result<Settings, Failure> {
 fn consumer_config(options: &Options) -> Result<ConfigMap, Failure> {
     let file = options.value("command-config")?.or(options.value("consumer-config")?);
     let mut map = client_config(file, None)?;
-    let given = pairs(options, &["consumer-property", "command-property"])?;
+    let given = options.pairs(&["consumer-property", "command-property"])?;
     let group = group(options, &map, &given)?;
     map.extend(given);
     map.insert("bootstrap.servers".into(), options.value_or("bootstrap-server", "")?.into());

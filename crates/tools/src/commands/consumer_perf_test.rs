@@ -9,7 +9,6 @@ use client::{ConfigMap, Consumer, ConsumerRecord};
 use model::TopicPartition;
 use regex::Regex;
 
-use super::console_consumer::settings::pairs;
 use crate::Failure;
 use crate::datetime::{format_time, now_ms};
 use crate::options::{Opt, Options, flag, maybe, value};
@@ -158,7 +157,7 @@ fn plan(options: &Options, out: &mut dyn Write) -> Result<Plan, Failure> {
 fn consumer_config(options: &Options) -> Result<ConfigMap, Failure> {
     let mut map =
         client_config(options.value("command-config")?.or(options.value("consumer.config")?), None)?;
-    map.extend(pairs(options, &["command-property"])?);
+    map.extend(options.pairs(&["command-property"])?);
     map.insert("bootstrap.servers".into(), options.value_or("bootstrap-server", "")?.into());
     let own = format!("perf-consumer-{}", now_ms() % 100_000);
     if options.has("group") || !map.contains_key("group.id") {

@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 use client::{ConfigMap, ShareConsumer};
 use tokio::task::JoinSet;
 
-use super::console_consumer::settings::pairs;
 use super::consumer_perf_test::{MEBIBYTE, Read};
 use crate::Failure;
 use crate::datetime::{format_time, now_ms};
@@ -107,7 +106,7 @@ fn plan(options: &Options, out: &mut dyn Write) -> Result<Plan, Failure> {
 fn configurations(options: &Options) -> Result<Vec<ConfigMap>, Failure> {
     let file = options.value("consumer.config")?.or(options.value("command-config")?);
     let mut map = client_config(file, None)?;
-    map.extend(pairs(options, &["command-property"])?);
+    map.extend(options.pairs(&["command-property"])?);
     map.insert("bootstrap.servers".into(), options.value_or("bootstrap-server", "")?.into());
     map.insert("group.id".into(), options.value_or("group", "perf-share-consumer")?.into());
     map.insert("receive.buffer.bytes".into(), options.value_or("socket-buffer-size", "2097152")?.into());

@@ -86,20 +86,9 @@ fn start(options: &Options) -> Result<Start, Failure> {
     }
 }
 
-pub(in crate::commands) fn pairs(options: &Options, names: &[&str]) -> Result<ConfigMap, Failure> {
-    let mut map = ConfigMap::new();
-    for pair in names.iter().flat_map(|name| options.values(name)) {
-        let Some((key, value)) = pair.split_once('=') else {
-            return Err(options.usage(format!("Invalid command line properties: {pair}")));
-        };
-        map.insert(key.to_owned(), value.to_owned());
-    }
-    Ok(map)
-}
-
 pub(in crate::commands) fn formatter_properties(options: &Options) -> Result<ConfigMap, Failure> {
     let mut map = options.value("formatter-config")?.map(load_properties).transpose()?.unwrap_or_default();
-    map.extend(pairs(options, &["property", "formatter-property"])?);
+    map.extend(options.pairs(&["property", "formatter-property"])?);
     for (option, key) in
         [("key-deserializer", "key.deserializer"), ("value-deserializer", "value.deserializer")]
     {
@@ -113,7 +102,7 @@ pub(in crate::commands) fn formatter_properties(options: &Options) -> Result<Con
 fn consumer_config(options: &Options) -> Result<ConfigMap, Failure> {
     let file = options.value("command-config")?.or(options.value("consumer.config")?);
     let from_file = client_config(file, None)?;
-    let given = pairs(options, &["consumer-property", "command-property"])?;
+    let given = options.pairs(&["consumer-property", "command-property"])?;
     let group = group(options, &from_file, &given)?;
     let mut map = from_file;
     map.extend(given);

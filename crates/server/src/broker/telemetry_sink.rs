@@ -21,11 +21,13 @@ use bytes::Bytes;
 use config::{BrokerConfig, TelemetrySinkAddress};
 use rustls::ClientConfig;
 use security::{TlsError, TlsSettings};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use world::files::{File, Files, Open};
 
 /// How many pushes wait for the sink at most.
 const WAITING_MAX: usize = 1024;
+/// How many bytes these have at most.
+const WAITING_BYTES_MAX: usize = 64 << 20;
 
 /// One client's push.
 #[derive(Clone, Debug)]
@@ -75,18 +77,31 @@ impl SinkTarget {
 /// The way to the sink.
 #[derive(Clone, Debug)]
 pub struct TelemetrySink {
-    exports: mpsc::Sender<Export>,
+    exports: mpsc::Sender<Waiting>,
+    room: Arc<Semaphore>,
+}
+
+/// A push that waits for the sink, and the room that it takes until it is dropped.
+#[derive(Debug)]
+struct Waiting {
+    export: Export,
+    _room: OwnedSemaphorePermit,
 }
 
 impl TelemetrySink {
     /// Starts the task that writes to `target`. Must be called within a tokio runtime.
     pub fn start(target: SinkTarget, files: Arc<dyn Files>) -> Self {
-        let (exports, waiting) = mpsc::channel(WAITING_MAX);
+        let (sink, waiting) = Self::new();
         match target {
             SinkTarget::File(path) => drop(tokio::spawn(write_lines(files, path, waiting))),
             SinkTarget::Collector(collector) => drop(tokio::spawn(otlp::post_all(collector, waiting))),
         }
-        Self { exports }
+        sink
+    }
+
+    fn new() -> (Self, mpsc::Receiver<Waiting>) {
+        let (exports, waiting) = mpsc::channel(WAITING_MAX);
+        (Self { exports, room: Arc::new(Semaphore::new(WAITING_BYTES_MAX)) }, waiting)
     }
 
     /// Hands a push to the sink.
@@ -94,7 +109,9 @@ impl TelemetrySink {
     /// # Errors
     /// Too many pushes wait already.
     pub fn export(&self, export: Export) -> Result<(), SinkFull> {
-        self.exports.try_send(export).map_err(|_| SinkFull)
+        let bytes = export.metrics.len().min(WAITING_BYTES_MAX) as u32;
+        let room = self.room.clone().try_acquire_many_owned(bytes).map_err(|_| SinkFull)?;
+        self.exports.try_send(Waiting { export, _room: room }).map_err(|_| SinkFull)
     }
 }
 
@@ -107,11 +124,11 @@ fn client_tls(config: &BrokerConfig) -> Result<Arc<ClientConfig>, TlsError> {
     Ok(Arc::new(settings.client_config()?))
 }
 
-async fn write_lines(files: Arc<dyn Files>, path: String, mut waiting: mpsc::Receiver<Export>) {
+async fn write_lines(files: Arc<dyn Files>, path: String, mut waiting: mpsc::Receiver<Waiting>) {
     let mut failing = false;
-    while let Some(export) = waiting.recv().await {
+    while let Some(next) = waiting.recv().await {
         let (files, file) = (files.clone(), path.clone());
-        let line = line(&export);
+        let line = line(&next.export);
         let written = tokio::task::spawn_blocking(move || append(&*files, Path::new(&file), &line)).await;
         let written = written.unwrap_or_else(|panicked| Err(io::Error::other(panicked)));
         tell(&path, &mut failing, written);
@@ -173,6 +190,22 @@ fn base64(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_sink_that_hangs_holds_no_more_than_so_many_bytes() {
+        let (sink, mut waiting) = TelemetrySink::new();
+        let metrics = Bytes::from(vec![0; 1 << 20]);
+        let push = || {
+            let (attributes, metrics) = (BTreeMap::new(), metrics.clone());
+            sink.export(Export { wall_ms: 0, attributes, terminating: false, metrics })
+        };
+        for _ in 0..WAITING_BYTES_MAX >> 20 {
+            assert_eq!(push(), Ok(()));
+        }
+        assert_eq!(push(), Err(SinkFull));
+        drop(waiting.recv().await);
+        assert_eq!(push(), Ok(()));
+    }
 
     #[test]
     fn a_push_is_a_line_of_json() {

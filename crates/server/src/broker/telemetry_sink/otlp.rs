@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Duration, timeout};
 use tokio_rustls::TlsConnector;
 
-use super::{Export, tell};
+use super::{Waiting, tell};
 
 /// How long a collector may take for one push.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -55,10 +55,10 @@ enum PostError {
 }
 
 /// Posts what comes to a collector; what it does not take is logged and gone.
-pub(super) async fn post_all(collector: Collector, mut waiting: mpsc::Receiver<Export>) {
+pub(super) async fn post_all(collector: Collector, mut waiting: mpsc::Receiver<Waiting>) {
     let sink = format!("{}:{}", collector.host, collector.port);
     let mut failing = false;
-    while let Some(export) = waiting.recv().await {
+    while let Some(Waiting { export, _room }) = waiting.recv().await {
         let posted = match with_attributes(&export.metrics, &export.attributes) {
             Some(body) => timeout(TIMEOUT, post(&collector, body)).await,
             None => Ok(Err(PostError::Malformed)),

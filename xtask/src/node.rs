@@ -21,7 +21,8 @@ MONEDULA names the binary to start (default: target/release/monedula).";
 
 const CLUSTER_ID: &str = "MkU3OEVBNTcwNTJENDM2Qg";
 const LOWEST_PORT: u16 = 10_240;
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Apache Kafka takes more than a minute to start on a machine that is busy with other things.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Who serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

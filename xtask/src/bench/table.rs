@@ -6,6 +6,7 @@
 
 mod cells;
 mod lines;
+mod many;
 mod rows;
 mod suites;
 
@@ -26,7 +27,7 @@ cargo xtask bench --table
 Without --generator the table is made anew from what lies in bench/results.
 
   --generator      a folder with bench.py and kload/, which is built unless --kload names the program
-  --parts          startup, load, many, small, transactions: suites of bench.py; turns: latency, fetches of a batch, 64 producers,
+  --parts          many: 1,000 partitions; startup, load, small, transactions: suites of bench.py; turns: latency, fetches of a batch, 64 producers,
                    10,000 partitions; restart: kill -9 with --restart-bytes in 10 partitions; restart-many: in 1,000
   --only           subjects: kafka, monedula, monedula-replicated, floor
   --bytes          payload of each produce and consume cell
@@ -36,7 +37,7 @@ Without --generator the table is made anew from what lies in bench/results.
 /// Where the raw lines are.
 const RESULTS: &str = "bench/results";
 const PARTS: &[&str] =
-    &["startup", "load", "many", "small", "transactions", "turns", "restart", "restart-many"];
+    &["many", "startup", "load", "small", "transactions", "turns", "restart", "restart-many"];
 const OPTIONS: &[&str] = &[
     "--generator",
     "--kload",
@@ -149,6 +150,7 @@ fn measure(part: &str, asked: &Asked) -> Result<()> {
         std::fs::remove_file(&fresh)?;
     }
     let measured = match part {
+        "many" => many::run(asked, &fresh),
         "turns" | "restart" | "restart-many" => cells::run(part, asked, &fresh),
         suite => suites::run(suite, asked, &fresh),
     };

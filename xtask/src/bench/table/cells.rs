@@ -57,18 +57,8 @@ impl Turn<'_> {
     }
 
     /// Writes a line.
-    fn put(&self, suite: &str, cell: &str, mut told: Value) -> Result<()> {
-        let name = self.place.subject.name;
-        for (field, value) in [
-            ("suite", json!(suite)),
-            ("cell", json!(cell)),
-            ("subject", json!(name)),
-            ("run", json!(self.run)),
-        ] {
-            told[field] = value;
-        }
-        println!("{told}");
-        lines::append(self.out, &told)
+    fn put(&self, suite: &str, cell: &str, told: Value) -> Result<()> {
+        lines::append(self.out, (suite, cell), (self.place.subject.name, self.run), told)
     }
 
     /// Everything but restarts, on one node.
@@ -134,17 +124,27 @@ impl Turn<'_> {
 
 /// Fills partitions. Small requests, of which a socket takes all that are in flight: `kload` loses count where it does not.
 fn fill(generator: &Generator<'_>, bytes: &str) -> Result<Value> {
+    touch_memory(generator)?;
     let load = ["produce", "--topic", "much", "--size", "1024", "--parts-per-req", "4", "--acks", "-1"];
     generator.run(&[&load[..], &["--bytes", bytes, "--secs", "240"]].concat())
 }
 
+/// Touches memory and frees it, as `bench.py` does before a node takes in much: on a virtual machine whose host takes free
+/// pages back, a node would be charged for fetching them.
+pub(super) fn touch_memory(generator: &Generator<'_>) -> Result<()> {
+    generator.run(&["prefault", "--bytes", "2560M"]).map(drop)
+}
+
 /// A run of the generator, with what the node spent on it.
-fn measured(generator: &Generator<'_>, node: &Node, arguments: &[&str]) -> Result<Value> {
+pub(super) fn measured(generator: &Generator<'_>, node: &Node, arguments: &[&str]) -> Result<Value> {
     let (busy, cpu, began) = (machine_seconds(), cpu_seconds(node.pid), Instant::now());
     let mut told = generator.run(arguments)?;
     let spent = cpu_seconds(node.pid) - cpu;
     let others = machine_seconds() - busy - spent - told["gen_cpu"].as_f64().unwrap_or_default();
     told["broker_cpu"] = json!(spent);
+    if let Some(bytes) = told["payload"].as_f64().or(told["wire"].as_f64()).filter(|bytes| *bytes > 0.0) {
+        told["cpu_s_per_gib"] = json!(spent / (bytes / f64::from(1 << 30)));
+    }
     told["other"] = json!(others / began.elapsed().as_secs_f64());
     told["hwm"] = json!(memory(node.pid, "VmHWM:"));
     if let Some(requests) = told["reqs"].as_f64().filter(|requests| *requests > 0.0) {
@@ -185,6 +185,7 @@ fn fetches(generator: &Generator<'_>, node: &Node, secs: &str) -> Result<Value> 
 fn producers(generator: &Generator<'_>, node: &Node, window: &str, bytes: &str) -> Result<Value> {
     let topic = format!("producers-{window}");
     generator.topic(&topic, 6)?;
+    touch_memory(generator)?;
     let load = ["produce", "--topic", &topic, "--size", "1024", "--batch", "16K", "--parts-per-req", "1"];
     let more =
         ["--conns", "64", "--window", window, "--acks", "-1", "--bytes", bytes, "--secs", "20", "--spin"];

@@ -1,7 +1,7 @@
 //! Raw lines: one JSON object for each run of a cell, of whom, with all that was measured.
 
 use anyhow::{Context, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -81,8 +81,20 @@ fn went_well(line: &Value) -> bool {
     line["error"].is_null() && none("rc") && none("errors")
 }
 
-/// Adds a line to a file.
-pub fn append(path: &Path, line: &Value) -> Result<()> {
+/// Adds a line to a file: what a run of a cell told.
+pub fn append(
+    path: &Path,
+    (suite, cell): (&str, &str),
+    (subject, run): (&str, usize),
+    told: Value,
+) -> Result<()> {
+    let mut line = told;
+    let marks =
+        [("suite", json!(suite)), ("cell", json!(cell)), ("subject", json!(subject)), ("run", json!(run))];
+    for (field, value) in marks {
+        line[field] = value;
+    }
+    println!("{line}");
     let mut file = fs::File::options().create(true).append(true).open(path)?;
     Ok(writeln!(file, "{line}")?)
 }

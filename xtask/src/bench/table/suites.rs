@@ -25,13 +25,6 @@ const SUITES: &[Suite] = &[
         more: &["--cells", "parts=6,"],
     },
     Suite {
-        part: "many",
-        suite: "short",
-        subjects: &["kafka", "monedula", "monedula-replicated"],
-        // Apache Kafka would take a minute for 1 GiB.
-        more: &["--cells", "parts=1000,", "--cap-secs", "20"],
-    },
-    Suite {
         part: "small",
         suite: "rpc",
         subjects: &["kafka", "monedula", "monedula-replicated"],

@@ -29,6 +29,8 @@ const PREMATURE_END: &str = "Stream ended prematurely";
 
 thread_local! {
     static TABLE: RefCell<CompressTable> = RefCell::new(CompressTable::large());
+    /// Room for a block of the usual size: filling as much with zeros for each takes longer than a small one's decompression.
+    static ROOM: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 pub(super) fn compress(plain: &[u8], level: i32, out: &mut Vec<u8>) -> Result<(), String> {
@@ -160,12 +162,23 @@ impl Pieces for Lz4Pieces<'_> {
             out.extend_from_slice(block);
             return Ok(true);
         }
-        let start = out.len();
         let room = self.block_size.min(length * MOST_EXPANSION + 64);
-        out.resize(start + room, 0);
-        let read = decompress_to_buffer(block, Some(room as i32), &mut out[start..])
-            .map_err(PieceError::malformed)?;
-        out.truncate(start + read);
+        if room <= BLOCK {
+            ROOM.with_borrow_mut(|kept| {
+                kept.resize(BLOCK, 0);
+                let plain = &mut kept[..room];
+                decompress(block, plain).map(|read| out.extend_from_slice(&plain[..read]))
+            })?;
+        } else {
+            let start = out.len();
+            out.resize(start + room, 0);
+            let read = decompress(block, &mut out[start..])?;
+            out.truncate(start + read);
+        }
         Ok(true)
     }
+}
+
+fn decompress(block: &[u8], room: &mut [u8]) -> Result<usize, PieceError> {
+    decompress_to_buffer(block, Some(room.len() as i32), room).map_err(PieceError::malformed)
 }

@@ -45,6 +45,16 @@ impl TopicImage {
     pub fn partition(&self, index: i32) -> Option<&Arc<PartitionRegistration>> {
         self.partitions.get(&index)
     }
+
+    /// Returns the state of the partition with `index`, in the memory of the one before if that is in the same state: on few
+    /// brokers most are.
+    fn shared(&self, index: i32, state: PartitionRegistration) -> Arc<PartitionRegistration> {
+        let before = self.partitions.get(&index.wrapping_sub(1));
+        match before.filter(|before| ***before == state) {
+            Some(before) => before.clone(),
+            None => Arc::new(state),
+        }
+    }
 }
 
 /// All topics.
@@ -121,16 +131,17 @@ impl TopicsImage {
 
     pub(crate) fn put_partition(&mut self, record: &PartitionRecord) -> Result<(), ReplayError> {
         let topic = self.by_id.get_mut(&record.topic_id).ok_or(ReplayError::UnknownTopic(record.topic_id))?;
-        let partition = PartitionRegistration::from_record(record)?;
-        topic.partitions.insert(record.partition_id, Arc::new(partition));
+        let partition = topic.shared(record.partition_id, PartitionRegistration::from_record(record)?);
+        topic.partitions.insert(record.partition_id, partition);
         Ok(())
     }
 
     pub(crate) fn change_partition(&mut self, record: &PartitionChangeRecord) -> Result<(), ReplayError> {
         let topic = self.by_id.get_mut(&record.topic_id).ok_or(ReplayError::UnknownTopic(record.topic_id))?;
         let unknown = ReplayError::UnknownPartition(record.topic_id, record.partition_id);
-        let partition = topic.partitions.get_mut(&record.partition_id).ok_or(unknown)?;
-        *partition = Arc::new(partition.merge(record)?);
+        let merged = topic.partitions.get(&record.partition_id).ok_or(unknown)?.merge(record)?;
+        let partition = topic.shared(record.partition_id, merged);
+        topic.partitions.insert(record.partition_id, partition);
         Ok(())
     }
 

@@ -71,6 +71,10 @@ impl LeaderEpochs {
         while let Some(last) = self.entries.pop_if(|last| last.0 >= epoch || last.1 >= start) {
             from = from.min(last.1);
         }
+        if self.entries.is_empty() {
+            // Most partitions know one term, and there may be very many of them.
+            self.entries.reserve_exact(1);
+        }
         self.entries.push((epoch, start));
         self.note_changed(from);
     }

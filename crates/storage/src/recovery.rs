@@ -76,7 +76,7 @@ impl UnifiedLog {
         options: LoadOptions,
     ) -> Result<Arc<Self>, StorageError> {
         options.dir.check()?;
-        let load = Load { environment, options };
+        let load = Load { environment, folder: options.folder.as_path().into(), options };
         let loaded = load.run().map_err(|failure| match failure {
             Failure::Storage(error) => error,
             Failure::Io(error) => load
@@ -95,6 +95,8 @@ impl UnifiedLog {
 struct Load<'l> {
     environment: &'l Arc<LogEnvironment>,
     options: LoadOptions,
+    /// The partition's folder, as the log and its segments share it.
+    folder: Arc<Path>,
 }
 
 enum Failure {
@@ -117,7 +119,7 @@ impl From<StorageError> for Failure {
 impl Load<'_> {
     fn run(&self) -> Result<Loaded, Failure> {
         let files = self.environment.files();
-        let folder = &self.options.folder;
+        let folder = &self.folder;
         let listed = if files.is_dir(folder) {
             self.finish_swaps(files.read_dir(folder)?)?
         } else {
@@ -188,7 +190,7 @@ impl Load<'_> {
         if self.options.had_clean_shutdown && snapshots.latest().is_none() {
             return Ok(ProducerState::empty(range.end));
         }
-        let folder = &self.options.folder;
+        let folder = &self.folder;
         rebuild_producers(self.environment, folder, snapshots, segments, range, recovered)
     }
 
@@ -203,7 +205,7 @@ impl Load<'_> {
         for (base, kind) in &names {
             if *kind != Kind::Snapshot && !logs.contains(base) {
                 tracing::info!(partition = %self.options.partition, base = base.0, "removing an index without a log file");
-                self.environment.files().remove_file(&self.options.folder.join(file_name(*base, *kind)))?;
+                self.environment.files().remove_file(&self.folder.join(file_name(*base, *kind)))?;
             }
         }
         let (offset_indexes, time_indexes) = (of(Kind::OffsetIndex), of(Kind::TimeIndex));
@@ -214,7 +216,7 @@ impl Load<'_> {
     }
 
     fn open_segment(&self, base: Offset, has_indexes: bool) -> io::Result<Arc<Segment>> {
-        let (files, folder) = (self.environment.files(), &self.options.folder);
+        let (files, folder) = (self.environment.files(), &self.folder);
         let size = files.metadata(&folder.join(file_name(base, Kind::Log)))?.len;
         let now_ms = self.environment.clock.wall_ms();
         let segment = Segment::open(&self.environment.open_files, folder, base, size, now_ms);
@@ -289,7 +291,7 @@ impl Load<'_> {
             );
             self.drop_all(segments.drain(..))?;
         }
-        let (cache, folder) = (&self.environment.open_files, &self.options.folder);
+        let (cache, folder) = (&self.environment.open_files, &self.folder);
         let now_ms = self.environment.clock.wall_ms();
         let start = self.options.log_start;
         // Past 0 it is the file's name that tells where the log goes on.
@@ -344,7 +346,7 @@ impl Load<'_> {
         }
         swaps.retain(|(path, _)| files.exists(path));
         self.finish_swap(&listed, &swaps)?;
-        files.read_dir(&self.options.folder)
+        files.read_dir(&self.folder)
     }
 
     fn finish_swap(
@@ -367,13 +369,13 @@ impl Load<'_> {
                 }
             }
             // Were the new names to survive a power cut and this not, two segments would hold the same offsets.
-            files.sync_dir(&self.options.folder)?;
+            files.sync_dir(&self.folder)?;
         }
         for (path, _) in swaps {
             let text = path.to_string_lossy();
             files.rename(path, Path::new(text.strip_suffix(SWAP_SUFFIX).unwrap_or(&text)))?;
         }
-        if swaps.is_empty() { Ok(()) } else { files.sync_dir(&self.options.folder) }
+        if swaps.is_empty() { Ok(()) } else { files.sync_dir(&self.folder) }
     }
 
     fn end_of_swap(&self, path: &Path, base: Offset) -> io::Result<Offset> {

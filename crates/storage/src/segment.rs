@@ -4,25 +4,30 @@
 //! - [`Segment::size`] counts whole batches only; bytes past it, after a failed write, are never read
 //! - one thread at a time appends or truncates (the log's lock); any may read
 //! - an index that lies is found out by the batch it points to, and the segment is then searched from its beginning
+//! - a segment that nobody touches holds neither names of files nor anything else that only use needs
 //!
 //! Kafka: `LogSegment`, `FileRecords`.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use model::{Offset, Timestamp};
 use records::BatchHeader;
 
 use crate::file_slice::FileSlice;
-use crate::names::{CLEANED_SUFFIX, DELETED_SUFFIX, Kind, SWAP_SUFFIX, file_name};
+use crate::names::{CLEANED_SUFFIX, DELETED_SUFFIX, SWAP_SUFFIX};
 use crate::offset_index::{OffsetIndex, OffsetPosition};
 use crate::open_files::{CachedFile, OpenFiles};
 use crate::scan::{Entry, ScanError, Scanner};
 use crate::time_index::{TimeIndex, TimestampOffset};
 use crate::transaction_index::TransactionIndex;
+
+mod files;
+
+use files::SegmentFiles;
 
 /// How many of the batches appended last are found without reading.
 const RECENT: usize = 32;
@@ -57,13 +62,20 @@ pub(crate) struct Piece {
 #[derive(Debug)]
 pub(crate) struct Segment {
     base_offset: Offset,
-    log: CachedFile,
-    pub(crate) offset_index: OffsetIndex,
-    pub(crate) time_index: TimeIndex,
-    pub(crate) transaction_index: TransactionIndex,
+    cache: Arc<OpenFiles>,
+    /// Where the files were when the segment was named.
+    folder: Arc<Path>,
     size: AtomicU64,
+    created_ms: AtomicI64,
     /// Whether the files are there; those of a new log are made by its first append.
     made: AtomicBool,
+    used: OnceLock<Box<Used>>,
+}
+
+/// What a segment has once somebody touches it: most of many partitions' are never touched.
+#[derive(Debug)]
+struct Used {
+    files: SegmentFiles,
     room: Room,
     tail: Mutex<Tail>,
 }
@@ -81,7 +93,6 @@ struct Room {
 
 #[derive(Debug, Default)]
 struct Tail {
-    created_ms: i64,
     jitter_ms: i64,
     since_index_entry: u64,
     /// The timestamp of the first batch, by which the segment's age is told.
@@ -113,36 +124,28 @@ impl From<Entry> for Found {
 }
 
 impl Segment {
-    fn new(
+    /// Names a segment that is there, with `size` bytes of log. No file is touched.
+    pub(crate) fn open(
         cache: &Arc<OpenFiles>,
-        folder: &Path,
+        folder: &Arc<Path>,
         base_offset: Offset,
         size: u64,
         now_ms: i64,
-        suffix: &str,
     ) -> Self {
-        let path = |kind| folder.join(file_name(base_offset, kind) + suffix);
         Self {
             base_offset,
-            log: CachedFile::new(cache.clone(), path(Kind::Log)),
-            offset_index: OffsetIndex::new(cache.clone(), path(Kind::OffsetIndex), base_offset),
-            time_index: TimeIndex::new(cache.clone(), path(Kind::TimeIndex), base_offset),
-            transaction_index: TransactionIndex::new(cache.clone(), path(Kind::TransactionIndex)),
+            cache: cache.clone(),
+            folder: folder.clone(),
             size: AtomicU64::new(size),
+            created_ms: AtomicI64::new(now_ms),
             made: AtomicBool::new(true),
-            room: Room::default(),
-            tail: Mutex::new(Tail { created_ms: now_ms, ..Tail::default() }),
+            used: OnceLock::new(),
         }
     }
 
-    /// Names a segment that is there, with `size` bytes of log. No file is touched.
-    pub(crate) fn open(cache: &Arc<OpenFiles>, folder: &Path, base: Offset, size: u64, now_ms: i64) -> Self {
-        Self::new(cache, folder, base, size, now_ms, "")
-    }
-
     /// Names an empty segment whose files its first append makes: a partition without records has none.
-    pub(crate) fn planned(cache: &Arc<OpenFiles>, folder: &Path, base: Offset, now_ms: i64) -> Self {
-        let segment = Self::new(cache, folder, base, 0, now_ms, "");
+    pub(crate) fn planned(cache: &Arc<OpenFiles>, folder: &Arc<Path>, base: Offset, now_ms: i64) -> Self {
+        let segment = Self::open(cache, folder, base, 0, now_ms);
         segment.made.store(false, Ordering::Relaxed);
         segment
     }
@@ -150,12 +153,12 @@ impl Segment {
     /// Makes an empty segment, in place of any files of its name.
     pub(crate) fn create(
         cache: &Arc<OpenFiles>,
-        folder: &Path,
+        folder: &Arc<Path>,
         base: Offset,
         now_ms: i64,
         jitter_ms: i64,
     ) -> io::Result<Self> {
-        let segment = Self::new(cache, folder, base, 0, now_ms, "");
+        let segment = Self::open(cache, folder, base, 0, now_ms);
         segment.make_files()?;
         segment.tail().jitter_ms = jitter_ms;
         Ok(segment)
@@ -164,33 +167,53 @@ impl Segment {
     /// Makes an empty segment beside others, for compaction to fill. Kafka: `UnifiedLog.createNewCleanedSegment`.
     pub(crate) fn create_cleaned(
         cache: &Arc<OpenFiles>,
-        folder: &Path,
+        folder: &Arc<Path>,
         base: Offset,
         now_ms: i64,
     ) -> io::Result<Self> {
-        let segment = Self::new(cache, folder, base, 0, now_ms, CLEANED_SUFFIX);
+        let segment = Self::open(cache, folder, base, 0, now_ms);
+        segment.used_with(CLEANED_SUFFIX);
         segment.make_files()?;
         Ok(segment)
     }
 
+    fn used(&self) -> &Used {
+        self.used_with("")
+    }
+
+    /// Names the files, ending in `suffix`, if they have no names yet.
+    fn used_with(&self, suffix: &str) -> &Used {
+        self.used.get_or_init(|| {
+            let files = SegmentFiles::new(&self.cache, &self.folder, self.base_offset, suffix);
+            Box::new(Used { files, room: Room::default(), tail: Mutex::default() })
+        })
+    }
+
+    /// The files, if somebody ever needed them.
+    fn touched(&self) -> Option<&SegmentFiles> {
+        self.used.get().map(|used| &used.files)
+    }
+
     fn make_files(&self) -> io::Result<()> {
-        let log = self.log.get_or_create()?;
-        if log.len()? > 0 {
-            log.set_len(0)?;
-        }
-        self.offset_index.file.create()?;
-        self.time_index.file.create()?;
-        self.transaction_index.file.file().remove()?;
+        self.used().files.make()?;
         self.made.store(true, Ordering::Release);
         Ok(())
     }
 
     fn tail(&self) -> MutexGuard<'_, Tail> {
-        self.tail.lock().expect("no holder panics")
+        self.used().tail.lock().expect("no holder panics")
+    }
+
+    fn room(&self) -> &Room {
+        &self.used().room
     }
 
     pub(crate) fn base_offset(&self) -> Offset {
         self.base_offset
+    }
+
+    fn created_ms(&self) -> i64 {
+        self.created_ms.load(Ordering::Relaxed)
     }
 
     /// The bytes of whole batches.
@@ -199,11 +222,19 @@ impl Segment {
     }
 
     pub(crate) fn log(&self) -> &CachedFile {
-        &self.log
+        &self.used().files.log
     }
 
-    fn indexes(&self) -> [&CachedFile; 3] {
-        [self.offset_index.file.file(), self.time_index.file.file(), self.transaction_index.file.file()]
+    pub(crate) fn offset_index(&self) -> &OffsetIndex {
+        &self.used().files.offset_index
+    }
+
+    pub(crate) fn time_index(&self) -> &TimeIndex {
+        &self.used().files.time_index
+    }
+
+    pub(crate) fn transaction_index(&self) -> &TransactionIndex {
+        &self.used().files.transaction_index
     }
 
     /// Appends batches with one write, then indexes them.
@@ -222,7 +253,7 @@ impl Segment {
         for (written, slices) in slices.chunks(1024).enumerate() {
             // More than 1024 pieces is more than one system call takes.
             let before: usize = pieces.iter().take(written * 512).map(|p| p.head.len() + p.body.len()).sum();
-            self.log.write(slices, start + before as u64)?;
+            self.log().write(slices, start + before as u64)?;
         }
         self.size.store(start + length, Ordering::Release);
         let mut position = start;
@@ -239,8 +270,8 @@ impl Segment {
             None => Ok(()),
             // Readers do not wait for these writes.
             Some(greatest) => {
-                self.offset_index.append(at)?;
-                self.time_index.maybe_append(greatest)
+                self.offset_index().append(at)?;
+                self.time_index().maybe_append(greatest)
             }
         }
     }
@@ -276,35 +307,35 @@ impl Segment {
 
     /// Tells, once, that [`Segment::make_room`] should be called: the room ahead comes to its end.
     pub(crate) fn asks_for_room(&self) -> bool {
-        self.wants_room(self.size()) && !self.room.asked.swap(true, Ordering::AcqRel)
+        self.wants_room(self.size()) && !self.room().asked.swap(true, Ordering::AcqRel)
     }
 
     fn wants_room(&self, size: u64) -> bool {
-        size >= RESERVE.start && size + step(size) / 4 > self.room.until.load(Ordering::Relaxed)
+        size >= RESERVE.start && size + step(size) / 4 > self.room().until.load(Ordering::Relaxed)
     }
 
     /// Reserves room on the disk ahead of the writes, more the more is written.
     ///
     /// The file system may make the caller wait until what is being written of the file is on the disk, so no append should.
     pub(crate) fn make_room(&self) {
-        let _one = self.room.changing.lock().expect("no holder panics");
-        self.room.asked.store(false, Ordering::Release);
+        let _one = self.room().changing.lock().expect("no holder panics");
+        self.room().asked.store(false, Ordering::Release);
         let size = self.size();
         if !self.wants_room(size) {
             return;
         }
         let target = size + step(size);
         // Without room to spare the write itself decides whether the disk is full.
-        let made = self.log.get().and_then(|file| file.preallocate(target)).is_ok();
-        self.room.until.store(if made { target } else { NOTHING_TO_SPARE }, Ordering::Relaxed);
+        let made = self.log().get().and_then(|file| file.preallocate(target)).is_ok();
+        self.room().until.store(if made { target } else { NOTHING_TO_SPARE }, Ordering::Relaxed);
     }
 
     /// Gives back the room that is not needed any more.
     fn give_room_back(&self) -> io::Result<()> {
-        let _one = self.room.changing.lock().expect("no holder panics");
-        match self.room.until.swap(NOTHING_TO_SPARE, Ordering::Relaxed) {
+        let _one = self.room().changing.lock().expect("no holder panics");
+        match self.room().until.swap(NOTHING_TO_SPARE, Ordering::Relaxed) {
             0 | NOTHING_TO_SPARE => Ok(()),
-            _ => self.log.set_len(self.size()),
+            _ => self.log().set_len(self.size()),
         }
     }
 
@@ -312,7 +343,7 @@ impl Segment {
         match tail.max_timestamp {
             Some(known) => Ok(known),
             None => {
-                let last = self.time_index.last()?;
+                let last = self.time_index().last()?;
                 tail.max_timestamp = Some(last);
                 Ok(last)
             }
@@ -326,14 +357,14 @@ impl Segment {
 
     /// Returns the greatest timestamp, or when the file last changed if no batch has one.
     pub(crate) fn largest_timestamp(&self) -> io::Result<Timestamp> {
+        if !self.made.load(Ordering::Acquire) {
+            return Ok(Timestamp(self.created_ms()));
+        }
         let known = self.max_timestamp()?.timestamp;
         if known.0 >= 0 {
             return Ok(known);
         }
-        if !self.made.load(Ordering::Acquire) {
-            return Ok(Timestamp(self.tail().created_ms));
-        }
-        Ok(Timestamp(self.log.modified_ms()?))
+        Ok(Timestamp(self.log().modified_ms()?))
     }
 
     /// Tells whether the batches that end at `last` have to go to a new segment. Kafka: `LogSegment.shouldRoll`.
@@ -351,14 +382,14 @@ impl Segment {
         }
         let old = size > 0 && self.waited_ms(timestamp, now_ms)? > limits.age_ms - self.tail().jitter_ms;
         Ok(old
-            || self.offset_index.is_full(limits.index_bytes)?
-            || self.time_index.is_full(limits.index_bytes)?)
+            || self.offset_index().is_full(limits.index_bytes)?
+            || self.time_index().is_full(limits.index_bytes)?)
     }
 
     /// Returns how old the segment is, by its first batch's timestamp if that has one.
     fn waited_ms(&self, timestamp: Timestamp, now_ms: i64) -> io::Result<i64> {
         let first = self.first_timestamp()?;
-        Ok(if first.0 >= 0 { timestamp.0 - first.0 } else { now_ms - self.tail().created_ms })
+        Ok(if first.0 >= 0 { timestamp.0 - first.0 } else { now_ms - self.created_ms() })
     }
 
     /// Returns the first batch's greatest timestamp; none if there is no batch.
@@ -366,7 +397,7 @@ impl Segment {
         if let Some(known) = self.tail().first_timestamp {
             return Ok(known);
         }
-        let first = Scanner::near(self.log.get()?, 0, self.size()).next().map_err(io::Error::from)?;
+        let first = Scanner::near(self.log().get()?, 0, self.size()).next().map_err(io::Error::from)?;
         let first = first.map_or(Timestamp::NONE, |entry| entry.max_timestamp);
         self.tail().first_timestamp = Some(first);
         Ok(first)
@@ -381,7 +412,7 @@ impl Segment {
         if let Some(found) = self.find_recent(offset) {
             return Ok(Some(found));
         }
-        let start = u64::from(self.offset_index.lookup(offset)?.position);
+        let start = u64::from(self.offset_index().lookup(offset)?.position);
         match self.find_from(start, offset, size) {
             // Before the first batch after `start` there may be nothing, or the index lied.
             Ok(Some(entry)) if start == 0 || entry.position > start || entry.base_offset <= offset => {
@@ -394,7 +425,7 @@ impl Segment {
     }
 
     fn find_from(&self, start: u64, offset: Offset, end: u64) -> Result<Option<Entry>, ScanError> {
-        let mut scanner = Scanner::near(self.log.get()?, start, end);
+        let mut scanner = Scanner::near(self.log().get()?, start, end);
         while let Some(entry) = scanner.next()? {
             if entry.last_offset >= offset {
                 return Ok(Some(entry));
@@ -414,17 +445,17 @@ impl Segment {
 
     /// Returns the bytes from `position` on.
     pub(crate) fn slice(&self, position: u64, length: usize) -> io::Result<FileSlice> {
-        Ok(FileSlice::new(self.log.get()?, position, length))
+        Ok(FileSlice::new(self.log().get()?, position, length))
     }
 
     /// Walks over the batches from `position` on.
     pub(crate) fn scan(&self, position: u64) -> io::Result<Scanner> {
-        Ok(Scanner::far(self.log.get()?, position, self.size()))
+        Ok(Scanner::far(self.log().get()?, position, self.size()))
     }
 
     /// Walks over the batches from `position` on, reading `window` bytes at once.
     pub(crate) fn scan_by(&self, position: u64, window: usize) -> io::Result<Scanner> {
-        Ok(Scanner::by(self.log.get()?, position, self.size(), window))
+        Ok(Scanner::by(self.log().get()?, position, self.size(), window))
     }
 
     /// Returns the offset after the last whole batch and where that batch ends, found by way of the index.
@@ -433,7 +464,7 @@ impl Segment {
         if size == 0 {
             return Ok((self.base_offset, 0));
         }
-        let last = self.offset_index.last()?;
+        let last = self.offset_index().last()?;
         let start = if u64::from(last.position) < size { u64::from(last.position) } else { 0 };
         match self.end_from(start) {
             Ok((Some(last), position)) => return Ok((last.plus(1), position)),
@@ -445,7 +476,7 @@ impl Segment {
     }
 
     fn end_from(&self, start: u64) -> Result<(Option<Offset>, u64), ScanError> {
-        let mut scanner = Scanner::near(self.log.get()?, start, self.size());
+        let mut scanner = Scanner::near(self.log().get()?, start, self.size());
         let (mut last, mut position) = (None, start);
         while let Some(entry) = scanner.next()? {
             (last, position) = (Some(entry.last_offset), entry.end());
@@ -456,26 +487,27 @@ impl Segment {
     /// Cuts off the batches that end at or after `offset`, and what the indexes know of them.
     pub(crate) fn truncate(&self, offset: Offset, now_ms: i64) -> io::Result<()> {
         let cut_at = self.find(offset)?.map(|entry| entry.position);
-        self.offset_index.truncate(offset)?;
-        self.time_index.truncate(offset)?;
-        self.transaction_index.truncate(offset)?;
+        self.offset_index().truncate(offset)?;
+        self.time_index().truncate(offset)?;
+        self.transaction_index().truncate(offset)?;
         if let Some(position) = cut_at {
-            let _one = self.room.changing.lock().expect("no holder panics");
+            let _one = self.room().changing.lock().expect("no holder panics");
             self.size.store(position, Ordering::Release);
-            self.log.set_len(position)?;
+            self.log().set_len(position)?;
             // The room went with what was cut off.
-            self.room.until.store(0, Ordering::Relaxed);
+            self.room().until.store(0, Ordering::Relaxed);
         }
         let jitter_ms = self.tail().jitter_ms;
-        *self.tail() = Tail { created_ms: now_ms, jitter_ms, ..Tail::default() };
+        self.created_ms.store(now_ms, Ordering::Relaxed);
+        *self.tail() = Tail { jitter_ms, ..Tail::default() };
         self.reload_max_timestamp()
     }
 
     /// Finds the greatest timestamp anew: the last of the time index, or of a batch after it.
     pub(crate) fn reload_max_timestamp(&self) -> io::Result<()> {
-        let mut greatest = self.time_index.last()?;
-        let start = self.offset_index.lookup(greatest.offset)?.position;
-        let mut scanner = Scanner::near(self.log.get()?, u64::from(start), self.size());
+        let mut greatest = self.time_index().last()?;
+        let start = self.offset_index().lookup(greatest.offset)?.position;
+        let mut scanner = Scanner::near(self.log().get()?, u64::from(start), self.size());
         while let Some(entry) = scanner.next().map_err(io::Error::from)? {
             if entry.max_timestamp > greatest.timestamp {
                 greatest = TimestampOffset { timestamp: entry.max_timestamp, offset: entry.last_offset };
@@ -494,7 +526,11 @@ impl Segment {
     /// Ends the segment: its greatest timestamp goes to the time index, reserved room is given back.
     /// Kafka: `LogSegment.onBecomeInactiveSegment`, `close`.
     pub(crate) fn finish(&self) -> io::Result<()> {
-        self.time_index.maybe_append(self.max_timestamp()?)?;
+        if self.touched().is_none() {
+            // Nothing was appended since it was ended before.
+            return Ok(());
+        }
+        self.time_index().maybe_append(self.max_timestamp()?)?;
         self.write_out_indexes()?;
         self.give_room_back()?;
         self.tail().recent = VecDeque::new();
@@ -503,105 +539,70 @@ impl Segment {
 
     /// Makes the batches survive a power cut.
     pub(crate) fn sync_log(&self) -> io::Result<()> {
-        self.log.sync()
+        self.touched().map_or(Ok(()), |files| files.log.sync())
     }
 
     /// Writes the index entries that are in memory only; a kill does not take them any more.
     pub(crate) fn write_out_indexes(&self) -> io::Result<()> {
-        self.offset_index.file.write_out()?;
-        self.time_index.file.write_out()
+        self.touched().map_or(Ok(()), SegmentFiles::write_out_indexes)
     }
 
     /// Makes the indexes survive a power cut.
     pub(crate) fn sync_indexes(&self) -> io::Result<()> {
         self.write_out_indexes()?;
-        self.indexes().into_iter().try_for_each(CachedFile::sync)
+        self.touched().map_or(Ok(()), |files| files.indexes().into_iter().try_for_each(CachedFile::sync))
     }
 
     /// Makes the next sync of the indexes write out what an earlier process left unsynced.
     pub(crate) fn mark_indexes_dirty(&self) {
-        self.offset_index.file.file().mark_dirty();
-        self.time_index.file.file().mark_dirty();
+        self.offset_index().file.file().mark_dirty();
+        self.time_index().file.file().mark_dirty();
     }
 
     /// Tells whether a file has unsynced writes, or an index unwritten entries.
     pub(crate) fn is_dirty(&self) -> bool {
-        self.log.is_dirty()
-            || self.indexes().into_iter().any(CachedFile::is_dirty)
-            || self.offset_index.file.has_unwritten()
-            || self.time_index.file.has_unwritten()
+        self.touched().is_some_and(SegmentFiles::is_dirty)
     }
 
     /// Takes all that is written as synced.
     pub(crate) fn mark_clean(&self) {
-        self.log.mark_clean();
-        self.indexes().into_iter().for_each(CachedFile::mark_clean);
+        self.touched().iter().flat_map(|files| files.all()).for_each(CachedFile::mark_clean);
     }
 
     /// Closes the files; they open again when needed.
     pub(crate) fn close_files(&self) {
-        self.log.close();
-        self.indexes().into_iter().for_each(CachedFile::close);
+        self.touched().iter().flat_map(|files| files.all()).for_each(CachedFile::close);
     }
 
     /// Renames the files for removal, and returns their new paths.
     pub(crate) fn mark_deleted(&self) -> io::Result<Vec<PathBuf>> {
-        self.mark(DELETED_SUFFIX)
+        self.used().files.mark(DELETED_SUFFIX)
     }
 
     /// As [`Segment::mark_deleted`], for a segment whose name others take over, perhaps many times before the first of
     /// them is removed: `id` tells them apart.
     pub(crate) fn mark_replaced(&self, id: u64) -> io::Result<Vec<PathBuf>> {
-        self.mark(&format!(".{id:016x}{DELETED_SUFFIX}"))
-    }
-
-    fn mark(&self, suffix: &str) -> io::Result<Vec<PathBuf>> {
-        self.offset_index.file.forget_unwritten();
-        self.time_index.file.forget_unwritten();
-        std::iter::once(&self.log)
-            .chain(self.indexes())
-            .map(|file| {
-                let mut to = file.path().into_os_string();
-                to.push(suffix);
-                let to = PathBuf::from(to);
-                file.rename(to.clone())?;
-                file.mark_clean();
-                file.close();
-                Ok(to)
-            })
-            .collect()
+        self.used().files.mark(&format!(".{id:016x}{DELETED_SUFFIX}"))
     }
 
     /// Renames the files of a compacted segment: to what stands ready to replace others.
     pub(crate) fn ready_to_swap(&self) -> io::Result<()> {
-        self.change_suffix(CLEANED_SUFFIX, SWAP_SUFFIX)
+        self.used().files.change_suffix(CLEANED_SUFFIX, SWAP_SUFFIX)
     }
 
     /// Renames the files of a compacted segment: to a segment as any other.
     pub(crate) fn swapped_in(&self) -> io::Result<()> {
-        self.change_suffix(SWAP_SUFFIX, "")
-    }
-
-    fn change_suffix(&self, from: &str, to: &str) -> io::Result<()> {
-        std::iter::once(&self.log).chain(self.indexes()).try_for_each(|file| {
-            let path = file.path();
-            let text = path.to_string_lossy();
-            let stem = text.strip_suffix(from).unwrap_or(&text);
-            file.rename(PathBuf::from(format!("{stem}{to}")))
-        })
+        self.used().files.change_suffix(SWAP_SUFFIX, "")
     }
 
     /// Removes the files of a compacted segment that is not wanted after all.
     pub(crate) fn discard(&self) -> io::Result<()> {
-        std::iter::once(&self.log).chain(self.indexes()).try_for_each(|file| {
-            file.mark_clean();
-            file.remove()
-        })
+        self.used().files.remove()
     }
 
     /// Takes note that the folder was given another name.
     pub(crate) fn moved_to(&self, folder: &Path) {
-        self.log.moved_to(folder);
-        self.indexes().into_iter().for_each(|file| file.moved_to(folder));
+        // Who names the files only now, or just did, named them by the old folder.
+        self.used().files.all().into_iter().for_each(|file| file.moved_to(folder));
     }
 }

@@ -13,7 +13,7 @@
 //! Not yet: tiered storage.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
@@ -80,10 +80,10 @@ pub struct UnifiedLog {
     partition: TopicPartition,
     dir: Arc<LogDir>,
     environment: Arc<LogEnvironment>,
-    folder: RwLock<(PathBuf, FolderKind)>,
+    folder: RwLock<(Arc<Path>, FolderKind)>,
     topic_id: Mutex<Option<Uuid>>,
     config: RwLock<Arc<LogConfig>>,
-    segments: RwLock<Arc<Vec<Arc<Segment>>>>,
+    segments: RwLock<Arc<[Arc<Segment>]>>,
     marks: Mutex<Marks>,
     state: Mutex<State>,
     /// Held while the log is synced, so that who comes second finds it done.
@@ -111,7 +111,7 @@ pub struct UnifiedLog {
 pub(crate) struct Loaded {
     pub(crate) partition: TopicPartition,
     pub(crate) dir: Arc<LogDir>,
-    pub(crate) folder: PathBuf,
+    pub(crate) folder: Arc<Path>,
     pub(crate) kind: FolderKind,
     pub(crate) topic_id: Option<Uuid>,
     pub(crate) config: Arc<LogConfig>,
@@ -150,7 +150,7 @@ impl UnifiedLog {
             folder: RwLock::new((loaded.folder, loaded.kind)),
             topic_id: Mutex::new(loaded.topic_id),
             config: RwLock::new(loaded.config),
-            segments: RwLock::new(Arc::new(loaded.segments)),
+            segments: RwLock::new(loaded.segments.into()),
             marks: Mutex::new(marks),
             state: Mutex::new(State {
                 producers: loaded.producers,
@@ -204,7 +204,7 @@ impl UnifiedLog {
     }
 
     /// Returns the partition's folder.
-    pub fn folder(&self) -> PathBuf {
+    pub fn folder(&self) -> Arc<Path> {
         self.folder.read().expect("no holder panics").0.clone()
     }
 

@@ -1,5 +1,7 @@
 //! Replaying every kind of record, snapshots of the result, and what a delta says of it.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use protocol::client_quota_record::EntityData;
 use protocol::register_broker_record::{BrokerEndpoint, BrokerFeature};
@@ -358,4 +360,22 @@ fn an_old_level_drops_what_it_cannot_hold() {
         let version = record_version(&record, image.features().metadata_version());
         assert!(record.to_bytes(version).is_ok(), "{record:?} does not fit version {version}");
     }
+}
+
+#[test]
+fn partitions_in_the_same_state_share_its_memory() {
+    let mut image = replayed(&[topic("t", TOPIC), partition(TOPIC, 0), partition(TOPIC, 1)]);
+    let state = |image: &MetadataImage, index| {
+        image.topics().partition("t", index).expect("the partition is there").clone()
+    };
+    assert!(Arc::ptr_eq(&state(&image, 0), &state(&image, 1)));
+    let change = |partition_id| {
+        let change = PartitionChangeRecord { topic_id: TOPIC, partition_id, leader: 2, ..Default::default() };
+        MetadataRecord::PartitionChangeRecord(change)
+    };
+    image.replay(&change(1)).expect("it fits");
+    assert_eq!((state(&image, 0).leader, state(&image, 1).leader), (NodeId(1), NodeId(2)));
+    image.replay(&change(0)).expect("it fits");
+    image.replay(&change(1)).expect("it fits");
+    assert_eq!((state(&image, 0).partition_epoch, state(&image, 1).partition_epoch), (1, 2));
 }

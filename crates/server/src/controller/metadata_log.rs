@@ -84,7 +84,7 @@ impl MetadataLog {
     }
 
     /// The folder of the log and its snapshots.
-    pub(super) fn folder(&self) -> PathBuf {
+    pub(super) fn folder(&self) -> Arc<Path> {
         self.log.folder()
     }
 
@@ -143,7 +143,7 @@ impl MetadataLog {
         match info.records {
             Records::Bytes(bytes) => Ok(bytes),
             Records::Region(region) => {
-                region.read().map_err(|error| ControllerError::File(self.folder(), error))
+                region.read().map_err(|error| ControllerError::File(self.folder().to_path_buf(), error))
             }
         }
     }

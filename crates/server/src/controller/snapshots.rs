@@ -32,7 +32,8 @@ pub(super) fn list(log: &MetadataLog) -> Vec<SnapshotId> {
 /// Removes what an earlier start left behind unfinished.
 pub(super) fn remove_unfinished(log: &MetadataLog) -> Result<(), ControllerError> {
     let folder = log.folder();
-    let names = log.files().read_dir(&folder).map_err(|error| ControllerError::File(folder, error))?;
+    let names =
+        log.files().read_dir(&folder).map_err(|error| ControllerError::File(folder.to_path_buf(), error))?;
     for path in names {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if UNFINISHED.iter().any(|end| name.contains(end)) {

@@ -84,7 +84,7 @@ pub(crate) struct Pass<'p> {
 impl<'p> Pass<'p> {
     pub(crate) fn new(cleanable: &'p Cleanable, means: Means, go_on: &'p dyn Fn(u64) -> bool) -> Self {
         let shape = cleanable.log.present_shape();
-        let segments = Vec::clone(&cleanable.log.segments());
+        let segments = cleanable.log.segments().to_vec();
         Self { cleanable, means, go_on, shape, segments, stats: CleanerStats::default() }
     }
 
@@ -222,8 +222,8 @@ impl<'p> Pass<'p> {
             let segment = &self.segments[n];
             let sizes = [
                 segment.size(),
-                self.disk(segment.offset_index.file.entries())? * 8,
-                self.disk(segment.time_index.file.entries())? * 12,
+                self.disk(segment.offset_index().file.entries())? * 8,
+                self.disk(segment.time_index().file.entries())? * 12,
             ];
             let together = [sum[0] + sizes[0], sum[1] + sizes[1], sum[2] + sizes[2]];
             let joins = groups.last().is_some_and(|group| {
@@ -298,7 +298,7 @@ impl<'p> Pass<'p> {
         for n in group {
             let segment = self.segments[n].clone();
             filter.transactions.add_aborted(self.aborted(segment.base_offset(), self.end_of(n))?);
-            let aborted_before = self.disk(segment.transaction_index.file.entries())?;
+            let aborted_before = self.disk(segment.transaction_index().file.entries())?;
             let mut aborted_after = 0;
             self.each_batch(&segment, 0, |batch| {
                 let left =
@@ -312,7 +312,7 @@ impl<'p> Pass<'p> {
                 }
                 for aborted in filter.transactions.take_ended() {
                     aborted_after += 1;
-                    self.disk(new.transaction_index.append(aborted))?;
+                    self.disk(new.transaction_index().append(aborted))?;
                 }
                 Ok(true)
             })?;

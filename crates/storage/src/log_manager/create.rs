@@ -129,7 +129,7 @@ impl LogManager {
         log.rename_folder(&name, false)?;
         log.close_files();
         if suffix == DELETE_DIR_SUFFIX {
-            log.plan_removal([log.folder()]);
+            log.plan_removal([log.folder().to_path_buf()]);
         }
         tracing::info!(partition = %log.topic_partition(), folder = name, "put a log away");
         Ok(())

@@ -51,7 +51,7 @@ pub(crate) fn rebuild_producers(
     let recovered_from = recovered.map(|recovered| recovered.from);
     if let Some(from) = recovered_from {
         for segment in segments {
-            segment.transaction_index.truncate(from)?;
+            segment.transaction_index().truncate(from)?;
         }
     }
     for (n, segment) in segments.iter().enumerate() {
@@ -97,7 +97,7 @@ fn replay_segment(
         let Some(completed) = producers.replay(&header, marker) else { continue };
         let last_stable_offset = producers.last_stable_offset_after(&completed);
         if completed.is_aborted && recovered_from.is_some_and(|from| completed.last_offset >= from) {
-            segment.transaction_index.append(AbortedTxn {
+            segment.transaction_index().append(AbortedTxn {
                 producer_id: completed.producer_id,
                 first_offset: completed.first_offset,
                 last_offset: completed.last_offset,

@@ -20,12 +20,12 @@ pub(super) fn recover_segment(
     mut kept: impl FnMut(&Entry),
 ) -> io::Result<u64> {
     let size = segment.size();
-    if size == 0 && segment.offset_index.file.has_just(0)? && segment.time_index.file.has_just(0)? {
+    if size == 0 && segment.offset_index().file.has_just(0)? && segment.time_index().file.has_just(0)? {
         return Ok(0);
     }
     let (mut offsets, mut times) = trusted_indexes(segment, from)?;
     let trusted = (offsets.len(), times.len());
-    let start = offsets.last().copied().unwrap_or(segment.offset_index.beginning());
+    let start = offsets.last().copied().unwrap_or(segment.offset_index().beginning());
     let none = TimestampOffset { timestamp: Timestamp::NONE, offset: segment.base_offset() };
     let mut greatest = times.last().copied().unwrap_or(none);
     let mut indexed_at = u64::from(start.position);
@@ -63,11 +63,11 @@ pub(super) fn recover_segment(
     }
     push_time(&mut times, greatest);
     // An idle partition's indexes are not written again at each start.
-    if offsets.len() != trusted.0 || !segment.offset_index.file.has_just(trusted.0)? {
-        segment.offset_index.replace(&offsets)?;
+    if offsets.len() != trusted.0 || !segment.offset_index().file.has_just(trusted.0)? {
+        segment.offset_index().replace(&offsets)?;
     }
-    if times.len() != trusted.1 || !segment.time_index.file.has_just(trusted.1)? {
-        segment.time_index.replace(&times)?;
+    if times.len() != trusted.1 || !segment.time_index().file.has_just(trusted.1)? {
+        segment.time_index().replace(&times)?;
     }
     if size > whole {
         segment.log().set_len(whole)?;
@@ -98,7 +98,7 @@ fn trusted_indexes(
     if from <= segment.base_offset() {
         return Ok((Vec::new(), Vec::new()));
     }
-    let offsets = segment.offset_index.ascending(from, segment.size())?;
+    let offsets = segment.offset_index().ascending(from, segment.size())?;
     let Some(last) = offsets.last() else { return Ok((Vec::new(), Vec::new())) };
     let before = offsets.len().checked_sub(2).map(|n| offsets[n].offset);
     let found = segment.scan(u64::from(last.position))?.next();
@@ -107,6 +107,6 @@ fn trusted_indexes(
     if !agrees {
         return Ok((Vec::new(), Vec::new()));
     }
-    let times = segment.time_index.ascending(last.offset.plus(1))?;
+    let times = segment.time_index().ascending(last.offset.plus(1))?;
     Ok((offsets, times))
 }

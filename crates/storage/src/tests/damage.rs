@@ -24,7 +24,7 @@ fn written(clean: bool) -> (SimFiles, PathBuf) {
         log.sync().expect("the disk is well");
     }
     files.kill();
-    (files, log.folder())
+    (files, log.folder().to_path_buf())
 }
 
 fn idempotent_at(n: i32) -> BatchOptions {

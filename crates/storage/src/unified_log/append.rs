@@ -278,7 +278,7 @@ impl UnifiedLog {
         for completed in producers.completed {
             let last_stable_offset = state.producers.last_stable_offset_after(&completed);
             if completed.is_aborted {
-                let written = segment.transaction_index.append(AbortedTxn {
+                let written = segment.transaction_index().append(AbortedTxn {
                     producer_id: completed.producer_id,
                     first_offset: completed.first_offset,
                     last_offset: completed.last_offset,

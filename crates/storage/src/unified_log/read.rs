@@ -180,14 +180,14 @@ impl UnifiedLog {
         // Most logs have none, and need not be asked where the read ends.
         let mut none = true;
         for segment in segments {
-            let entries = segment.transaction_index.file.entries();
+            let entries = segment.transaction_index().file.entries();
             none &= self.guard_read(entries)? == 0;
         }
         if none {
             return Ok(Vec::new());
         }
         let until = info.fetch_offset.position + info.size() as u64;
-        let bound = self.guard_read(segments[0].offset_index.first_from_position(until))?;
+        let bound = self.guard_read(segments[0].offset_index().first_from_position(until))?;
         let bound = match (bound, segments.get(1)) {
             (Some(bound), _) => bound.offset,
             (None, Some(next)) => next.base_offset(),
@@ -204,7 +204,7 @@ impl UnifiedLog {
     ) -> Result<Vec<AbortedTxn>, StorageError> {
         let mut aborted = Vec::new();
         for segment in segments {
-            let collected = segment.transaction_index.collect(from, until, &mut aborted);
+            let collected = segment.transaction_index().collect(from, until, &mut aborted);
             if self.guard_read(collected)? {
                 break;
             }

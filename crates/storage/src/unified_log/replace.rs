@@ -10,7 +10,7 @@
 //! Kafka: `LocalLog.replaceSegments`, `UnifiedLog.replaceSegments`.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
 
@@ -23,7 +23,7 @@ use crate::segment::Segment;
 /// What compaction builds upon: if it has changed meanwhile, what was built is of no use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Shape {
-    folder: PathBuf,
+    folder: Arc<Path>,
     cuts: u64,
 }
 
@@ -134,7 +134,7 @@ impl UnifiedLog {
     fn publish_replacement(&self, old: &[Arc<Segment>], new: &Arc<Segment>) -> io::Result<()> {
         let mut state = self.state();
         let first = self.find_run(old).expect("the shape lock keeps what was found");
-        let mut segments = Vec::clone(&self.segments());
+        let mut segments = self.segments().to_vec();
         segments.splice(first..first + old.len(), [new.clone()]);
         self.publish_segments(segments);
         let is_vanished =

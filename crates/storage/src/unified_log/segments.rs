@@ -11,13 +11,13 @@ use crate::StorageError;
 use crate::segment::Segment;
 
 impl UnifiedLog {
-    pub(crate) fn segments(&self) -> Arc<Vec<Arc<Segment>>> {
+    pub(crate) fn segments(&self) -> Arc<[Arc<Segment>]> {
         self.segments.read().expect("no holder panics").clone()
     }
 
     pub(super) fn publish_segments(&self, segments: Vec<Arc<Segment>>) {
         assert!(!segments.is_empty(), "a log has an active segment");
-        *self.segments.write().expect("no holder panics") = Arc::new(segments);
+        *self.segments.write().expect("no holder panics") = segments.into();
     }
 
     pub(super) fn active_segment(&self) -> Arc<Segment> {
@@ -63,7 +63,7 @@ impl UnifiedLog {
         }
         self.guard("Error while rolling log segment", active.finish())?;
         let segment = self.create_segment(base)?;
-        let mut segments = Vec::clone(&self.segments());
+        let mut segments = self.segments().to_vec();
         segments.push(segment.clone());
         self.publish_segments(segments);
         {

@@ -75,7 +75,7 @@ impl UnifiedLog {
             if self.guard_read(segment.largest_timestamp())? < target {
                 continue;
             }
-            let indexed = self.guard_read(segment.time_index.lookup(target))?;
+            let indexed = self.guard_read(segment.time_index().lookup(target))?;
             let found = self.first_record(segment, indexed.offset.max(start), start, |entry, record| {
                 record.unwrap_or(entry.max_timestamp) >= target
             })?;

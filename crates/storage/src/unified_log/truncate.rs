@@ -1,6 +1,6 @@
 //! Cutting a log at its end or its start, starting it anew, renaming and deleting it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -115,10 +115,10 @@ impl UnifiedLog {
     fn start_anew_at(self: &Arc<Self>, start: Offset) -> Result<(), StorageError> {
         let mut state = self.state();
         self.check_writable(&state)?;
-        let doomed = Vec::clone(&self.segments());
+        let doomed = self.segments();
         // The files of a segment at the very same offset are renamed before new ones take their names.
         let mut paths: Vec<PathBuf> = Vec::new();
-        for segment in &doomed {
+        for segment in doomed.iter() {
             paths.extend(self.guard("Error while truncating the entire log", segment.mark_deleted())?);
         }
         self.plan_removal(paths);
@@ -173,7 +173,7 @@ impl UnifiedLog {
         let _sync = self.sync.lock().expect("no holder panics");
         let _state = self.state();
         let mut folder = self.folder.write().expect("no holder panics");
-        let to = self.dir.path().join(name);
+        let to: Arc<Path> = self.dir.path().join(name).into();
         let (_, kind) = parse_folder(&to).unwrap_or_else(|_| (self.partition.clone(), FolderKind::Current));
         let renamed = self.files().rename(&folder.0, &to).and_then(|()| match sync {
             true => self.files().sync_dir(self.dir.path()),

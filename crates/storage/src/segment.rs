@@ -606,3 +606,6 @@ impl Segment {
         self.used().files.all().into_iter().for_each(|file| file.moved_to(folder));
     }
 }
+
+#[cfg(test)]
+mod tests;

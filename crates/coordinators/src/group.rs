@@ -26,7 +26,7 @@ pub use counts::{GroupCounts, GroupEvents};
 pub use machine::GroupMachine;
 pub use metadata::MetadataChange;
 pub use record::{GroupRecord, KeyValue, Producer, RecordError};
-pub use request::{DeletedTopic, GroupRequest, GroupResponse, RequestContext};
+pub use request::{DeletedTopic, GroupRequest, GroupResponse, RequestContext, TopicGate};
 pub use share::{
     Bounded, ShareAlteration, ShareDeletion, ShareEntry, ShareGroupRequest, ShareGroupResponse,
     ShareGroupsConfig, SharePartitions,

@@ -6,12 +6,13 @@
 //!
 //! Kafka: `AuthHelper`, `StandardAuthorizerData.logAuditMessage`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use config::{BrokerConfig, ConfigError, SecurityProtocol};
 use controller::CLUSTER_NAME;
+use coordinators::group::TopicGate;
 use metadata::MetadataImage;
 use model::{AclOperation, AclResourceType};
 use protocol::ErrorCode;
@@ -119,6 +120,32 @@ impl Broker {
             host: java_host(context.peer.ip()),
         };
         Gate { context, rules: self.authorizer.as_ref().map(rules) }
+    }
+
+    /// Returns what tells, later, which topics the sender may know of; none if there is no authorizer.
+    pub fn topic_gate(self: &Arc<Self>, context: &RequestContext) -> Option<Arc<dyn TopicGate>> {
+        let kept = || KeptGate { broker: Arc::downgrade(self), context: context.clone() };
+        self.authorizer.is_some().then(|| Arc::new(kept()) as _)
+    }
+}
+
+/// A gate that outlives its request. Kafka: `TopicRegexResolver.filterTopicDescribeAuthorizedTopics`.
+#[derive(Debug)]
+struct KeptGate {
+    broker: Weak<Broker>,
+    context: RequestContext,
+}
+
+impl TopicGate for KeptGate {
+    fn hidden(&self, topics: &BTreeMap<&str, usize>) -> BTreeSet<String> {
+        let broker = self.broker.upgrade();
+        let gate = broker.as_ref().map(|broker| broker.gate(&self.context));
+        let may_know = |name: &str, count| {
+            let action = Action { operation: Describe, resource_type: AclResourceType::Topic, name };
+            gate.as_ref().is_some_and(|gate| gate.ask(action, count, IF_ALLOWED))
+        };
+        let hidden = topics.iter().filter(|(name, count)| !may_know(name, **count));
+        hidden.map(|(name, _)| (*name).to_owned()).collect()
     }
 }
 

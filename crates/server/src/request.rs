@@ -94,6 +94,7 @@ impl RequestContext {
             api_version: self.version,
             client_id: self.client_id().to_owned(),
             client_address: self.peer.ip().to_canonical(),
+            topic_gate: None,
         }
     }
 

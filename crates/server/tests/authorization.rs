@@ -17,9 +17,9 @@ use protocol::create_acls_request::AclCreation;
 use protocol::delete_acls_request::DeleteAclsFilter;
 use protocol::metadata_request::MetadataRequestTopic;
 use protocol::{
-    CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest, DescribeClusterRequest, ErrorCode,
-    ListGroupsRequest, MetadataRequest, MetadataResponse, OffsetCommitRequest, SaslAuthenticateRequest,
-    SaslHandshakeRequest,
+    ConsumerGroupHeartbeatRequest, CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest,
+    DescribeClusterRequest, ErrorCode, ListGroupsRequest, MetadataRequest, MetadataResponse,
+    OffsetCommitRequest, SaslAuthenticateRequest, SaslHandshakeRequest,
 };
 use questions::{Need, questions};
 
@@ -161,6 +161,42 @@ async fn what_one_may_not_know_of_is_left_out() {
     let request =
         DescribeClusterRequest { include_cluster_authorized_operations: true, ..Default::default() };
     assert_eq!(alice.ask(request, 1).await.cluster_authorized_operations, 0);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_regular_expression_matches_only_what_the_member_may_know_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let (node, address) = start(dir.path()).await;
+    let mut root = node.client().await;
+    for topic in ["mine", "other"] {
+        root.create_topic(topic, 1, &[]).await;
+    }
+    let mine = root.wait_for_topic("mine").await;
+    allow(&mut root, "alice", &[(AclOperation::Read, AclResourceType::Group, "group")]).await;
+    allow(&mut root, "alice", &[(AclOperation::Describe, AclResourceType::Topic, "mine")]).await;
+    root.ask(questions::find_coordinator(0, "group"), 4).await;
+    let mut alice = log_in(address, "alice").await;
+    let mut beat = ConsumerGroupHeartbeatRequest {
+        group_id: "group".to_owned(),
+        member_id: "alice".to_owned(),
+        rebalance_timeout_ms: 9000,
+        topic_partitions: Some(Vec::new()),
+        subscribed_topic_regex: Some(".*".to_owned()),
+        ..Default::default()
+    };
+    // The group's first epoch is of before the topics were looked up.
+    let assigned = loop {
+        let answer = alice.ask(beat.clone(), 1).await;
+        if answer.error_code.is_none() {
+            beat.member_epoch = answer.member_epoch;
+        }
+        match answer.assignment {
+            Some(assignment) if answer.member_epoch > 1 => break assignment.topic_partitions,
+            _ => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+        }
+    };
+    assert_eq!(assigned.iter().map(|topic| topic.topic_id).collect::<Vec<_>>(), [mine]);
     node.stop().await;
 }
 

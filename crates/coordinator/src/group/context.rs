@@ -1,12 +1,13 @@
 //! Who asks the group coordinator, as the server knows it.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use coordinators::group::RequestContext;
+use coordinators::group::{RequestContext, TopicGate};
 use world::chance::Chance;
 
 /// A client and its request's version.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct ClientContext {
     /// The request's version.
     pub api_version: i16,
@@ -14,6 +15,8 @@ pub struct ClientContext {
     pub client_id: String,
     /// Where the client connects from.
     pub client_address: IpAddr,
+    /// Which topics the client may know of; none where it may know of all.
+    pub topic_gate: Option<Arc<dyn TopicGate>>,
 }
 
 impl ClientContext {
@@ -25,6 +28,7 @@ impl ClientContext {
             client_host: java_address(self.client_address),
             fresh_id: java_uuid(chance.next_id()),
             fresh_uuid: model::Uuid::from_random_bytes(chance.next_id()),
+            topic_gate: self.topic_gate.clone(),
         }
     }
 }

@@ -90,7 +90,8 @@ impl Node {
 }
 
 pub(super) fn context(api_version: i16) -> ClientContext {
-    ClientContext { api_version, client_id: "app".into(), client_address: IpAddr::V4(Ipv4Addr::LOCALHOST) }
+    let client_address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    ClientContext { api_version, client_id: "app".into(), client_address, topic_gate: None }
 }
 
 fn join_request() -> JoinGroupRequest {

@@ -5,8 +5,6 @@
 //! - requests are decided on what the log says, and change nothing of it but through records
 //! - no two members have a partition at once: it is free when the one that gave it up says so, or is gone
 //!
-//! Not yet: what regular expressions match is not filtered by what the member may describe.
-//!
 //! Kafka: `GroupMetadataManager`, `modern.consumer`.
 
 mod assignor;
@@ -30,6 +28,7 @@ pub use entry::ConsumerEntry;
 pub(super) use group::ConsumerGroup;
 pub(super) use offsets::CommitCheck;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +37,7 @@ use protocol::ErrorCode;
 
 use super::metadata::Metadata;
 use super::record::GroupRecord;
+use super::request::TopicGate;
 use super::timers::{TimerKey, Timers};
 use super::{GroupCoordinatorConfig, GroupOutcome};
 
@@ -54,12 +54,16 @@ impl Refusal {
     }
 }
 
+/// Groups whose regular expressions are about to be looked up, each with what the member may know of that asked for it.
+pub(super) type Lookups = BTreeMap<Arc<str>, Option<Arc<dyn TopicGate>>>;
+
 /// What a consumer group needs beside itself to decide.
 pub(super) struct ConsumerTurn<'a> {
     pub(super) now: Now,
     pub(super) config: &'a GroupCoordinatorConfig,
     pub(super) metadata: &'a mut Metadata,
     pub(super) timers: &'a mut Timers,
+    pub(super) lookups: &'a mut Lookups,
     pub(super) out: &'a mut GroupOutcome,
 }
 

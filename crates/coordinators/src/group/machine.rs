@@ -15,6 +15,7 @@ use protocol::{ErrorCode, HeartbeatResponse, JoinGroupResponse, LeaveGroupRespon
 pub use machine::Outcome;
 
 use super::classic::{ClassicGroup, Joining, Turn};
+use super::consumer::Lookups;
 use super::counts::GroupEvents;
 use super::groups::Group;
 use super::metadata::Metadata;
@@ -34,6 +35,7 @@ pub struct GroupMachine {
     pub(super) timers: Timers,
     pub(super) metadata: Metadata,
     pub(super) asked_states: AskedStates,
+    pub(super) lookups: Lookups,
     /// What was decided, for metrics.
     pub(super) events: GroupEvents,
     /// Whether the log is replayed, so that what comes now was decided here.
@@ -52,6 +54,7 @@ impl GroupMachine {
             timers: Timers::default(),
             metadata: Metadata::new(metadata),
             asked_states: AskedStates::new(),
+            lookups: Lookups::new(),
             events: GroupEvents::default(),
             live: false,
             rebalances: BTreeMap::new(),

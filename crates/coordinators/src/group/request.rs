@@ -4,6 +4,8 @@
 //! - requests come normalised: LeaveGroup always has `members`, OffsetFetch is one group at a time, a v0 JoinGroup has its
 //!   session timeout as rebalance timeout, topic ids are resolved to names
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
 use protocol::delete_groups_response::DeletableGroupResult;
@@ -24,8 +26,14 @@ use super::record::Producer;
 use super::share::{ShareGroupRequest, ShareGroupResponse};
 use super::streams::StreamsHeartbeat;
 
+/// Which topics somebody may know of, by the rules at the time of asking.
+pub trait TopicGate: fmt::Debug + Send + Sync {
+    /// Returns those of `topics`, each with how often it is asked about, that are to be kept secret.
+    fn hidden(&self, topics: &BTreeMap<&str, usize>) -> BTreeSet<String>;
+}
+
 /// Who asks, and how.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct RequestContext {
     /// The request's version.
     pub api_version: i16,
@@ -37,6 +45,8 @@ pub struct RequestContext {
     pub fresh_id: String,
     /// An id that no other request has, for a member of a consumer group.
     pub fresh_uuid: model::Uuid,
+    /// Which topics the client may know of; none where it may know of all.
+    pub topic_gate: Option<Arc<dyn TopicGate>>,
 }
 
 /// A topic that is gone, by name and by the id that tells it from a later topic of that name.

@@ -3,6 +3,9 @@
 //! Versions: 0–1. 1 regular expressions, member ids made by the client. Served where `group.version` is 1 and
 //! `group.coordinator.rebalance.protocols` names `consumer`. Kafka: `KafkaApis.handleConsumerGroupHeartbeat`.
 
+use std::sync::Arc;
+
+use coordinator::ClientContext;
 use metadata::{Feature, MetadataImage};
 use model::AclOperation;
 use protocol::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, ErrorCode};
@@ -13,7 +16,7 @@ use crate::request::RequestContext;
 
 /// Takes in a heartbeat.
 pub async fn handle(
-    broker: &Broker,
+    broker: &Arc<Broker>,
     context: &RequestContext,
     request: ConsumerGroupHeartbeatRequest,
 ) -> ConsumerGroupHeartbeatResponse {
@@ -32,7 +35,8 @@ pub async fn handle(
     if let Err(error_code) = may_describe_all(&gate, topics.map(String::as_str)) {
         return ConsumerGroupHeartbeatResponse { error_code, ..Default::default() };
     }
-    broker.groups.consumer_group_heartbeat(&context.client(), request).await
+    let client = ClientContext { topic_gate: broker.topic_gate(context), ..context.client() };
+    broker.groups.consumer_group_heartbeat(&client, request).await
 }
 
 /// Checks that a member may know of all the topics that it subscribes to by name.

@@ -3,6 +3,9 @@
 //! Versions: 0–9. 1 rebalance timeout · 4 member id first (KIP-394) · 5 static members (KIP-345) · 6 flexible ·
 //! 7 protocol type · 8 reason (KIP-800) · 9 skip the assignment. Kafka: `KafkaApis.handleJoinGroupRequest`.
 
+use std::sync::Arc;
+
+use coordinator::ClientContext;
 use model::AclOperation;
 use protocol::{JoinGroupRequest, JoinGroupResponse};
 
@@ -11,7 +14,7 @@ use crate::request::RequestContext;
 
 /// Joins.
 pub async fn handle(
-    broker: &Broker,
+    broker: &Arc<Broker>,
     context: &RequestContext,
     request: JoinGroupRequest,
 ) -> JoinGroupResponse {
@@ -19,5 +22,6 @@ pub async fn handle(
         let protocol_name = (context.version < 7).then(String::new);
         return JoinGroupResponse { error_code, protocol_name, ..Default::default() };
     }
-    broker.groups.join_group(&context.client(), request).await
+    let client = ClientContext { topic_gate: broker.topic_gate(context), ..context.client() };
+    broker.groups.join_group(&client, request).await
 }

@@ -63,7 +63,7 @@ impl ConsumerGroup {
         let mut updated = member.clone();
         updated.join_by_classic_protocol(context, request, &subscription);
         let names_changed = self.record_subscription(&member, &updated, turn);
-        let regex_change = self.update_regex(&member, &updated, turn)?;
+        let regex_change = self.update_regex(context, &member, &updated, turn)?;
         let changed = names_changed || regex_change != RegexChange::None;
         let epoch = self.refresh_epoch(changed, &member, &updated, turn);
         let owned = owned_partitions(&subscription, turn.metadata);

@@ -1,9 +1,10 @@
 //! Subscriptions by regular expression: RE2 syntax, matched against whole topic names, looked up beside the requests and
-//! again when topics come, or from time to time.
+//! again when topics come, or from time to time. A topic that the member may not describe whose heartbeat led to the look
+//! matches nothing.
 //!
 //! Kafka: `TopicRegexResolver`, `GroupMetadataManager.maybeUpdateRegularExpressions`, `handleRegularExpressionsResult`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use protocol::{ConsumerGroupRegularExpressionValue, ErrorCode};
@@ -15,6 +16,7 @@ use super::member::ConsumerMember;
 use super::subscriptions::replace_regex;
 use super::{ConsumerTurn, Refusal};
 use crate::group::metadata::Metadata;
+use crate::group::request::{RequestContext, TopicGate};
 use crate::group::timers::TimerKey;
 
 /// How far apart two looks at the topics are at least, in milliseconds. Kafka: `REGEX_BATCH_REFRESH_MIN_INTERVAL_MS`.
@@ -35,6 +37,7 @@ impl ConsumerGroup {
     /// Takes in a member's regular expression, and has the group's expressions looked up where it is time.
     pub(super) fn update_regex(
         &self,
+        context: &RequestContext,
         member: &ConsumerMember,
         updated: &ConsumerMember,
         turn: &mut ConsumerTurn<'_>,
@@ -58,25 +61,27 @@ impl ConsumerGroup {
                 _ => {}
             }
         }
-        if is_new || !self.subscribed_regexes.is_empty() {
-            self.plan_lookup(is_new, member, updated, turn);
+        let may_be_due = is_new || !self.subscribed_regexes.is_empty();
+        if may_be_due && self.is_lookup_due(is_new, member, updated, turn) {
+            turn.lookups.insert(self.id.clone(), context.topic_gate.clone());
+            turn.set_timer(TimerKey::Expressions(self.id.clone()), Duration::ZERO);
         }
         Ok(change)
     }
 
-    fn plan_lookup(
+    fn is_lookup_due(
         &self,
         is_new: bool,
         member: &ConsumerMember,
         updated: &ConsumerMember,
-        turn: &mut ConsumerTurn<'_>,
-    ) {
+        turn: &ConsumerTurn<'_>,
+    ) -> bool {
         let key = TimerKey::Expressions(self.id.clone());
         let last = self.resolved_regexes.values().next();
         let last_time = last.map_or(i64::MIN, |resolved| resolved.timestamp);
         let now = turn.now.wall.0;
         if turn.timers.is_set(&key) || now <= last_time.saturating_add(LEAST_REFRESH_INTERVAL_MS) {
-            return;
+            return false;
         }
         let mut regexes = self.subscribed_regexes.clone();
         replace_regex(&mut regexes, Some(member), Some(updated));
@@ -86,17 +91,14 @@ impl ConsumerGroup {
             || regexes.len() != self.resolved_regexes.len()
             || last.map_or(0, |resolved| resolved.version) < turn.metadata.version_with_new_topics()
             || now > last_time.saturating_add(interval);
-        if is_due && !regexes.is_empty() {
-            turn.set_timer(key, Duration::ZERO);
-        }
+        is_due && !regexes.is_empty()
     }
 
     /// Looks up what the group's regular expressions match now, and writes it down.
     pub(in crate::group) fn look_up_expressions(&mut self, turn: &mut ConsumerTurn<'_>) {
         let mut topics = self.subscribed_topics.clone();
         let mut bump = false;
-        for regex in self.subscribed_regexes.keys() {
-            let resolved = resolve(regex, turn.metadata, turn.now.wall.0);
+        for (regex, resolved) in self.resolve(turn) {
             let old = self.resolved_regexes.get(regex).map(|old| &old.topics);
             if old.map_or(!resolved.topics.is_empty(), |old| *old != resolved.topics) {
                 bump = true;
@@ -113,6 +115,28 @@ impl ConsumerGroup {
             self.refreshed = Some(Refreshed { until, epoch });
         }
     }
+
+    /// Says what each of the group's regular expressions matches now. Kafka: `TopicRegexResolver.resolveRegularExpressions`.
+    fn resolve(&self, turn: &mut ConsumerTurn<'_>) -> Vec<(&str, ResolvedRegex)> {
+        let (version, timestamp) = (turn.metadata.version(), turn.now.wall.0);
+        let matched = |regex: &String| matching(regex, turn.metadata);
+        let mut matched: Vec<BTreeSet<String>> = self.subscribed_regexes.keys().map(matched).collect();
+        if let Some(gate) = turn.lookups.remove(&self.id).flatten() {
+            hide(&mut matched, &*gate);
+        }
+        let regexes = self.subscribed_regexes.keys().map(String::as_str).zip(matched);
+        regexes.map(|(regex, topics)| (regex, ResolvedRegex { topics, version, timestamp })).collect()
+    }
+}
+
+/// Takes out what is to be kept secret; each topic is asked about once.
+fn hide(matched: &mut [BTreeSet<String>], gate: &dyn TopicGate) {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for topic in matched.iter().flatten() {
+        *counts.entry(topic).or_default() += 1;
+    }
+    let hidden = gate.hidden(&counts);
+    matched.iter_mut().for_each(|topics| topics.retain(|topic| !hidden.contains(topic)));
 }
 
 fn record(group: &str, regex: &str, resolved: ResolvedRegex) -> crate::group::record::GroupRecord {
@@ -126,15 +150,10 @@ fn record(group: &str, regex: &str, resolved: ResolvedRegex) -> crate::group::re
 }
 
 /// One that came in with a record and cannot be read matches nothing.
-fn resolve(regex: &str, metadata: &Metadata, timestamp: i64) -> ResolvedRegex {
-    let topics = match compile(regex) {
-        Ok(compiled) => {
-            let matching = metadata.topic_names().filter(|name| compiled.is_match(name));
-            matching.map(|name| name.to_string()).collect()
-        }
-        Err(_) => BTreeSet::new(),
-    };
-    ResolvedRegex { topics, version: metadata.version(), timestamp }
+fn matching(regex: &str, metadata: &Metadata) -> BTreeSet<String> {
+    let Ok(compiled) = compile(regex) else { return BTreeSet::new() };
+    let names = metadata.topic_names().filter(|name| compiled.is_match(name));
+    names.map(|name| name.to_string()).collect()
 }
 
 fn invalid(regex: &str, reason: &str) -> Refusal {

@@ -47,7 +47,7 @@ impl ConsumerGroup {
         let mut updated = member.clone();
         updated.hear(context, request);
         let names_changed = self.record_subscription(&member, &updated, turn);
-        let regex_change = self.update_regex(&member, &updated, turn)?;
+        let regex_change = self.update_regex(context, &member, &updated, turn)?;
         let bump = names_changed || regex_change == RegexChange::Resolved;
         let epoch = self.refresh_epoch(bump, &member, &updated, turn);
         let target = self.update_target(epoch.epoch, epoch.homogeneous, &updated, turn);

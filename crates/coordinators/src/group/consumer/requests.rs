@@ -36,6 +36,7 @@ impl GroupMachine {
             config: &self.config,
             metadata: &mut self.metadata,
             timers: &mut self.timers,
+            lookups: &mut self.lookups,
             out,
         };
         Some(act(group, &mut turn))
@@ -94,6 +95,7 @@ impl GroupMachine {
             config: &self.config,
             metadata: &mut self.metadata,
             timers: &mut self.timers,
+            lookups: &mut self.lookups,
             out,
         };
         match self.groups.get_mut(id) {

@@ -185,6 +185,7 @@ impl Play {
             client_host: "/127.0.0.1".into(),
             fresh_id: self.scene.fresh.to_string(),
             fresh_uuid: Uuid::from_u128(self.scene.fresh.into()),
+            topic_gate: None,
         }
     }
 

@@ -107,6 +107,7 @@ impl Play {
                     client_host: "/127.0.0.1".into(),
                     fresh_id: self.scene.fresh.to_string(),
                     fresh_uuid: model::Uuid::from_u128(self.scene.fresh.into()),
+                    topic_gate: None,
                 };
                 let names = ["range", "sticky"].into_iter().enumerate();
                 let protocols = names.filter(|(index, _)| protocols & (1 << index) != 0).map(|(_, name)| {

@@ -208,6 +208,7 @@ impl Play {
             client_host: "/127.0.0.1".into(),
             fresh_id: String::new(),
             fresh_uuid: Uuid::from_u128(0),
+            topic_gate: None,
         };
         (client, GroupRequest::StreamsHeartbeat(context, request))
     }

@@ -14,8 +14,9 @@ mod offsets;
 mod share;
 mod streams;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::{ProducerEpoch, ProducerId, Uuid};
@@ -24,7 +25,7 @@ use protocol::ListGroupsRequest;
 use super::scene::{Happened, Scene};
 use crate::group::{
     DeletedTopic, GroupCoordinatorConfig, GroupRecord, GroupRequest, GroupResponse, MigrationPolicy,
-    Producer, RequestContext,
+    Producer, RequestContext, TopicGate,
 };
 
 /// Plays a transcript and returns it with what really happens.
@@ -93,7 +94,19 @@ impl<'a> Command<'a> {
             client_host: "/127.0.0.1".into(),
             fresh_id: fresh.to_string(),
             fresh_uuid: Uuid::from_u128(fresh.into()),
+            topic_gate: self.option("hidden").map(|names| Arc::new(Hides(names)) as _),
         }
+    }
+}
+
+/// Keeps these topics secret, whose names stand between commas.
+#[derive(Debug)]
+struct Hides(String);
+
+impl TopicGate for Hides {
+    fn hidden(&self, topics: &BTreeMap<&str, usize>) -> BTreeSet<String> {
+        let hidden: BTreeSet<&str> = self.0.split(',').collect();
+        topics.keys().filter(|topic| hidden.contains(*topic)).map(|topic| (*topic).to_owned()).collect()
     }
 }
 

@@ -9,6 +9,7 @@ use model::{NodeId, Offset};
 use protocol::{ErrorCode, MetadataRecord, NoOpRecord, ResponseBody};
 use quota::MutationQuota;
 
+use crate::delegation_tokens::Tokens;
 use crate::heartbeats::Heartbeats;
 use crate::random::Random;
 use crate::replica_index::ReplicaIndex;
@@ -29,6 +30,7 @@ pub struct Controller {
     pub(crate) index: ReplicaIndex,
     pub(crate) heartbeats: Heartbeats,
     pub(crate) random: Random,
+    pub(crate) tokens: Tokens,
     /// The offset of the record that is appended, or replayed, next.
     pub(crate) next_offset: Offset,
     /// What the request that is decided on counts against, and since when.
@@ -48,6 +50,7 @@ impl Controller {
         Self {
             random: Random::new(config.seed),
             heartbeats: Heartbeats::new(config.broker_session_timeout),
+            tokens: Tokens::new(&config.broker),
             config,
             image: MetadataImage::default(),
             index: ReplicaIndex::default(),
@@ -97,6 +100,7 @@ impl Controller {
         self.next_imbalance_check =
             self.config.leader_imbalance_check_interval.map(|interval| now.monotonic + interval);
         self.next_unclean_check = Some(now.monotonic + self.config.unclean_leader_election_interval);
+        self.tokens.next_sweep = self.token_sweep_interval().map(|interval| now.monotonic + interval);
     }
 
     /// Tells whether a broker may lead: registered, not fenced, not about to stop. Kafka: `ClusterControlManager.isActive`.
@@ -133,6 +137,7 @@ impl Controller {
             ControllerRequest::ElectLeaders(request) => self.elect_leaders(&request),
             ControllerRequest::IncrementalAlterConfigs(request) => self.incremental_alter_configs(&request),
             ControllerRequest::ListPartitionReassignments(request) => self.list_reassignments(&request),
+            ControllerRequest::Token(request, asker) => self.decide_on_token(now, request, &asker),
             ControllerRequest::UnregisterBroker(request) => self.unregister_broker(&request),
             ControllerRequest::UpdateFeatures(request) => self.update_features(&request),
             ControllerRequest::Limited(request, quota) => {
@@ -158,9 +163,11 @@ impl Controller {
     fn replay_indexed(&mut self, record: &MetadataRecord) -> Result<(), ReplayError> {
         let before = self.index.before(&self.image, record);
         self.image.replay(record)?;
+        self.tokens.replay(record);
         match record {
             MetadataRecord::AbortTransactionRecord(_) | MetadataRecord::ClearElrRecord(_) => {
                 self.index = ReplicaIndex::of(&self.image);
+                self.tokens.reload(&self.image);
             }
             MetadataRecord::RegisterBrokerRecord(record) => {
                 self.registration_offsets.insert(NodeId(record.broker_id), self.next_offset);
@@ -174,7 +181,8 @@ impl Controller {
         Ok(())
     }
 
-    fn timed_records(&mut self, now: Instant) -> Vec<MetadataRecord> {
+    fn timed_records(&mut self, time: Now) -> Vec<MetadataRecord> {
+        let now = time.monotonic;
         let mut records = self.fence_one_stale_broker(now);
         if is_due(&mut self.next_imbalance_check, self.config.leader_imbalance_check_interval, now) {
             records.extend(self.elect_preferred_leaders(MAX_ELECTIONS_PER_IMBALANCE));
@@ -182,6 +190,10 @@ impl Controller {
         let unclean_interval = Some(self.config.unclean_leader_election_interval);
         if is_due(&mut self.next_unclean_check, unclean_interval, now) {
             records.extend(self.elect_unclean_leaders(MAX_ELECTIONS_PER_IMBALANCE));
+        }
+        let sweep_interval = self.token_sweep_interval();
+        if is_due(&mut self.tokens.next_sweep, sweep_interval, now) {
+            records.extend(self.sweep_tokens(time));
         }
         if is_due(&mut self.next_no_op, self.config.max_idle_interval, now) {
             records.push(MetadataRecord::NoOpRecord(NoOpRecord::default()));
@@ -223,14 +235,15 @@ impl Machine for Controller {
 
     fn poll_timeout(&self) -> Option<Instant> {
         let stale = self.heartbeats.next_expiry(|id| self.broker(id).is_some_and(|broker| !broker.fenced));
-        [stale, self.next_no_op, self.next_imbalance_check, self.next_unclean_check]
+        let sweep = self.tokens.next_sweep;
+        [stale, self.next_no_op, self.next_imbalance_check, self.next_unclean_check, sweep]
             .into_iter()
             .flatten()
             .min()
     }
 
     fn handle_timeout(&mut self, now: Now) -> Outcome<MetadataRecord, ResponseBody> {
-        Outcome { records: self.timed_records(now.monotonic), answers: Vec::new() }
+        Outcome { records: self.timed_records(now), answers: Vec::new() }
     }
 }
 

@@ -7,8 +7,7 @@
 //! - a decision reads the image and returns records; it never changes the image
 //! - what a request asks of several things fails or succeeds for each of them alone, as in Kafka
 //!
-//! Not yet: delegation tokens (their records are kept in the image), create and alter policies,
-//! AddRaftVoter and its kin.
+//! Not yet: create and alter policies, AddRaftVoter and its kin.
 //!
 //! Kafka: `QuorumController`.
 
@@ -20,6 +19,7 @@ mod client_quotas;
 mod configs;
 mod controller;
 mod controller_config;
+mod delegation_tokens;
 mod delete_topics;
 mod directories;
 mod features;
@@ -43,5 +43,6 @@ pub use acls::CLUSTER_NAME;
 pub use api_error::ApiError;
 pub use controller::Controller;
 pub use controller_config::{ControllerConfig, supported_features};
+pub use delegation_tokens::TokenRequest;
 pub use producer_ids::PRODUCER_ID_BLOCK_SIZE;
 pub use requests::ControllerRequest;

@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 
 use protocol::{RequestBody, ResponseBody};
 use quota::MutationQuota;
+use security::Principal;
+
+use crate::TokenRequest;
 
 macro_rules! controller_requests {
     ($($name:ident($request:ident)),+ $(,)?) => {
@@ -16,6 +19,8 @@ macro_rules! controller_requests {
             )+
             /// A request for quotas, with those names of hosts among its addresses that can be resolved.
             WithHosts(Box<protocol::AlterClientQuotasRequest>, BTreeSet<String>),
+            /// A request about delegation tokens, and who asks.
+            Token(TokenRequest, Principal),
             /// A request whose changes count against its client's quota.
             Limited(Box<ControllerRequest>, MutationQuota),
         }

@@ -1,6 +1,6 @@
-//! Delegation tokens by id. Kept so that a log which holds them survives; nothing enforces them yet.
+//! Delegation tokens by id. What proves a token is not here.
 //!
-//! Kafka: `DelegationTokenImage`. Not yet: authentication by token (security).
+//! Kafka: `DelegationTokenImage`.
 
 use std::sync::Arc;
 

@@ -3,9 +3,10 @@
 //! Deciders: bytes in, bytes out. Random numbers and files come from the caller; nothing here waits. What a client
 //! is told of a failure never tells whether the user exists, and no secret is shown by `Debug`.
 //!
-//! Not yet: GSSAPI, OAUTHBEARER, delegation tokens, and JAAS files (`java.security.auth.login.config`).
+//! Not yet: GSSAPI, OAUTHBEARER, and JAAS files (`java.security.auth.login.config`).
 
 mod authorizer;
+mod delegation_token;
 mod der;
 mod distinguished_name;
 mod jaas;
@@ -19,6 +20,7 @@ mod ssl_principal_mapper;
 mod tls;
 
 pub use authorizer::{Action, Requester, StandardAuthorizer, Verdict};
+pub use delegation_token::{TokenCredential, TokenSecret};
 pub use distinguished_name::{CertificateError, subject_name};
 pub use jaas::{JaasEntry, JaasError, PLAIN_LOGIN_MODULE, SCRAM_LOGIN_MODULE, server_key};
 pub use mechanism::{CredentialStore, Mechanism, SaslError};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{ScramCredential, ScramHash};
+use crate::{ScramCredential, ScramHash, TokenCredential};
 
 /// A SASL mechanism.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -51,6 +51,11 @@ pub trait CredentialStore {
 
     /// Finds the SCRAM credential of `username`.
     fn scram_credential(&self, hash: ScramHash, username: &str) -> Option<ScramCredential>;
+
+    /// Finds the delegation token `id`, where the listener knows of any.
+    fn token_credential(&self, _hash: ScramHash, _id: &str) -> Option<TokenCredential> {
+        None
+    }
 }
 
 /// Why an exchange failed.

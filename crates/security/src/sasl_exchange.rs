@@ -10,12 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use model::Timestamp;
 use protocol::{
     ApiKey, ErrorCode, SaslAuthenticateRequest, SaslAuthenticateResponse, SaslHandshakeRequest,
     SaslHandshakeResponse,
 };
 
-use crate::scram::ScramReply;
+use crate::scram::{Login, ScramReply};
 use crate::{CredentialStore, Mechanism, PlainServer, Principal, SaslError, ScramDecoy, ScramServer};
 
 /// A mechanism that a listener offers.
@@ -196,12 +197,13 @@ impl SaslExchange {
         State::Authenticate { enabled, server, bare }
     }
 
-    /// Answers a SaslAuthenticate request.
+    /// Answers a SaslAuthenticate request at the time `now`.
     pub fn authenticate(
         &mut self,
         version: i16,
         request: &SaslAuthenticateRequest,
         store: &dyn CredentialStore,
+        now: Timestamp,
     ) -> Result<Step<SaslAuthenticateResponse>, UnexpectedRequest> {
         match &self.state {
             State::Authenticate { .. } => {}
@@ -213,7 +215,7 @@ impl SaslExchange {
             _ => return Err(self.unexpected(ApiKey::SaslAuthenticate)),
         }
         self.client_can_reauthenticate |= version > 0;
-        Ok(match self.evaluate(&request.auth_bytes, store) {
+        Ok(match self.evaluate(&request.auth_bytes, store, now) {
             Ok(Evaluated::Challenge(auth_bytes)) => Step::Continue(answer(auth_bytes, None)),
             Ok(Evaluated::Established(auth_bytes, login)) => {
                 Step::Established(answer(auth_bytes, login.session_lifetime), login)
@@ -229,12 +231,12 @@ impl SaslExchange {
         })
     }
 
-    /// Answers a bare token.
-    pub fn token(&mut self, token: &[u8], store: &dyn CredentialStore) -> Step<Bytes> {
+    /// Answers a bare token at the time `now`.
+    pub fn token(&mut self, token: &[u8], store: &dyn CredentialStore, now: Timestamp) -> Step<Bytes> {
         if self.awaits() != Awaits::Token {
             return Step::Failed(None, FailedAuthentication("Unexpected SASL token".to_owned()));
         }
-        match self.evaluate(token, store) {
+        match self.evaluate(token, store, now) {
             Ok(Evaluated::Challenge(token)) => Step::Continue(token),
             Ok(Evaluated::Established(token, login)) => Step::Established(token, login),
             Err((_, reason)) => Step::Failed(None, reason),
@@ -273,6 +275,7 @@ impl SaslExchange {
         &mut self,
         token: &[u8],
         store: &dyn CredentialStore,
+        now: Timestamp,
     ) -> Result<Evaluated, (String, FailedAuthentication)> {
         let State::Authenticate { enabled, mut server, bare } =
             std::mem::replace(&mut self.state, State::Failed)
@@ -282,18 +285,21 @@ impl SaslExchange {
         let result = match &mut server {
             Server::Plain(server) => server
                 .evaluate(token, store)
-                .map(|username| ScramReply { token: Vec::new(), username: Some(username) }),
+                .map(|username| ScramReply { token: Vec::new(), login: Some(Login::by_password(&username)) }),
             Server::Scram(server) => server.evaluate(token, store, &self.listener.decoy),
         };
         let reply = result.map_err(|error| self.failure(enabled.mechanism, error))?;
-        let Some(username) = reply.username else {
+        let Some(login) = reply.login else {
             self.state = State::Authenticate { enabled, server, bare };
             return Ok(Evaluated::Challenge(reply.token.into()));
         };
-        let principal = Principal::user(username);
+        let left = login.token_expires.map(|end| millis_until(end, now));
+        let token_authenticated = left.is_some();
+        let principal = Principal { token_authenticated, ..Principal::user(login.username) };
         self.check_unchanged(&principal).map_err(|text| (text.clone(), FailedAuthentication(text)))?;
         self.state = State::Complete(enabled.mechanism, principal.clone());
-        let login = Established { principal, session_lifetime: enabled.max_reauth };
+        let session_lifetime = [enabled.max_reauth, left].into_iter().flatten().min();
+        let login = Established { principal, session_lifetime };
         Ok(Evaluated::Established(reply.token.into(), login))
     }
 
@@ -326,6 +332,11 @@ impl SaslExchange {
 enum Evaluated {
     Challenge(Bytes),
     Established(Bytes, Established),
+}
+
+/// How long it is until `end`; nothing if it is past. Kafka: `SaslServerAuthenticator.zeroIfNegative`.
+fn millis_until(end: Timestamp, now: Timestamp) -> Duration {
+    Duration::from_millis(u64::try_from(end.0.saturating_sub(now.0)).unwrap_or(0))
 }
 
 fn answer(auth_bytes: Bytes, session_lifetime: Option<Duration>) -> SaslAuthenticateResponse {

@@ -11,8 +11,8 @@ mod server;
 pub use add_scram::{AddScramError, parse_add_scram};
 pub use client::ScramClient;
 pub use credential::{ScramCredential, ScramDecoy};
-pub(crate) use server::Reply as ScramReply;
 pub use server::ScramServer;
+pub(crate) use server::{Login, Reply as ScramReply};
 
 use std::num::NonZeroU32;
 

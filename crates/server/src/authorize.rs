@@ -429,6 +429,7 @@ fn java_host(address: IpAddr) -> String {
 /// Kafka: `KafkaApis.allowTokenRequests`.
 pub fn may_ask_for_tokens(context: &RequestContext) -> bool {
     match context.listener.security_protocol {
+        _ if context.token_authenticated => false,
         SecurityProtocol::Plaintext => false,
         SecurityProtocol::Ssl => &*context.principal != "User:ANONYMOUS",
         SecurityProtocol::SaslPlaintext | SecurityProtocol::SaslSsl => true,

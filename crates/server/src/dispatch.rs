@@ -235,11 +235,17 @@ async fn on_broker(broker: &Arc<Broker>, context: &RequestContext, body: Request
         RequestBody::CreateAcls(request) => create_acls::handle(broker, context, *request).await,
         RequestBody::DeleteAcls(request) => delete_acls::handle(broker, context, *request).await,
         RequestBody::CreateDelegationToken(request) => {
-            create_delegation_token::handle(broker, context, &request).into()
+            create_delegation_token::handle(broker, context, *request).await.into()
         }
-        RequestBody::RenewDelegationToken(_) => renew_delegation_token::handle(context).into(),
-        RequestBody::ExpireDelegationToken(_) => expire_delegation_token::handle(context).into(),
-        RequestBody::DescribeDelegationToken(_) => describe_delegation_token::handle(context).into(),
+        RequestBody::RenewDelegationToken(request) => {
+            renew_delegation_token::handle(broker, context, *request).await.into()
+        }
+        RequestBody::ExpireDelegationToken(request) => {
+            expire_delegation_token::handle(broker, context, *request).await.into()
+        }
+        RequestBody::DescribeDelegationToken(request) => {
+            describe_delegation_token::handle(broker, context, &request).into()
+        }
         RequestBody::GetTelemetrySubscriptions(request) => {
             get_telemetry_subscriptions::handle(broker, context, &request).into()
         }

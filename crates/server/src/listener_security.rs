@@ -1,6 +1,6 @@
 //! How a listener encrypts and whom it lets in: read once from the configuration, shared by its connections.
 //!
-//! Not yet: reloading keys at run time; GSSAPI, OAUTHBEARER and delegation tokens (see crate `security`).
+//! Not yet: reloading keys at run time; GSSAPI and OAUTHBEARER (see crate `security`).
 //!
 //! Kafka: `ChannelBuilders`, `SaslChannelBuilder`, `SslChannelBuilder`.
 
@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use config::{BrokerConfig, ConfigError, EndPoint, SecurityProtocol};
 use metadata::{MetadataImage, ScramMechanism};
+use model::Timestamp;
 use network::TlsConfig;
 use security::{
     ClientAuth, CredentialStore, JaasEntry, JaasError, ListenerMechanism, MapperError, Mechanism, PlainUsers,
     Principal, SaslError, SaslListener, ScramCredential, ScramDecoy, ScramHash, SslPrincipalMapper, TlsError,
-    TlsSettings, server_key, subject_name,
+    TlsSettings, TokenCredential, TokenSecret, server_key, subject_name,
 };
 use world::chance::Chance;
 
@@ -58,6 +59,8 @@ pub struct ListenerSecurity {
     pub failure_delay: Duration,
     requires_certificate: bool,
     plain_users: PlainUsers,
+    /// None if there are no delegation tokens.
+    token_secret: Option<TokenSecret>,
     mapper: SslPrincipalMapper,
 }
 
@@ -94,6 +97,7 @@ impl ListenerSecurity {
             failure_delay: ms(config.network.connection_failed_authentication_delay_ms),
             requires_certificate: client_auth == ClientAuth::Required,
             plain_users,
+            token_secret: TokenSecret::of(config),
             mapper: SslPrincipalMapper::parse(&text("ssl.principal.mapping.rules").unwrap_or_default())?,
         })
     }
@@ -139,6 +143,16 @@ impl CredentialStore for Credentials<'_> {
             stored_key: found.stored_key.clone(),
             server_key: found.server_key.clone(),
             iterations: found.iterations,
+        })
+    }
+
+    fn token_credential(&self, hash: ScramHash, id: &str) -> Option<TokenCredential> {
+        let secret = self.listener.token_secret.as_ref()?;
+        let token = self.image.delegation_tokens().token(id)?;
+        Some(TokenCredential {
+            owner: token.owner.parse::<Principal>().ok()?.name,
+            credential: secret.credential(hash, id),
+            expires: Timestamp(token.expiration_timestamp),
         })
     }
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use metadata::MetadataImage;
+use model::Timestamp;
 use network::{Connection, ListenerMetrics};
 use protocol::{ApiKey, RequestBody, ResponseBody};
 use security::{Awaits, Established, Principal, SaslExchange, Step};
@@ -27,6 +28,7 @@ pub(crate) struct Login {
     security: Arc<ListenerSecurity>,
     exchange: Option<SaslExchange>,
     principal: Arc<str>,
+    token_authenticated: bool,
     logged_in: bool,
     /// Until when the connection must have logged in.
     deadline: Instant,
@@ -63,6 +65,7 @@ impl Login {
             deadline: Instant::now() + security.login_max,
             expires: None,
             principal: principal.to_string().into(),
+            token_authenticated: false,
             exchange,
             security,
         }
@@ -71,6 +74,11 @@ impl Login {
     /// Who it is; `User:ANONYMOUS` before the login.
     pub(crate) fn principal(&self) -> Arc<str> {
         self.principal.clone()
+    }
+
+    /// Whether it logged in with a delegation token.
+    pub(crate) fn is_token_authenticated(&self) -> bool {
+        self.token_authenticated
     }
 
     /// Until when the next message must come, while the connection has not logged in.
@@ -124,6 +132,7 @@ impl Login {
         body: &RequestBody,
         image: &MetadataImage,
         chance: &dyn Chance,
+        now: Timestamp,
     ) -> LoginStep<ResponseBody> {
         let Some(exchange) = &mut self.exchange else { return LoginStep::Answer(no_login(body)) };
         let credentials = Credentials { listener: &self.security, image };
@@ -143,7 +152,7 @@ impl Login {
                 return LoginStep::Answer(no_login(body));
             }
             RequestBody::SaslAuthenticate(request) => {
-                exchange.authenticate(version, request, &credentials).map(into_body)
+                exchange.authenticate(version, request, &credentials, now).map(into_body)
             }
             other => Err(exchange.unexpected(other.api_key())),
         };
@@ -157,12 +166,12 @@ impl Login {
     }
 
     /// Takes a bare token.
-    pub(crate) fn token(&mut self, token: &[u8], image: &MetadataImage) -> LoginStep<Bytes> {
+    pub(crate) fn token(&mut self, token: &[u8], image: &MetadataImage, now: Timestamp) -> LoginStep<Bytes> {
         let Some(exchange) = &mut self.exchange else {
             return LoginStep::Refuse(None, Duration::ZERO, "a token without a login".to_owned());
         };
         let credentials = Credentials { listener: &self.security, image };
-        let step = exchange.token(token, &credentials);
+        let step = exchange.token(token, &credentials, now);
         self.take(step)
     }
 
@@ -197,6 +206,7 @@ impl Login {
         }
         self.logged_in = true;
         self.principal = principal.to_string().into();
+        self.token_authenticated = principal.token_authenticated;
         self.expires = lifetime.map(|lifetime| Instant::now() + lifetime);
     }
 }

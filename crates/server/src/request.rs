@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use config::SecurityProtocol;
 use protocol::ApiKey;
+use security::Principal;
 
 /// A listener as its connections see it.
 #[derive(Clone, Debug)]
@@ -71,6 +72,8 @@ pub struct RequestContext {
     pub connection: ConnectionId,
     /// Who it is: `User:ANONYMOUS` unless it logged in.
     pub principal: Arc<str>,
+    /// Whether it logged in with a delegation token.
+    pub token_authenticated: bool,
     /// What the client says that it is made with, if it has said.
     pub software: Option<Arc<ClientSoftware>>,
     /// When the request was whole, on the node's monotonic clock.
@@ -81,6 +84,12 @@ impl RequestContext {
     /// Returns the client's name for itself; empty for none.
     pub fn client_id(&self) -> &str {
         self.client_id.as_deref().unwrap_or_default()
+    }
+
+    /// Returns who it is, type and name apart.
+    pub fn to_principal(&self) -> Principal {
+        let principal = self.principal.parse().unwrap_or_else(|_| Principal::user(self.principal.clone()));
+        Principal { token_authenticated: self.token_authenticated, ..principal }
     }
 
     /// Returns the name of who it is, without the type before it.

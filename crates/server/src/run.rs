@@ -133,9 +133,6 @@ pub async fn start(
     if !(config.is_broker && config.is_controller) {
         return Err(RunError::Roles);
     }
-    if config.values().string("delegation.token.secret.key").is_some() {
-        tracing::warn!("delegation.token.secret.key has no effect: delegation tokens are not served yet");
-    }
     let world = World {
         files: Arc::new(RealFiles),
         clock: Arc::new(RealClock::default()),

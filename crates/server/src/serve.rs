@@ -14,6 +14,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
+use model::Timestamp;
 use network::{Connection, ConnectionError, Frame};
 use protocol::header::{decode_request_header, encode_response_header};
 use protocol::{
@@ -168,7 +169,7 @@ impl Serving {
     async fn reply(&mut self, connection: &Connection, frame: Bytes) -> Result<Reply, Ending> {
         let image = self.dispatcher.broker.metadata.image();
         if self.login.awaits_token() {
-            let step = self.login.token(&frame, &image);
+            let step = self.login.token(&frame, &image, self.wall_time());
             return Ok(login_reply(step, |token| Ok(vec![Piece::Bytes(token)]))?);
         }
         let frame_bytes = frame.len();
@@ -196,7 +197,8 @@ impl Serving {
             self.note_software(version, request);
             self.login.api_versions(true).map_err(Ending::Login)?;
         } else if self.login.takes(api) {
-            let step = self.login.request(version, &body, &image, &*self.dispatcher.broker.chance);
+            let (now, broker) = (self.wall_time(), &self.dispatcher.broker);
+            let step = self.login.request(version, &body, &image, &*broker.chance, now);
             return Ok(login_reply(step, |response| encode(&context, &response))?);
         }
         drop(image);
@@ -249,6 +251,10 @@ impl Serving {
         self.dispatcher.broker.clock.monotonic()
     }
 
+    fn wall_time(&self) -> Timestamp {
+        Timestamp(self.dispatcher.broker.clock.wall_ms())
+    }
+
     fn note_software(&mut self, version: i16, request: &ApiVersionsRequest) {
         if version >= 3 {
             let name = request.client_software_name.clone();
@@ -273,6 +279,7 @@ impl Serving {
             listener: self.listener.clone(),
             connection: self.connection,
             principal: self.login.principal(),
+            token_authenticated: self.login.is_token_authenticated(),
             software: self.software.clone(),
             received_at: self.now(),
         }

@@ -9,6 +9,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::{Buf, Bytes};
 use harness::{Client, TestNode};
 use protocol::alter_user_scram_credentials_request::{ScramCredentialDeletion, ScramCredentialUpsertion};
@@ -326,4 +328,53 @@ async fn a_listener_that_others_can_reach_needs_tls_and_a_login_or_a_word() {
     let (node, controller) = server::start(config, &options(true)).await.unwrap();
     node.stop().await;
     controller.stop();
+}
+
+#[tokio::test]
+async fn whoever_has_a_token_logs_in_as_its_owner_until_it_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let (node, address) = start(dir.path(), &["delegation.token.secret.key=secret"]).await;
+    let mut alice = Client::connect(address).await;
+    assert_eq!(handshake(&mut alice, "PLAIN", 1).await, ErrorCode::NONE);
+    assert_eq!(token(&mut alice, b"\0alice\0alices-secret").await.error_code, ErrorCode::NONE);
+    let request = || protocol::CreateDelegationTokenRequest { max_lifetime_ms: 60_000, ..Default::default() };
+    let made = alice.ask(request(), 3).await;
+    assert_eq!((made.error_code, &*made.principal_name), (ErrorCode::NONE, "alice"));
+    let old = alice.ask(request(), 1).await;
+    assert_eq!((old.error_code, &*old.token_requester_principal_name), (ErrorCode::NONE, ""));
+    let all = || protocol::DescribeDelegationTokenRequest { owners: None, ..Default::default() };
+    let described = alice.ask(all(), 3).await.tokens;
+    assert_eq!(described.len(), 2);
+    assert!(described.iter().any(|token| token.token_id == made.token_id && token.hmac == made.hmac));
+
+    let mut client = Client::connect(address).await;
+    let ended = log_in_with(&mut client, &made).await;
+    assert_eq!(ended.error_code, ErrorCode::NONE);
+    assert!((1..=60_000).contains(&ended.session_lifetime_ms), "{}", ended.session_lifetime_ms);
+    assert_eq!(client.ask(MetadataRequest::default(), 1).await.brokers.len(), 1);
+    let refused = ErrorCode::DELEGATION_TOKEN_REQUEST_NOT_ALLOWED;
+    assert_eq!(client.ask(request(), 3).await.error_code, refused, "no token by a token");
+    assert_eq!(client.ask(all(), 3).await.error_code, refused);
+
+    let expire = protocol::ExpireDelegationTokenRequest {
+        hmac: made.hmac.clone(),
+        expiry_time_period_ms: -1,
+        ..Default::default()
+    };
+    assert_eq!(alice.ask(expire, 2).await.error_code, ErrorCode::NONE);
+    let mut late = Client::connect(address).await;
+    assert_eq!(log_in_with(&mut late, &made).await.error_code, ErrorCode::SASL_AUTHENTICATION_FAILED);
+    node.stop().await;
+}
+
+async fn log_in_with(
+    client: &mut Client,
+    made: &protocol::CreateDelegationTokenResponse,
+) -> SaslAuthenticateResponse {
+    assert_eq!(handshake(client, "SCRAM-SHA-256", 1).await, ErrorCode::NONE);
+    let password = config::Password(STANDARD.encode(&made.hmac));
+    let mut scram = ScramClient::new(ScramHash::Sha256, &made.token_id, password, true, "abc".to_owned());
+    let challenge = token(client, &scram.initial()).await;
+    let proof = scram.evaluate(&challenge.auth_bytes).unwrap().unwrap();
+    token(client, &proof).await
 }

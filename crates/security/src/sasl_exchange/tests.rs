@@ -1,9 +1,13 @@
 //! Connections that log in, fail, jump ahead, and log in again.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use config::Password;
 
 use super::*;
-use crate::{ScramClient, ScramCredential, ScramHash};
+use crate::{ScramClient, ScramCredential, ScramHash, TokenCredential, TokenSecret};
+
+const NOW: Timestamp = Timestamp(1_000_000);
 
 struct Alice;
 
@@ -15,6 +19,13 @@ impl CredentialStore for Alice {
     fn scram_credential(&self, hash: ScramHash, username: &str) -> Option<ScramCredential> {
         let salt = Bytes::from_static(b"salt");
         (username == "alice").then(|| ScramCredential::from_password(hash, "pw", salt, 4096))
+    }
+
+    /// Alice's token ends in five seconds, her old one has.
+    fn token_credential(&self, hash: ScramHash, id: &str) -> Option<TokenCredential> {
+        let end = [("token", 5000), ("old", -5000)].into_iter().find(|(known, _)| *known == id)?.1;
+        let credential = TokenSecret::new("secret").expect("a secret").credential(hash, id);
+        Some(TokenCredential { owner: "alice".into(), credential, expires: Timestamp(NOW.0 + end) })
     }
 }
 
@@ -35,7 +46,7 @@ fn handshake(exchange: &mut SaslExchange, version: i16, mechanism: &str) -> Step
 
 fn authenticate(exchange: &mut SaslExchange, token: impl Into<Bytes>) -> Step<SaslAuthenticateResponse> {
     let request = SaslAuthenticateRequest { auth_bytes: token.into(), ..Default::default() };
-    exchange.authenticate(2, &request, &Alice).expect("a token is expected")
+    exchange.authenticate(2, &request, &Alice, NOW).expect("a token is expected")
 }
 
 fn error_message(step: Step<SaslAuthenticateResponse>) -> String {
@@ -68,9 +79,13 @@ fn a_client_logs_in_by_scram_with_bare_tokens() {
     assert_eq!(exchange.awaits(), Awaits::Token);
     let password = Password("pw".to_owned());
     let mut client = ScramClient::new(ScramHash::Sha256, "alice", password, false, "client".to_owned());
-    let Step::Continue(challenge) = exchange.token(&client.initial(), &Alice) else { panic!("a challenge") };
+    let Step::Continue(challenge) = exchange.token(&client.initial(), &Alice, NOW) else {
+        panic!("a challenge")
+    };
     let proof = client.evaluate(&challenge).expect("a good challenge").expect("a proof");
-    let Step::Established(last, login) = exchange.token(&proof, &Alice) else { panic!("the right proof") };
+    let Step::Established(last, login) = exchange.token(&proof, &Alice, NOW) else {
+        panic!("the right proof")
+    };
     assert_eq!(client.evaluate(&last), Ok(None));
     assert_eq!((login.principal, login.session_lifetime), (Principal::user("alice"), None));
     assert_eq!(exchange.awaits(), Awaits::Request);
@@ -108,7 +123,7 @@ fn a_connection_that_failed_gets_no_second_try() {
     handshake(&mut exchange, 1, "PLAIN");
     authenticate(&mut exchange, "\0alice\0no");
     let request = SaslAuthenticateRequest { auth_bytes: "\0alice\0pw".into(), ..Default::default() };
-    assert!(exchange.authenticate(2, &request, &Alice).is_err());
+    assert!(exchange.authenticate(2, &request, &Alice, NOW).is_err());
     assert_eq!(exchange.principal(), None);
 }
 
@@ -123,7 +138,7 @@ fn anything_before_the_handshake_closes_the_connection() {
     assert!(asked.principal().is_none());
 
     let request = SaslAuthenticateRequest::default();
-    assert_eq!(exchange().authenticate(2, &request, &Alice).expect_err("too early").answer, None);
+    assert_eq!(exchange().authenticate(2, &request, &Alice, NOW).expect_err("too early").answer, None);
 }
 
 #[test]
@@ -174,6 +189,32 @@ fn a_login_is_renewed_by_the_same_mechanism_alone() {
 fn old_clients_cannot_log_in_again() {
     let mut exchange = exchange();
     handshake(&mut exchange, 0, "PLAIN");
-    assert!(matches!(exchange.token(b"\0alice\0pw", &Alice), Step::Established(..)));
+    assert!(matches!(exchange.token(b"\0alice\0pw", &Alice, NOW), Step::Established(..)));
     assert!(!exchange.reauthenticate());
+}
+
+#[test]
+fn a_login_with_a_token_ends_with_the_token() {
+    let log_in = |id: &str, proof_of: &str| {
+        let mut exchange = exchange();
+        handshake(&mut exchange, 1, "SCRAM-SHA-256");
+        let password = STANDARD.encode(TokenSecret::new("secret").expect("a secret").hmac(proof_of));
+        let nonce = "client".to_owned();
+        let mut client = ScramClient::new(ScramHash::Sha256, id, Password(password), true, nonce);
+        let Step::Continue(challenge) = authenticate(&mut exchange, client.initial()) else {
+            panic!("a challenge for everybody")
+        };
+        let proof = client.evaluate(&challenge.auth_bytes).expect("a good challenge").expect("a proof");
+        match authenticate(&mut exchange, proof) {
+            Step::Established(response, login) => Some((response.session_lifetime_ms, login)),
+            _ => None,
+        }
+    };
+    let (lifetime, login) = log_in("token", "token").expect("the right proof");
+    assert_eq!((lifetime, login.session_lifetime), (5000, Some(Duration::from_secs(5))));
+    assert_eq!(login.principal, Principal::user("alice"));
+    assert!(login.principal.token_authenticated);
+    assert_eq!(log_in("old", "old").expect("the right proof").1.session_lifetime, Some(Duration::ZERO));
+    assert_eq!(log_in("token", "old"), None);
+    assert_eq!(log_in("absent", "absent"), None);
 }

@@ -1,10 +1,13 @@
 //! The server's side of an exchange. Kafka: `ScramSaslServer`.
 
+use std::sync::Arc;
+
 use aws_lc_rs::constant_time::verify_slices_are_equal;
+use model::Timestamp;
 
 use super::messages::{ClientFinal, ClientFirst, auth_message, server_final, server_first};
 use super::{ScramCredential, ScramDecoy, ScramHash, xor};
-use crate::{CredentialStore, SaslError};
+use crate::{CredentialStore, SaslError, TokenCredential};
 
 const INVALID_CREDENTIALS: SaslError = SaslError::Exchange("Invalid client credentials");
 
@@ -25,8 +28,8 @@ enum State {
 
 #[derive(Debug)]
 struct Challenged {
-    username: String,
-    /// `None` for a user that does not exist; the decoy then stands in its place.
+    login: Login,
+    /// `false` for a user or token that does not exist; the decoy then stands in its place.
     known: bool,
     credential: ScramCredential,
     nonce: String,
@@ -34,12 +37,26 @@ struct Challenged {
     server_first: String,
 }
 
+/// Who is logged in once the exchange is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Login {
+    pub username: Arc<str>,
+    /// When the delegation token ends that was used; `None` for a password.
+    pub token_expires: Option<Timestamp>,
+}
+
 /// What the server says, and whether the exchange is over with it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Reply {
     pub token: Vec<u8>,
     /// The user, once proved.
-    pub username: Option<String>,
+    pub login: Option<Login>,
+}
+
+impl Login {
+    pub(crate) fn by_password(username: &str) -> Self {
+        Self { username: username.into(), token_expires: None }
+    }
 }
 
 impl ScramServer {
@@ -69,10 +86,9 @@ impl ScramServer {
         decoy: &ScramDecoy,
     ) -> Result<Reply, SaslError> {
         let ClientFirst { username, authorization_id, .. } = client_first;
-        // Tokens are not served yet: a token is a user that does not exist.
-        let found = match client_first.token_authenticated {
-            true => None,
-            false => store.scram_credential(self.hash, &username),
+        let (found, login) = match client_first.token_authenticated {
+            true => self.find_token(&username, store),
+            false => (store.scram_credential(self.hash, &username), Login::by_password(&username)),
         };
         if !authorization_id.is_empty() && authorization_id != username {
             return Err(SaslError::Authentication(
@@ -90,14 +106,23 @@ impl ScramServer {
         let token = server_first.clone().into_bytes();
         let client_first_bare = client_first.bare.to_owned();
         self.state = State::ClientFinal(Challenged {
-            username,
+            login,
             known,
             credential,
             nonce,
             client_first_bare,
             server_first,
         });
-        Ok(Reply { token, username: None })
+        Ok(Reply { token, login: None })
+    }
+
+    fn find_token(&self, id: &str, store: &dyn CredentialStore) -> (Option<ScramCredential>, Login) {
+        match store.token_credential(self.hash, id) {
+            Some(TokenCredential { owner, credential, expires }) => {
+                (Some(credential), Login { username: owner, token_expires: Some(expires) })
+            }
+            None => (None, Login::by_password(id)),
+        }
     }
 
     fn verify(&self, challenged: Challenged, client_final: &ClientFinal<'_>) -> Result<Reply, SaslError> {
@@ -116,6 +141,6 @@ impl ScramServer {
             return Err(INVALID_CREDENTIALS);
         }
         let token = server_final(&self.hash.hmac(&credential.server_key, &message)).into_bytes();
-        Ok(Reply { token, username: Some(challenged.username) })
+        Ok(Reply { token, login: Some(challenged.login) })
     }
 }

@@ -50,7 +50,7 @@ fn the_exchange_of_rfc_7677_goes_word_by_word() {
     assert_eq!(first, b"n,,n=user,r=rOprNGfwEbeRWgbNEkqO");
     let reply = server.evaluate(&first, &users, &decoy()).expect("a known user");
     let challenge = "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096";
-    assert_eq!(reply, Reply { token: challenge.as_bytes().to_vec(), username: None });
+    assert_eq!(reply, Reply { token: challenge.as_bytes().to_vec(), login: None });
     let last = client.evaluate(&reply.token).expect("a good challenge").expect("a proof");
     assert_eq!(
         String::from_utf8_lossy(&last),
@@ -59,7 +59,7 @@ fn the_exchange_of_rfc_7677_goes_word_by_word() {
     );
     let reply = server.evaluate(&last, &users, &decoy()).expect("the right proof");
     assert_eq!(reply.token, b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
-    assert_eq!(reply.username.as_deref(), Some("user"));
+    assert_eq!(reply.login, Some(Login::by_password("user")));
     assert_eq!(client.evaluate(&reply.token), Ok(None));
     assert!(client.is_complete());
 }
@@ -78,7 +78,7 @@ fn names_with_commas_and_equal_signs_log_in_by_both_hashes() {
     for hash in ScramHash::ALL {
         let users = users(hash, "a=b,c", "pässword", b"salt");
         let reply = log_in(&users, hash, "a=b,c", "pässword").1.expect("the right password");
-        assert_eq!(reply.username.as_deref(), Some("a=b,c"));
+        assert_eq!(reply.login, Some(Login::by_password("a=b,c")));
     }
 }
 

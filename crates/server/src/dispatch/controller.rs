@@ -77,10 +77,14 @@ pub(super) async fn on_controller(
         RequestBody::CreateAcls(request) => create_acls::handle(broker, context, *request).await,
         RequestBody::DeleteAcls(request) => delete_acls::handle(broker, context, *request).await,
         RequestBody::CreateDelegationToken(request) => {
-            create_delegation_token::handle(broker, context, &request).into()
+            create_delegation_token::handle(broker, context, *request).await.into()
         }
-        RequestBody::RenewDelegationToken(_) => renew_delegation_token::handle(context).into(),
-        RequestBody::ExpireDelegationToken(_) => expire_delegation_token::handle(context).into(),
+        RequestBody::RenewDelegationToken(request) => {
+            renew_delegation_token::handle(broker, context, *request).await.into()
+        }
+        RequestBody::ExpireDelegationToken(request) => {
+            expire_delegation_token::handle(broker, context, *request).await.into()
+        }
         RequestBody::AlterConfigs(request) => alter_configs::handle(broker, context, *request).await.into(),
         RequestBody::IncrementalAlterConfigs(request) => {
             incremental_alter_configs::handle(broker, context, *request).await.into()

@@ -1,42 +1,43 @@
-//! CreateDelegationToken (key 38): answers that there are no delegation tokens.
+//! CreateDelegationToken (key 38): makes a token with which others can log in as its owner.
 //!
-//! Versions: 1–3. 2 flexible · 3 tokens for others.
-//! Not yet: tokens; `delegation.token.secret.key` has no effect. Kafka: `KafkaApis.handleCreateTokenRequest`.
+//! Versions: 1–3. 2 flexible · 3 tokens for others. Decided by the controller. Kafka: `KafkaApis.handleCreateTokenRequest`.
 
+use controller::{ControllerRequest, TokenRequest};
 use model::{AclOperation, AclResourceType};
 use protocol::create_delegation_token_request::CreatableRenewers;
-use protocol::{CreateDelegationTokenRequest, CreateDelegationTokenResponse, ErrorCode};
+use protocol::{CreateDelegationTokenRequest, CreateDelegationTokenResponse, ErrorCode, ResponseBody};
+use security::Principal;
 
 use crate::authorize::may_ask_for_tokens;
 use crate::broker::Broker;
 use crate::request::RequestContext;
 
-/// Answers that whoever asks may not, or that there are no tokens.
-pub fn handle(
+/// Has a token made.
+pub async fn handle(
     broker: &Broker,
     context: &RequestContext,
-    request: &CreateDelegationTokenRequest,
-) -> CreateDelegationTokenResponse {
-    let (kind, name) = context.principal.split_once(':').unwrap_or(("User", context.user()));
-    let own = (kind.to_owned(), name.to_owned());
-    let owner = match (&request.owner_principal_type, &request.owner_principal_name) {
-        (kind, Some(name)) if !name.is_empty() => (kind.clone().unwrap_or_default(), name.clone()),
-        _ => own.clone(),
-    };
-    let mut response = CreateDelegationTokenResponse {
-        error_code: ErrorCode::DELEGATION_TOKEN_AUTH_DISABLED,
-        principal_type: owner.0,
-        principal_name: owner.1,
-        ..Default::default()
-    };
-    if context.version >= 3 {
-        (response.token_requester_principal_type, response.token_requester_principal_name) = own;
+    request: CreateDelegationTokenRequest,
+) -> ResponseBody {
+    let asker = context.to_principal();
+    if let Err((error_code, owner)) = permitted(broker, context, &request, &asker) {
+        let response = CreateDelegationTokenResponse {
+            error_code,
+            principal_type: owner.principal_type.to_string(),
+            principal_name: owner.name.to_string(),
+            token_requester_principal_type: asker.principal_type.to_string(),
+            token_requester_principal_name: asker.name.to_string(),
+            issue_timestamp_ms: -1,
+            expiry_timestamp_ms: -1,
+            max_timestamp_ms: -1,
+            ..Default::default()
+        };
+        return of_version(response, context.version).into();
     }
-    if let Err(error) = permitted(broker, context, request, &response) {
-        response.error_code = error;
-        (response.issue_timestamp_ms, response.expiry_timestamp_ms, response.max_timestamp_ms) = (-1, -1, -1);
+    let request = ControllerRequest::Token(TokenRequest::Create(Box::new(request)), asker);
+    match broker.decide(request).await {
+        ResponseBody::CreateDelegationToken(response) => of_version(*response, context.version).into(),
+        other => other,
     }
-    response
 }
 
 /// A token of somebody else's needs a permission, and only users can be renewers.
@@ -44,15 +45,38 @@ fn permitted(
     broker: &Broker,
     context: &RequestContext,
     request: &CreateDelegationTokenRequest,
-    response: &CreateDelegationTokenResponse,
-) -> Result<(), ErrorCode> {
-    if !may_ask_for_tokens(context) {
-        return Err(ErrorCode::DELEGATION_TOKEN_REQUEST_NOT_ALLOWED);
+    asker: &Principal,
+) -> Result<(), (ErrorCode, Principal)> {
+    let owner = match (&request.owner_principal_type, &request.owner_principal_name) {
+        (kind, Some(name)) if !name.is_empty() => {
+            let principal_type = kind.as_deref().unwrap_or_default().into();
+            Principal { principal_type, ..Principal::user(&**name) }
+        }
+        _ => asker.clone(),
+    };
+    let is_user = |renewer: &CreatableRenewers| renewer.principal_type == Principal::USER_TYPE;
+    let error = if !may_ask_for_tokens(context) {
+        ErrorCode::DELEGATION_TOKEN_REQUEST_NOT_ALLOWED
+    } else if owner != *asker
+        && !broker.gate(context).may(AclOperation::CreateTokens, AclResourceType::User, &owner.to_string())
+    {
+        ErrorCode::DELEGATION_TOKEN_AUTHORIZATION_FAILED
+    } else if !request.renewers.iter().all(is_user) {
+        ErrorCode::INVALID_PRINCIPAL_TYPE
+    } else {
+        return Ok(());
+    };
+    Err((error, owner))
+}
+
+/// Leaves out what an older version cannot say.
+fn of_version(response: CreateDelegationTokenResponse, version: i16) -> CreateDelegationTokenResponse {
+    if version >= 3 {
+        return response;
     }
-    let owner = format!("{}:{}", response.principal_type, response.principal_name);
-    if owner != *context.principal {
-        broker.gate(context).check(AclOperation::CreateTokens, AclResourceType::User, &owner)?;
+    CreateDelegationTokenResponse {
+        token_requester_principal_type: String::new(),
+        token_requester_principal_name: String::new(),
+        ..response
     }
-    let is_user = |renewer: &CreatableRenewers| renewer.principal_type == "User";
-    if request.renewers.iter().all(is_user) { Ok(()) } else { Err(ErrorCode::INVALID_PRINCIPAL_TYPE) }
 }

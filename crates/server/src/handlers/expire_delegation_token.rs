@@ -1,18 +1,28 @@
-//! ExpireDelegationToken (key 40): answers that there are no delegation tokens.
+//! ExpireDelegationToken (key 40): ends a token, now or later.
 //!
-//! Versions: 1–2. 2 flexible.
-//! Not yet: tokens; `delegation.token.secret.key` has no effect. Kafka: `KafkaApis.handleExpireTokenRequest`.
+//! Versions: 1–2. 2 flexible. Decided by the controller. Kafka: `KafkaApis.handleExpireTokenRequest`.
 
-use protocol::{ErrorCode, ExpireDelegationTokenResponse};
+use controller::{ControllerRequest, TokenRequest};
+use protocol::{ErrorCode, ExpireDelegationTokenRequest, ExpireDelegationTokenResponse, ResponseBody};
 
 use crate::authorize::may_ask_for_tokens;
+use crate::broker::Broker;
 use crate::request::RequestContext;
 
-/// Answers that whoever asks may not, or that there are no tokens.
-pub fn handle(context: &RequestContext) -> ExpireDelegationTokenResponse {
-    let (error_code, expiry_timestamp_ms) = match may_ask_for_tokens(context) {
-        true => (ErrorCode::DELEGATION_TOKEN_AUTH_DISABLED, 0),
-        false => (ErrorCode::DELEGATION_TOKEN_REQUEST_NOT_ALLOWED, -1),
-    };
-    ExpireDelegationTokenResponse { error_code, expiry_timestamp_ms, ..Default::default() }
+/// Has the token's end moved.
+pub async fn handle(
+    broker: &Broker,
+    context: &RequestContext,
+    request: ExpireDelegationTokenRequest,
+) -> ResponseBody {
+    if !may_ask_for_tokens(context) {
+        return ExpireDelegationTokenResponse {
+            error_code: ErrorCode::DELEGATION_TOKEN_REQUEST_NOT_ALLOWED,
+            expiry_timestamp_ms: -1,
+            ..Default::default()
+        }
+        .into();
+    }
+    let request = ControllerRequest::Token(TokenRequest::Expire(request), context.to_principal());
+    broker.decide(request).await
 }

@@ -1,18 +1,28 @@
-//! RenewDelegationToken (key 39): answers that there are no delegation tokens.
+//! RenewDelegationToken (key 39): lets a token be used for longer.
 //!
-//! Versions: 1–2. 2 flexible.
-//! Not yet: tokens; `delegation.token.secret.key` has no effect. Kafka: `KafkaApis.handleRenewTokenRequest`.
+//! Versions: 1–2. 2 flexible. Decided by the controller. Kafka: `KafkaApis.handleRenewTokenRequest`.
 
-use protocol::{ErrorCode, RenewDelegationTokenResponse};
+use controller::{ControllerRequest, TokenRequest};
+use protocol::{ErrorCode, RenewDelegationTokenRequest, RenewDelegationTokenResponse, ResponseBody};
 
 use crate::authorize::may_ask_for_tokens;
+use crate::broker::Broker;
 use crate::request::RequestContext;
 
-/// Answers that whoever asks may not, or that there are no tokens.
-pub fn handle(context: &RequestContext) -> RenewDelegationTokenResponse {
-    let (error_code, expiry_timestamp_ms) = match may_ask_for_tokens(context) {
-        true => (ErrorCode::DELEGATION_TOKEN_AUTH_DISABLED, 0),
-        false => (ErrorCode::DELEGATION_TOKEN_REQUEST_NOT_ALLOWED, -1),
-    };
-    RenewDelegationTokenResponse { error_code, expiry_timestamp_ms, ..Default::default() }
+/// Has the token's end moved.
+pub async fn handle(
+    broker: &Broker,
+    context: &RequestContext,
+    request: RenewDelegationTokenRequest,
+) -> ResponseBody {
+    if !may_ask_for_tokens(context) {
+        return RenewDelegationTokenResponse {
+            error_code: ErrorCode::DELEGATION_TOKEN_REQUEST_NOT_ALLOWED,
+            expiry_timestamp_ms: -1,
+            ..Default::default()
+        }
+        .into();
+    }
+    let request = ControllerRequest::Token(TokenRequest::Renew(request), context.to_principal());
+    broker.decide(request).await
 }

@@ -9,9 +9,9 @@ mod requests;
 
 pub use persister::Persister;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use coordinators::share::{
     ShareCoordinatorConfig, ShareMachine, SharePartitionKey, ShareRequest, ShareResponse, ShareState,
@@ -23,6 +23,7 @@ use protocol::ErrorCode;
 use world::clock::Clock;
 
 use crate::group::{client_error, partition_for_key};
+use crate::metrics::PartitionCounts;
 use crate::partition_log::PartitionLog;
 use crate::runtime::{Runtime, RuntimeConfig};
 
@@ -34,7 +35,11 @@ pub struct ShareCoordinator {
     active: AtomicBool,
     /// The newest metadata, for machines that are still to begin.
     metadata: Arc<RwLock<Arc<MetadataImage>>>,
+    pruned: PrunedOffsets,
 }
+
+/// Before which offset each partition of `__share_group_state` was last pruned here.
+type PrunedOffsets = Arc<Mutex<BTreeMap<i32, Offset>>>;
 
 /// Takes the variant that a request is answered with; the machine answers each request with its own.
 macro_rules! expect_response {
@@ -59,13 +64,15 @@ impl ShareCoordinator {
         let (runtime, work) = Runtime::with_shell(runtime, clock);
         let runtime = Arc::new(runtime);
         runtime.start_timers();
-        tokio::spawn(machine_runner::run(Arc::downgrade(&runtime), work));
+        let pruned = PrunedOffsets::default();
+        tokio::spawn(machine_runner::run(Arc::downgrade(&runtime), work, pruned.clone()));
         Self {
             runtime,
             config,
             partition_count: AtomicI32::new(partition_count),
             active: AtomicBool::new(true),
             metadata: Arc::default(),
+            pruned,
         }
     }
 
@@ -78,6 +85,16 @@ impl ShareCoordinator {
     /// Takes in how many partitions `__share_group_state` has, once it exists.
     pub fn set_partition_count(&self, partition_count: i32) {
         self.partition_count.store(partition_count, Ordering::Release);
+    }
+
+    /// Returns how many partitions of `__share_group_state` this broker leads, by how far they are.
+    pub fn partition_counts(&self) -> PartitionCounts {
+        self.runtime.partition_counts()
+    }
+
+    /// Returns before which offset each partition of `__share_group_state` was last pruned here.
+    pub fn pruned_offsets(&self) -> BTreeMap<i32, Offset> {
+        self.pruned.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Returns the partition of `__share_group_state` that serves `key`.

@@ -12,6 +12,7 @@ mod logs;
 mod quorum;
 mod quotas;
 mod replicas;
+mod share_coordinator;
 mod share_partitions;
 mod threads;
 mod transactions;
@@ -86,6 +87,7 @@ pub(crate) fn add_sources(
     endpoint.add(groups::Groups(broker.clone()));
     endpoint.add(broker.metrics.share.clone());
     endpoint.add(broker.metrics.share_coordinator.clone());
+    endpoint.add(share_coordinator::ShareCoordinator(broker.clone()));
     endpoint.add(share_partitions::SharePartitions(broker.clone()));
     endpoint.add(transactions::Transactions(broker.clone()));
     endpoint.add(client_metrics::ClientMetrics(broker.clone()));

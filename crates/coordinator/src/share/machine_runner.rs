@@ -1,7 +1,7 @@
 //! How share machines run: their records in the log, what they do when loaded, and the deletion of what they do not need
 //! any more.
 
-use std::sync::Weak;
+use std::sync::{PoisonError, Weak};
 
 use coordinators::share::{ShareMachine, ShareRecord, ShareRecordError, ShareResponse};
 use machine::{Now, Outcome};
@@ -9,6 +9,7 @@ use model::Offset;
 use protocol::ErrorCode;
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use super::PrunedOffsets;
 use crate::batches::{EntryError, LogEntry, LogRecord};
 use crate::partition::Told;
 use crate::runtime::{PartitionMachine, Runtime};
@@ -43,6 +44,7 @@ impl PartitionMachine for ShareMachine {
 pub(super) async fn run(
     runtime: Weak<Runtime<ShareMachine>>,
     mut work: UnboundedReceiver<Told<ShareResponse>>,
+    pruned_offsets: PrunedOffsets,
 ) {
     while let Some(told) = work.recv().await {
         let Some(runtime) = runtime.upgrade() else { return };
@@ -53,8 +55,12 @@ pub(super) async fn run(
             Err(error) => Err(error),
         };
         match pruned {
+            Ok(()) => {
+                let mut offsets = pruned_offsets.lock().unwrap_or_else(PoisonError::into_inner);
+                offsets.insert(partition, before);
+            }
             // Another broker leads the partition now, and prunes it.
-            Ok(()) | Err(ErrorCode::NOT_COORDINATOR | ErrorCode::NOT_LEADER_OR_FOLLOWER) => {}
+            Err(ErrorCode::NOT_COORDINATOR | ErrorCode::NOT_LEADER_OR_FOLLOWER) => {}
             Err(error) => {
                 let (before, error) = (before.0, error.name());
                 tracing::warn!(partition, before, error, "what snapshots have replaced cannot be deleted");

@@ -1,6 +1,7 @@
 //! Share groups as the server asks about them, over both coordinators, and the states of their partitions over a log that is
 //! loaded again, pruned, and cut off from power.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -277,6 +278,10 @@ async fn what_snapshots_have_replaced_is_deleted_from_the_log() {
     }
     // The first record began the state; three updates and a snapshot follow, twice.
     assert_eq!(log.start_offset(), Offset(8));
+    while shares.coordinator.pruned_offsets().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(shares.coordinator.pruned_offsets(), BTreeMap::from([(0, Offset(8))]));
     shares.coordinator.shutdown();
     let shares = Shares::start(log, shares.clock.clone()).await;
     assert_eq!(shares.coordinator.read(key(0), 0).await.map(|state| state.start_offset), Ok(Offset(70)));

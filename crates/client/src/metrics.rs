@@ -43,6 +43,10 @@ impl Measured {
         self.count
     }
 
+    pub(crate) fn sum(&self) -> f64 {
+        self.sum
+    }
+
     fn average(&self) -> f64 {
         self.sum / self.count as f64
     }

@@ -5,9 +5,10 @@
 //! `share.acknowledgement.mode=explicit`, as the user says. Everything happens within [`ShareConsumer::poll`] and the
 //! other calls, but for heartbeats and requests under way.
 //!
-//! Not yet: metrics, interceptors.
+//! Not yet: interceptors.
 
 mod deliveries;
+mod measures;
 mod membership;
 mod node_session;
 mod poll;
@@ -26,8 +27,10 @@ use crate::cluster::{Cluster, CoordinatorClient, CoordinatorKind, Interest, View
 use crate::config::{ConfigMap, ShareConsumerConfig};
 use crate::consumer::{ConsumerRecord, Waker};
 use crate::error::{Error, Result};
+use crate::metrics::ClientMetric;
 
 use deliveries::{Deliveries, ShareKey};
+use measures::Measures;
 use membership::{Assignment, Membership};
 use node_session::NodeSession;
 use requests::Answered;
@@ -83,6 +86,7 @@ pub struct ShareConsumer {
     outcomes: Vec<Acknowledged>,
     callback: Option<AcknowledgementCallback>,
     lock_timeout: Option<Duration>,
+    measures: Measures,
     wake: Waker,
     /// To be told by the next poll.
     failure: Option<Error>,
@@ -106,6 +110,7 @@ impl ShareConsumer {
             outcomes: Vec::new(),
             callback: None,
             lock_timeout: None,
+            measures: Measures::new(),
             wake: Waker::default(),
             failure: None,
             cluster,
@@ -193,6 +198,11 @@ impl ShareConsumer {
     /// How long records are locked for a member; not known before the first answer.
     pub fn acquisition_lock_timeout(&self) -> Option<Duration> {
         self.lock_timeout
+    }
+
+    /// Returns what the consumer measured of its fetches and acknowledgements, by name. Kafka: `KafkaShareConsumer.metrics`.
+    pub fn metrics(&self) -> Vec<ClientMetric> {
+        self.measures.metrics()
     }
 
     /// What ends a poll from another task.

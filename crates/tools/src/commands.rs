@@ -21,6 +21,7 @@ pub mod leader_election;
 pub mod log_dirs;
 pub mod metadata_quorum;
 pub mod metadata_shell;
+mod perf_test;
 pub mod producer_perf_test;
 pub mod reassign_partitions;
 pub mod replica_verification;

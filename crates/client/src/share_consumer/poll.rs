@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use model::NodeId;
 use protocol::share_fetch_response::PartitionData;
-use protocol::{ErrorCode, Request};
+use protocol::{ErrorCode, Request, ShareFetchResponse};
 use tokio::time::{Instant, sleep_until};
 
 use super::deliveries::{Said, ShareKey};
@@ -163,9 +163,11 @@ impl ShareConsumer {
         R::Response: Send,
     {
         let cluster = self.cluster.clone();
+        self.measures.acknowledged(said.values().map(Said::len).sum());
         self.tasks.spawn(async move {
+            let asked = Instant::now();
             let answer = ask(&cluster, node, &request).await.map(wrap);
-            Answered { node, said, is_renewal, answer }
+            Answered { node, said, is_renewal, answer, took: asked.elapsed() }
         });
     }
 
@@ -191,7 +193,7 @@ impl ShareConsumer {
     }
 
     fn take_answer(&mut self, answered: Answered) {
-        let Answered { node, said, is_renewal, answer } = answered;
+        let Answered { node, said, is_renewal, answer, took } = answered;
         let checked = answer.and_then(|answer| Error::check(answer.error_code()).map(|()| answer));
         let session = self.sessions.entry(node).or_default();
         session.busy = false;
@@ -201,12 +203,7 @@ impl ShareConsumer {
                 self.lock_timeout = u64::try_from(answer.lock_timeout_ms()).ok().map(Duration::from_millis);
                 self.take_acknowledged(said, is_renewal, &answer);
                 if let Answer::Fetched(response) = answer {
-                    for topic in response.responses {
-                        for row in topic.partitions {
-                            let key = ShareKey { topic_id: topic.topic_id, partition: row.partition_index };
-                            self.take_row(node, key, &row);
-                        }
-                    }
+                    self.take_rows(node, &response, took);
                 }
             }
             Err(error) => {
@@ -222,19 +219,38 @@ impl ShareConsumer {
         }
     }
 
-    fn take_row(&mut self, node: NodeId, key: ShareKey, row: &PartitionData) {
+    fn take_rows(&mut self, node: NodeId, response: &ShareFetchResponse, took: Duration) {
+        let mut records = 0;
+        for topic in &response.responses {
+            for row in &topic.partitions {
+                let key = ShareKey { topic_id: topic.topic_id, partition: row.partition_index };
+                records += self.take_row(node, key, row);
+            }
+        }
+        self.measures.fetched(took, response, records);
+    }
+
+    /// Takes in what came of a partition; returns how many records that were.
+    fn take_row(&mut self, node: NodeId, key: ShareKey, row: &PartitionData) -> usize {
         let code = row.error_code;
         if code.is_error() {
             self.cluster.request_update();
             if !code.is_retriable() && code != ErrorCode::UNKNOWN_TOPIC_ID {
                 self.failure = Some(Error::broker(code));
             }
-            return;
+            return 0;
         }
-        let Some(name) = self.name_of(key).filter(|_| !row.acquired_records.is_empty()) else { return };
+        let Some(name) = self.name_of(key).filter(|_| !row.acquired_records.is_empty()) else { return 0 };
         match acquired_records(&name.topic, row, self.config.check_crcs) {
-            Ok((records, ranges)) => self.deliveries.arrive(node, key, records, &ranges),
-            Err(error) => self.failure = Some(error),
+            Ok((records, ranges)) => {
+                let count = records.len();
+                self.deliveries.arrive(node, key, records, &ranges);
+                count
+            }
+            Err(error) => {
+                self.failure = Some(error);
+                0
+            }
         }
     }
 
@@ -256,6 +272,9 @@ impl ShareConsumer {
     fn end(&mut self, key: ShareKey, said: Said, is_renewal: bool, outcome: Result<()>) {
         if is_renewal {
             self.deliveries.renewed(key, &said, outcome.is_ok());
+        }
+        if outcome.is_err() {
+            self.measures.failed(said.len());
         }
         if let Some(partition) = self.name_of(key) {
             let offsets = said.into_keys().collect();

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use model::{LeaderEpoch, NodeId, Offset};
@@ -27,6 +28,8 @@ pub(super) struct Answered {
     pub said: BTreeMap<ShareKey, Said>,
     pub is_renewal: bool,
     pub answer: Result<Answer>,
+    /// How long the answer took.
+    pub took: Duration,
 }
 
 pub(super) enum Answer {

@@ -5,16 +5,17 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use client::consumer::{ListenerFuture, RebalanceListener};
-use client::{ConfigMap, Consumer, ConsumerRecord};
+use client::{ConfigMap, Consumer};
 use model::TopicPartition;
 use regex::Regex;
 
+use super::perf_test::{self, Read};
 use crate::Failure;
 use crate::datetime::{format_time, now_ms};
 use crate::options::{Opt, Options, flag, maybe, value};
 use crate::print_metrics::print_metrics;
 use crate::progress::Progress;
-use crate::session::{block_on, client_config, failed};
+use crate::session::{block_on, failed};
 
 const INTRO: &str = "Reads records and tells how fast they came.";
 
@@ -46,8 +47,6 @@ const OPTIONS: &[Opt] = &[
     maybe("timeout", "Long: milliseconds", "How long to wait for a record. (default: 10000)"),
     value("topic", "String: topic", "The topic to read."),
 ];
-
-pub(super) const MEBIBYTE: f64 = 1024.0 * 1024.0;
 
 /// What to read and how to tell of it.
 struct Plan {
@@ -95,22 +94,6 @@ impl RebalanceListener for Watch {
     }
 }
 
-/// How much was read.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Read {
-    pub(super) records: u64,
-    /// Of keys and values.
-    pub(super) bytes: u64,
-}
-
-impl Read {
-    pub(super) fn add(&mut self, record: &ConsumerRecord) {
-        let size = |bytes: &Option<bytes::Bytes>| bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
-        self.records += 1;
-        self.bytes += size(&record.key) + size(&record.value);
-    }
-}
-
 /// Runs the tool.
 pub fn run(args: &[String], out: &mut dyn Write) -> Result<(), Failure> {
     let options = Options::parse_or_usage(INTRO, OPTIONS, args)?;
@@ -133,21 +116,13 @@ pub fn run(args: &[String], out: &mut dyn Write) -> Result<(), Failure> {
 fn plan(options: &Options, out: &mut dyn Write) -> Result<Plan, Failure> {
     options.require(&["bootstrap-server"])?;
     options.require_one_of(&["topic", "include"])?;
-    options.require_one_of(&["messages", "num-records"])?;
-    options.exclude("consumer.config", &["command-config"])?;
-    if options.has("messages") {
-        writeln!(out, "Warning: --messages is deprecated. Use --num-records instead.")?;
-    }
-    if options.has("consumer.config") {
-        writeln!(out, "Warning: --consumer.config is deprecated. Use --command-config instead.")?;
-    }
-    let count = options.number("num-records")?.or(options.number("messages")?).unwrap_or(0);
+    perf_test::check(options, out)?;
     Ok(Plan {
         topic: options.value("topic")?.map(str::to_owned),
         include: options.value_or("include", "")?.to_owned(),
-        count,
-        interval: Duration::from_millis(options.number("reporting-interval")?.unwrap_or(5000)),
-        timeout: Duration::from_millis(options.number("timeout")?.unwrap_or(10_000)),
+        count: perf_test::count(options)?,
+        interval: perf_test::millis(options, "reporting-interval", 5000)?,
+        timeout: perf_test::millis(options, "timeout", 10_000)?,
         is_detailed: options.has("show-detailed-stats"),
         prints_metrics: options.has("print-metrics"),
         pattern: options.value_or("date-format", "yyyy-MM-dd HH:mm:ss:SSS")?.to_owned(),
@@ -155,19 +130,14 @@ fn plan(options: &Options, out: &mut dyn Write) -> Result<Plan, Failure> {
 }
 
 fn consumer_config(options: &Options) -> Result<ConfigMap, Failure> {
-    let mut map =
-        client_config(options.value("command-config")?.or(options.value("consumer.config")?), None)?;
-    map.extend(options.pairs(&["command-property"])?);
-    map.insert("bootstrap.servers".into(), options.value_or("bootstrap-server", "")?.into());
+    let mut map = perf_test::consumer_config(options)?;
     let own = format!("perf-consumer-{}", now_ms() % 100_000);
     if options.has("group") || !map.contains_key("group.id") {
         map.insert("group.id".into(), options.value_or("group", &own)?.into());
     }
-    map.insert("receive.buffer.bytes".into(), options.value_or("socket-buffer-size", "2097152")?.into());
     map.insert("max.partition.fetch.bytes".into(), options.value_or("fetch-size", "1048576")?.into());
     let reset = if options.has("from-latest") { "latest" } else { "earliest" };
     map.insert("auto.offset.reset".into(), reset.into());
-    map.insert("check.crcs".into(), "false".into());
     map.entry("client.id".into()).or_insert_with(|| "perf-consumer-client".into());
     Ok(map)
 }
@@ -196,7 +166,7 @@ async fn measure(config: &ConfigMap, plan: &Plan, out: &mut dyn Write) -> Result
     if !plan.is_detailed {
         let joined = joining.lock().expect("no holder panics").total;
         let fetching = elapsed.saturating_sub(joined);
-        let megabytes = read.bytes as f64 / MEBIBYTE;
+        let megabytes = read.megabytes();
         let per = |amount: f64, time: Duration| amount / time.as_secs_f64();
         writeln!(
             out,
@@ -244,12 +214,7 @@ async fn consume(
     }
     progress.finish();
     if read.records < plan.count {
-        writeln!(
-            out,
-            "WARNING: Exiting before consuming the expected number of records: timeout ({} ms) exceeded. You can use \
-             the --timeout option to increase the timeout.",
-            plan.timeout.as_millis()
-        )?;
+        perf_test::warn_of_timeout(plan.timeout, out)?;
     }
     Ok(read)
 }
@@ -262,14 +227,14 @@ fn report(
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     let fetching = elapsed.saturating_sub(joined);
-    let megabytes = (now.bytes - before.bytes) as f64 / MEBIBYTE;
-    let records = (now.records - before.records) as f64;
+    let new = now.since(before);
+    let (megabytes, records) = (new.megabytes(), new.records as f64);
     let per = |amount: f64, time: Duration| if time.is_zero() { 0.0 } else { amount / time.as_secs_f64() };
     writeln!(
         out,
         "{}, 0, {:.4}, {:.4}, {}, {:.4}, {}, {}, {:.4}, {:.4}",
         format_time(now_ms(), &plan.pattern),
-        now.bytes as f64 / MEBIBYTE,
+        now.megabytes(),
         per(megabytes, elapsed),
         now.records,
         per(records, elapsed),

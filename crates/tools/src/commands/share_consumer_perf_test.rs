@@ -2,8 +2,6 @@
 //! `ShareConsumerPerformance`.
 //!
 //! Unlike Kafka's, it does not break off when reading takes longer than `--timeout`, but when no record came for so long.
-//!
-//! Not yet: `--print-metrics`, which the client has no part for.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -13,11 +11,12 @@ use std::time::{Duration, Instant};
 use client::{ConfigMap, ShareConsumer};
 use tokio::task::JoinSet;
 
-use super::consumer_perf_test::{MEBIBYTE, Read};
+use super::perf_test::{self, Read};
 use crate::Failure;
 use crate::datetime::{format_time, now_ms};
 use crate::options::{Opt, Options, flag, maybe, value};
-use crate::session::{block_on, client_config, failed};
+use crate::print_metrics::print_metrics;
+use crate::session::{block_on, failed};
 
 const INTRO: &str = "Reads records in a share group and tells how fast they came.";
 
@@ -56,6 +55,7 @@ struct Plan {
     timeout: Duration,
     is_detailed: bool,
     tells_consumers: bool,
+    prints_metrics: bool,
     pattern: String,
 }
 
@@ -75,43 +75,28 @@ pub fn run(args: &[String], out: &mut dyn Write) -> Result<(), Failure> {
 
 fn plan(options: &Options, out: &mut dyn Write) -> Result<Plan, Failure> {
     options.require(&["topic", "bootstrap-server"])?;
-    options.require_one_of(&["messages", "num-records"])?;
-    options.exclude("consumer.config", &["command-config"])?;
-    if options.has("messages") {
-        writeln!(out, "Warning: --messages is deprecated. Use --num-records instead.")?;
-    }
-    if options.has("consumer.config") {
-        writeln!(out, "Warning: --consumer.config is deprecated. Use --command-config instead.")?;
-    }
-    if options.has("print-metrics") {
-        return Err(Failure::message("--print-metrics is not supported yet."));
-    }
-    let interval = options.number("reporting-interval")?.unwrap_or(5000);
-    if interval == 0 {
+    perf_test::check(options, out)?;
+    let interval = perf_test::millis(options, "reporting-interval", 5000)?;
+    if interval.is_zero() {
         return Err(Failure::message("Reporting interval must be greater than 0."));
     }
-    let count = options.number("num-records")?.or(options.number("messages")?).unwrap_or(0);
     Ok(Plan {
         topic: options.value_or("topic", "")?.to_owned(),
-        count,
-        interval: Duration::from_millis(interval),
-        timeout: Duration::from_millis(options.number("timeout")?.unwrap_or(10_000)),
+        count: perf_test::count(options)?,
+        interval,
+        timeout: perf_test::millis(options, "timeout", 10_000)?,
         is_detailed: options.has("show-detailed-stats"),
         tells_consumers: options.has("show-consumer-stats"),
+        prints_metrics: options.has("print-metrics"),
         pattern: options.value_or("date-format", "yyyy-MM-dd HH:mm:ss:SSS")?.to_owned(),
     })
 }
 
 /// The configuration of each consumer.
 fn configurations(options: &Options) -> Result<Vec<ConfigMap>, Failure> {
-    let file = options.value("consumer.config")?.or(options.value("command-config")?);
-    let mut map = client_config(file, None)?;
-    map.extend(options.pairs(&["command-property"])?);
-    map.insert("bootstrap.servers".into(), options.value_or("bootstrap-server", "")?.into());
+    let mut map = perf_test::consumer_config(options)?;
     map.insert("group.id".into(), options.value_or("group", "perf-share-consumer")?.into());
-    map.insert("receive.buffer.bytes".into(), options.value_or("socket-buffer-size", "2097152")?.into());
     map.insert("fetch.max.bytes".into(), options.value_or("fetch-size", "1048576")?.into());
-    map.insert("check.crcs".into(), "false".into());
     let client_id =
         map.entry("client.id".into()).or_insert_with(|| "perf-share-consumer-client".into()).clone();
     let threads = options.number::<usize>("threads")?.unwrap_or(1);
@@ -144,10 +129,10 @@ async fn measure(plan: &Arc<Plan>, configs: &[ConfigMap], out: &mut dyn Write) -
         ended.push(done.map_err(|error| Failure::message(error.to_string()))??);
     }
     ended.sort_by_key(|(number, ..)| *number);
+    let client_id = |number: usize| configs[number - 1]["client.id"].as_str();
     if plan.tells_consumers {
         for (number, _, read) in &ended {
-            let client_id = configs.get(number - 1).and_then(|config| config.get("client.id"));
-            let client_id = client_id.map_or("", String::as_str);
+            let client_id = client_id(*number);
             let figures = span.figures(*read, &plan.pattern);
             writeln!(
                 out,
@@ -156,23 +141,22 @@ async fn measure(plan: &Arc<Plan>, configs: &[ConfigMap], out: &mut dyn Write) -
         }
     }
     if total.load(Ordering::Relaxed) < plan.count {
-        writeln!(
-            out,
-            "WARNING: Exiting before consuming the expected number of records: timeout ({} ms) exceeded. You can use \
-             the --timeout option to increase the timeout.",
-            plan.timeout.as_millis()
-        )?;
+        perf_test::warn_of_timeout(plan.timeout, out)?;
     }
-    let sum = |of: fn(&Read) -> u64| ended.iter().map(|(_, _, read)| of(read)).sum();
-    let all = Read { records: sum(|read| read.records), bytes: sum(|read| read.bytes) };
-    let figures = span.figures(all, &plan.pattern);
-    for (_, mut consumer, _) in ended {
+    let figures = span.figures(ended.iter().map(|(_, _, read)| *read).sum(), &plan.pattern);
+    let mut metrics = Vec::new();
+    for (number, mut consumer, _) in ended {
+        metrics.push((client_id(number).to_owned(), consumer.metrics()));
         let committed = consumer.commit_sync(Duration::from_secs(60)).await;
         let closed = consumer.close(Duration::from_millis(500)).await;
         committed.map_err(failed)?;
         closed.map_err(failed)?;
     }
-    Ok(writeln!(out, "{figures}")?)
+    writeln!(out, "{figures}")?;
+    for (client_id, metrics) in metrics.iter().filter(|_| plan.prints_metrics) {
+        print_metrics(metrics, client_id, out)?;
+    }
+    Ok(())
 }
 
 /// Reads until all consumers together have read enough, or no record comes any more.
@@ -209,14 +193,14 @@ async fn consume(
 /// What was read since the last report.
 fn progress(plan: &Plan, (before, now): (Read, Read), start_ms: i64, end_ms: i64) -> String {
     let elapsed_ms = (end_ms - start_ms) as f64;
-    let megabytes = (now.bytes - before.bytes) as f64 / MEBIBYTE;
+    let new = now.since(before);
     format!(
         "{}, {}, {:.4}, {:.4}, {:.4}, {}, {}",
         format_time(start_ms, &plan.pattern),
         format_time(end_ms, &plan.pattern),
-        now.bytes as f64 / MEBIBYTE,
-        1000.0 * megabytes / elapsed_ms,
-        (now.records - before.records) as f64 / elapsed_ms * 1000.0,
+        now.megabytes(),
+        1000.0 * new.megabytes() / elapsed_ms,
+        new.records as f64 / elapsed_ms * 1000.0,
         now.records,
         end_ms - start_ms
     )
@@ -232,7 +216,7 @@ impl Span {
     /// What was read from then on until now.
     fn figures(&self, read: Read, pattern: &str) -> String {
         let elapsed = self.started.elapsed();
-        let megabytes = read.bytes as f64 / MEBIBYTE;
+        let megabytes = read.megabytes();
         format!(
             "{}, {}, {megabytes:.4}, {:.4}, {:.4}, {}, {}",
             format_time(self.start_ms, pattern),

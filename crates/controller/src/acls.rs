@@ -41,8 +41,12 @@ impl Controller {
             if outcome.is_ok() && !self.image.acls().contains(&binding) && new.insert(binding.clone()) {
                 records.push(MetadataRecord::AccessControlEntryRecord(self.record(binding)));
             }
-            let (error_code, error_message) = code_and_message(&outcome);
-            results.push(AclCreationResult { error_code, error_message, ..Default::default() });
+            results.push(match outcome {
+                Ok(()) => AclCreationResult::default(),
+                Err(ApiError { code: error_code, message: error_message }) => {
+                    AclCreationResult { error_code, error_message, ..Default::default() }
+                }
+            });
         }
         if records.len() > MAX_RECORDS_PER_REQUEST {
             let ApiError { code, message } = ApiError::too_many_records();
@@ -115,6 +119,7 @@ impl Controller {
                 break;
             }
             matching.push(DeleteAclsMatchingAcl {
+                error_message: None,
                 resource_type: record.resource_type,
                 resource_name: record.resource_name.clone(),
                 pattern_type: record.pattern_type,

@@ -2,7 +2,9 @@
 // AclAnswers HOST:PORT QUESTIONS
 //
 // QUESTIONS has one step a line: `acl [-] PERMISSION USER OPERATION RESOURCE NAME` (a name that ends in `…` is a prefix), `acls none`,
-// `restore` (topics, offsets and ids are as at the beginning), and `ask API VERSION {fields}`, which alice asks.
+// `restore` (topics, offsets and ids are as at the beginning), `question API VERSION {fields}`, `ask`, with which alice asks all the questions,
+// `regex GROUP EXPRESSION`, with which she joins a consumer group and is told what she is to read, and `token`, with which she gets a
+// delegation token, logs in with it, and ends it.
 
 import com.fasterxml.jackson.databind.*;
 import com.fasterxml.jackson.databind.node.*;
@@ -132,6 +134,7 @@ public class AclAnswers {
 
     static final Set<String> VARIES = Set.of("memberId", "producerId", "throttleTimeMs", "port", "usableBytes", "totalBytes", "logDir", "timestamp",
         "incarnationId", "clusterId", "host", "sessionId", "clientInstanceId", "value", "leaderEpoch", "currentLeaderEpoch", "highWatermark", "logEndOffset",
+        "maxTimestampMs", "issueTimestamp", "expiryTimestamp", "maxTimestamp", "tokenId", "hmac",
         "lastFetchTimestamp", "lastCaughtUpTimestamp", "replicaDirectoryId", "offset", "baseOffset", "issueTimestampMs", "expiryTimestampMs",
         "pushIntervalMs", "subscriptionId", "lastStableOffset", "recordsSizeInBytes", "logAppendTimeMs", "lowWatermark", "partitionSize",
         "producerEpoch", "directoryId", "coordinatorId", "requestTimeoutMs", "committedOffset", "lag", "topicConfigs", "finalizedFeaturesEpoch");
@@ -267,10 +270,69 @@ public class AclAnswers {
                     settled = true;
                     for (String question : block) ask(alice, state, question);
                 }
+                case "token" -> System.out.println(state + ": token -> " + token(alice));
+                case "regex" -> {
+                    if (!settled) settle();
+                    settled = true;
+                    System.out.println(state + ": " + line.trim() + " -> " + regex(alice, words[1], words[2]));
+                }
                 default -> throw new IOException("what is " + line);
             }
         }
         System.exit(0);
+    }
+
+    static String token(AclAnswers alice) throws Exception {
+        var made = (CreateDelegationTokenResponseData) alice.ask(ApiKeys.CREATE_DELEGATION_TOKEN, 3, new CreateDelegationTokenRequestData().setMaxLifetimeMs(60000));
+        if (made.errorCode() != 0) return made.toString();
+        String said = "lives " + (made.maxTimestampMs() - made.issueTimestampMs()) + ", to renew after " + (made.expiryTimestampMs() - made.issueTimestampMs());
+        said += "; " + logIn(made) + "; " + change(alice, made, 60000, 0) + " " + change(alice, made, 0, 30000) + " " + change(alice, made, 0, -1);
+        Thread.sleep(500);
+        return said + " " + change(alice, made, 60000, 0) + "; " + logIn(made);
+    }
+
+    /** Renews a token, or without a period for that expires it; tells the error. */
+    static short change(AclAnswers alice, CreateDelegationTokenResponseData made, long renew, long expire) throws Exception {
+        return renew > 0
+            ? ((RenewDelegationTokenResponseData) alice.ask(ApiKeys.RENEW_DELEGATION_TOKEN, 2,
+                new RenewDelegationTokenRequestData().setHmac(made.hmac()).setRenewPeriodMs(renew))).errorCode()
+            : ((ExpireDelegationTokenResponseData) alice.ask(ApiKeys.EXPIRE_DELEGATION_TOKEN, 2,
+                new ExpireDelegationTokenRequestData().setHmac(made.hmac()).setExpiryTimePeriodMs(expire))).errorCode();
+    }
+
+    static String logIn(CreateDelegationTokenResponseData made) throws Exception {
+        var config = new HashMap<String, Object>(Map.of("bootstrap.servers", host + ":" + port, "security.protocol", "SASL_PLAINTEXT", "sasl.mechanism", "SCRAM-SHA-256"));
+        config.put("sasl.jaas.config", "org.apache.kafka.common.security.scram.ScramLoginModule required tokenauth=\"true\" username=\"" + made.tokenId()
+            + "\" password=\"" + Base64.getEncoder().encodeToString(made.hmac()) + "\";");
+        String said = "";
+        try (var admin = org.apache.kafka.clients.admin.Admin.create(config)) {
+            said += "nodes " + admin.describeCluster().nodes().get().size() + ", a token by the token: ";
+            admin.createDelegationToken().delegationToken().get();
+            return said + "made";
+        } catch (java.util.concurrent.ExecutionException e) {
+            return said + e.getCause();
+        }
+    }
+
+    /** Joins a group by a regular expression, waits for the assignment of the second epoch, and leaves. */
+    static String regex(AclAnswers alice, String group, String expression) throws Exception {
+        until(ApiKeys.FIND_COORDINATOR, 4, "{\"keyType\":0,\"coordinatorKeys\":[\"" + group + "\"]}", "errorCode=0");
+        var beat = new ConsumerGroupHeartbeatRequestData().setGroupId(group).setMemberId("alice").setRebalanceTimeoutMs(9000)
+            .setTopicPartitions(List.of()).setSubscribedTopicRegex(expression);
+        var names = new TreeSet<String>();
+        for (int turn = 0; turn < 100; turn++) {
+            var answer = (ConsumerGroupHeartbeatResponseData) alice.ask(ApiKeys.CONSUMER_GROUP_HEARTBEAT, 1, beat);
+            if (answer.errorCode() != 0 && answer.errorCode() != Errors.COORDINATOR_LOAD_IN_PROGRESS.code()) return answer.toString();
+            beat.setMemberEpoch(answer.memberEpoch());
+            if (answer.memberEpoch() > 1 && answer.assignment() != null) {
+                for (var topic : answer.assignment().topicPartitions())
+                    names.add(IDS.entrySet().stream().filter(known -> known.getValue().equals(topic.topicId())).map(Map.Entry::getKey).findFirst().orElse("?"));
+                break;
+            }
+            Thread.sleep(50);
+        }
+        alice.ask(ApiKeys.CONSUMER_GROUP_HEARTBEAT, 1, beat.setMemberEpoch(-1));
+        return names.toString();
     }
 
     static void ask(AclAnswers alice, String state, String question) {

@@ -114,7 +114,10 @@ pub(super) fn pattern_type(options: &Options) -> Result<AclPatternType, Failure>
         "MATCH" => Ok(AclPatternType::Match),
         "LITERAL" => Ok(AclPatternType::Literal),
         "PREFIXED" => Ok(AclPatternType::Prefixed),
-        _ => Err(options.usage(format!("Cannot parse argument '{text}' of option resource-pattern-type"))),
+        _ => {
+            let text = format!("Cannot parse argument '{text}' of option resource-pattern-type");
+            Err(Failure::message(text))
+        }
     }
 }
 
@@ -189,13 +192,10 @@ fn operations(options: &Options) -> Vec<AclOperation> {
     named.into_iter().map(|text| operation(text.trim())).collect()
 }
 
-/// Reads `DescribeConfigs` or `DESCRIBECONFIGS`. Kafka: `SecurityUtils.operation`.
+/// Reads `DescribeConfigs` in letters of whatever case. Kafka: `SecurityUtils.operation`.
 fn operation(text: &str) -> AclOperation {
-    let found = OPERATIONS.into_iter().find(|known| {
-        let plain = known.name().replace('_', "");
-        text == plain || text == format!("{known:?}")
-    });
-    found.unwrap_or(Unknown)
+    let is_meant = |known: &AclOperation| known.name().replace('_', "").eq_ignore_ascii_case(text);
+    OPERATIONS.into_iter().find(is_meant).unwrap_or(Unknown)
 }
 
 /// Each of the operations, for each principal from each host. Kafka: `AclCommand.getAcl`.

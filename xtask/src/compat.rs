@@ -27,7 +27,8 @@ struct Suite {
 enum Serves {
     /// A fresh one on free ports.
     Fresh,
-    /// A fresh one that calls itself `localhost` and this port, which the suite insists on.
+    /// A fresh one that calls itself `localhost` and this port, which the suite insists on, and has an authorizer, to which
+    /// whoever connects is a super user.
     Port(u16),
     /// None: it starts its own.
     Own,
@@ -180,8 +181,12 @@ fn run_suite(suite: &Suite, product: Product) -> Result<Tally> {
         Serves::Own => None,
         Serves::Fresh => Some(start(product, &fresh, free_port()?, &[])?),
         Serves::Port(port) => {
-            let listener = format!("advertised.listeners=PLAINTEXT://localhost:{port}");
-            Some(start(product, &fresh, port, &[listener])?)
+            let properties = [
+                &*format!("advertised.listeners=PLAINTEXT://localhost:{port}"),
+                "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+                "super.users=User:ANONYMOUS",
+            ];
+            Some(start(product, &fresh, port, &properties.map(str::to_owned))?)
         }
     };
     let mut command = Command::new("timeout");

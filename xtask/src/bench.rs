@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 const HELP: &str =
     "cargo xtask bench [--quick] [--runs 3] [--bytes 1G] [--rate 10000] [--only kafka,monedula,…] [--restart-bytes 10G]
-                  [--kload PATH] [--out bench/RESULTS.md]
+                  [--restart-only] [--kload PATH] [--out bench/RESULTS.md]
 cargo xtask bench --instructions [--keep]
 cargo xtask bench --table --generator FOLDER …
 
@@ -32,9 +32,14 @@ Builds what it needs, unless MONEDULA names the binary to measure. Apache Kafka 
   --bytes   payload of each produce and consume cell
   --rate    records a second in the latency cell
   --only    subjects: kafka, monedula (acks=all answered after the sync), monedula-replicated (Kafka's way)
-  --restart-bytes  also restarts a node that was killed with so much in 1,000 partitions
+  --restart-bytes  also restarts a node that was killed, while it was written to, with so much in 1,000 partitions; the disk
+            needs twice the room
+  --restart-only   that alone
   --kload   another load generator that takes the commands of `bench/`
   --out     where the table goes; `-` for standard output only";
+
+/// How long a node is written to before it is killed.
+const KILLED_AFTER: Duration = Duration::from_secs(3);
 
 /// What is measured: a product with a setting.
 struct Subject {
@@ -62,13 +67,16 @@ struct Asked {
     rate: String,
     subjects: Vec<&'static Subject>,
     restart_bytes: Option<String>,
+    restart_only: bool,
     out: String,
 }
 
 impl Asked {
     fn parse(arguments: &[String]) -> Result<Asked> {
-        let quick = arguments.iter().any(|word| word == "--quick");
-        let arguments: Vec<_> = arguments.iter().filter(|word| *word != "--quick").collect();
+        let is_there = |name: &str| arguments.iter().any(|word| word == name);
+        let (quick, restart_only) = (is_there("--quick"), is_there("--restart-only"));
+        let bare = ["--quick", "--restart-only"];
+        let arguments: Vec<_> = arguments.iter().filter(|word| !bare.contains(&word.as_str())).collect();
         let value = |name: &str| {
             let at = arguments.iter().position(|word| *word == name)?;
             arguments.get(at + 1).map(|word| word.as_str())
@@ -77,6 +85,9 @@ impl Asked {
         let odd = arguments.iter().step_by(2).find(|word| !known.contains(&word.as_str()));
         if odd.is_some() {
             bail!("{HELP}");
+        }
+        if restart_only && value("--restart-bytes").is_none() {
+            bail!("--restart-only wants --restart-bytes");
         }
         let only: Vec<_> =
             value("--only").unwrap_or("kafka,monedula,monedula-replicated").split(',').collect();
@@ -91,6 +102,7 @@ impl Asked {
             rate: value("--rate").unwrap_or("10000").into(),
             subjects: SUBJECTS.iter().filter(|subject| only.contains(&subject.name)).collect(),
             restart_bytes: value("--restart-bytes").map(str::to_owned),
+            restart_only,
             out: value("--out").unwrap_or(if quick { "-" } else { "bench/RESULTS.md" }).into(),
         })
     }
@@ -197,18 +209,10 @@ struct Session<'a> {
 /// Everything that is measured of one subject in one run.
 fn session(subject: &'static Subject, asked: &Asked, figures: &mut Figures) -> Result<()> {
     let mut session = Session { place: Place::new(subject)?, asked, figures };
-    let node = session.place.start()?;
-    session.note("start on an empty directory, ms", millis(node.answered_after));
-    std::thread::sleep(Duration::from_secs(if asked.quick { 2 } else { 8 }));
-    session.note("memory idle, MiB", memory(node.pid, "VmRSS:"));
-    session.few_partitions(&node)?;
-    let rest = session.restarts(node)?;
-    if !asked.quick {
-        session.many_partitions(&rest)?;
+    if !asked.restart_only {
+        session.all_but_much()?;
     }
-    rest.stop("KILL")?;
     if let Some(bytes) = &asked.restart_bytes {
-        session.place.clear()?;
         session.restart_with_much(bytes)?;
     }
     session.place.clear()
@@ -231,6 +235,20 @@ impl Session<'_> {
         self.note(&format!("consume {name}, MiB/s"), consumed.mib_s);
         self.note(&format!("consume {name}, broker CPU s/GiB"), consumed.cpu_s_per_gib);
         Ok(())
+    }
+
+    fn all_but_much(&mut self) -> Result<()> {
+        let node = self.place.start()?;
+        self.note("start on an empty directory, ms", millis(node.answered_after));
+        std::thread::sleep(Duration::from_secs(if self.asked.quick { 2 } else { 8 }));
+        self.note("memory idle, MiB", memory(node.pid, "VmRSS:"));
+        self.few_partitions(&node)?;
+        let rest = self.restarts(node)?;
+        if !self.asked.quick {
+            self.many_partitions(&rest)?;
+        }
+        rest.stop("KILL")?;
+        self.place.clear()
     }
 
     /// Throughput and latency over six partitions.
@@ -285,16 +303,22 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Fills a thousand partitions, kills the node and starts it; then stops it and starts it.
+    /// Fills a thousand partitions, kills the node while more comes, and starts it; then stops it and starts it.
     fn restart_with_much(&mut self, bytes: &str) -> Result<()> {
         let node = self.place.start()?;
         let generator = Generator::new(&self.asked.program, &node);
         generator.topic("much", 1000)?;
         generator.fill("much", bytes)?;
+        let mut more = generator.begin_to_produce("much")?;
+        std::thread::sleep(KILLED_AFTER);
         node.stop("KILL")?;
+        // It lost its connection.
+        more.wait()?;
         let node =
             self.restart(&format!("restart after kill -9, {bytes} in 1,000 partitions"), ("much", 1000))?;
+        let asked_to_stop = Instant::now();
         node.stop("TERM")?;
+        self.note(&format!("clean stop, {bytes} in 1,000 partitions, ms"), millis(asked_to_stop.elapsed()));
         self.restart(&format!("clean restart, {bytes} in 1,000 partitions"), ("much", 1000))?.stop("KILL")
     }
 }

@@ -21,8 +21,9 @@ MONEDULA names the binary to start (default: target/release/monedula).";
 
 const CLUSTER_ID: &str = "MkU3OEVBNTcwNTJENDM2Qg";
 const LOWEST_PORT: u16 = 10_240;
-/// Apache Kafka takes more than a minute to start on a machine that is busy with other things.
-const PATIENCE: Duration = Duration::from_secs(180);
+/// How long a start or a stop may take. Apache Kafka takes more than a minute to start on a machine that is busy with other
+/// things, and reads all that it holds after a kill.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Who serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use crate::root;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 /// The generator's program.
 pub enum Program {
@@ -82,10 +82,18 @@ impl Generator<'_> {
         self.throughput(&[&arguments[..], &["--acks", "-1", "--secs", "60", "--spin"]].concat())
     }
 
-    /// Produces so many bytes, however long it takes.
+    /// Produces so many bytes, however long it takes, in batches so large that no broker is slow to take them.
     pub fn fill(&self, topic: &str, bytes: &str) -> Result<()> {
         let arguments = ["produce", "--topic", topic, "--size", "1024", "--codec", "none", "--bytes", bytes];
-        self.run(&[&arguments[..], &["--acks", "-1", "--secs", "3600"]].concat()).map(drop)
+        let few = ["--batch", "512K", "--window", "2", "--acks", "-1", "--secs", "3600"];
+        self.run(&[&arguments[..], &few].concat()).map(drop)
+    }
+
+    /// Produces until the broker goes away, beside what the caller does.
+    pub fn begin_to_produce(&self, topic: &str) -> Result<Child> {
+        let arguments = ["produce", "--topic", topic, "--size", "1024", "--acks", "-1", "--bytes", "1000G"];
+        let mut command = self.command(&[&arguments[..], &["--secs", "60"]].concat());
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().context("the generator does not run")
     }
 
     pub fn consume(&self, topic: &str) -> Result<Throughput> {
@@ -120,18 +128,19 @@ impl Generator<'_> {
         Ok(Throughput { mib_s, cpu_s_per_gib: spent / (bytes / f64::from(1 << 30)) })
     }
 
-    /// Any of its commands; its last line.
-    pub fn run(&self, arguments: &[&str]) -> Result<Value> {
+    fn command(&self, arguments: &[&str]) -> Command {
         let pinned = pinned_to(1);
         let mut words = pinned.iter().map(String::as_str).collect::<Vec<_>>();
         let program = self.program.path().to_string_lossy();
         words.push(&program);
-        let output = Command::new(words[0])
-            .args(&words[1..])
-            .args(arguments)
-            .args(["--bootstrap", &self.bootstrap])
-            .output()
-            .context("the generator does not run")?;
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).args(arguments).args(["--bootstrap", &self.bootstrap]);
+        command
+    }
+
+    /// Any of its commands; its last line.
+    pub fn run(&self, arguments: &[&str]) -> Result<Value> {
+        let output = self.command(arguments).output().context("the generator does not run")?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         if !output.status.success() {
             bail!("{}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());

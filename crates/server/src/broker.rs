@@ -12,6 +12,7 @@ pub mod fetch_session;
 pub mod join_all;
 pub mod leader_log;
 pub mod lifecycle;
+pub mod loading;
 pub mod log_moves;
 pub mod loggers;
 pub mod metadata_cache;

@@ -220,7 +220,9 @@ async fn on_broker(broker: &Arc<Broker>, context: &RequestContext, body: Request
         RequestBody::AlterReplicaLogDirs(request) => {
             alter_replica_log_dirs::handle(broker, context, &request).into()
         }
-        RequestBody::DescribeLogDirs(request) => describe_log_dirs::handle(broker, context, &request).into(),
+        RequestBody::DescribeLogDirs(request) => {
+            describe_log_dirs::handle(broker, context, &request).await.into()
+        }
         RequestBody::ElectLeaders(request) => elect_leaders::handle(broker, context, *request).await.into(),
         RequestBody::IncrementalAlterConfigs(request) => {
             incremental_alter_configs::handle(broker, context, *request).await.into()

@@ -15,4 +15,4 @@ mod run;
 mod serve;
 mod throttle;
 
-pub use run::{DEFAULT_DATA_DIR, RunError, RunOptions, configuration, run, start};
+pub use run::{DEFAULT_DATA_DIR, RunError, RunOptions, configuration, run, start, start_in};

@@ -130,14 +130,26 @@ pub async fn start(
     config: Arc<BrokerConfig>,
     options: &RunOptions,
 ) -> Result<(Node, Arc<ControllerService>), RunError> {
-    if !(config.is_broker && config.is_controller) {
-        return Err(RunError::Roles);
-    }
     let world = World {
         files: Arc::new(RealFiles),
         clock: Arc::new(RealClock::default()),
         chance: Arc::new(RealChance),
     };
+    start_in(world, config, options).await
+}
+
+/// As [`start`], on files, a clock and chance of the caller's.
+///
+/// # Errors
+/// A listener, a log dir or a log cannot be used.
+pub async fn start_in(
+    world: World,
+    config: Arc<BrokerConfig>,
+    options: &RunOptions,
+) -> Result<(Node, Arc<ControllerService>), RunError> {
+    if !(config.is_broker && config.is_controller) {
+        return Err(RunError::Roles);
+    }
     if options.properties.is_none() {
         format_new_dirs(&config, &world)?;
     }

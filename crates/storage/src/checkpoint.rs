@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use model::{LeaderEpoch, Offset, TopicPartition};
+use model::{LeaderEpoch, Offset, TopicPartition, Uuid};
 use world::files::Files;
 
 use crate::StorageError;
@@ -21,11 +21,17 @@ pub const RECOVERY_POINT_FILE: &str = "recovery-point-offset-checkpoint";
 pub const LOG_START_OFFSET_FILE: &str = "log-start-offset-checkpoint";
 /// The high watermarks of a log dir's partitions.
 pub const HIGH_WATERMARK_FILE: &str = "replication-offset-checkpoint";
-/// The recovery points at which no producer was known. Kafka has no such file, and passes it over; where the recovery point
-/// has moved on without it, it says nothing.
+/// The recovery points at which no producer was known, by topic id and partition: the name may have become another topic's
+/// while a broker ran that does not know this file. Kafka has no such file, and passes it over; where the recovery point has
+/// moved on without it, it says nothing.
 pub const PRODUCERLESS_FILE: &str = "monedula-producerless-checkpoint";
 /// How far the cleaner has come in a log dir's partitions.
 pub const CLEANER_OFFSET_FILE: &str = "cleaner-offset-checkpoint";
+
+/// What stands in [`PRODUCERLESS_FILE`] for a partition.
+pub(crate) fn producerless_key(topic_id: Uuid, partition: &TopicPartition) -> TopicPartition {
+    TopicPartition::new(topic_id.to_string(), partition.partition)
+}
 
 /// Offsets by partition.
 pub type Offsets = BTreeMap<TopicPartition, Offset>;

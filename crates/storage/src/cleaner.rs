@@ -311,11 +311,11 @@ impl LogManager {
     /// Kafka: `LogCleanerManager.updateCheckpoints`.
     pub(crate) fn write_cleaner_checkpoint(&self, dir: &Arc<LogDir>) {
         let mut written = self.cleaner().checkpoints.lock().expect("no holder panics");
+        let unloaded = self.cleaned_before(dir);
         let cleaned = self.logs_where(|log| log.cleaned_to().is_some() && Arc::ptr_eq(log.dir(), dir));
-        let offsets: Offsets = cleaned
-            .iter()
-            .filter_map(|log| Some((log.topic_partition().clone(), log.cleaned_to()?)))
-            .collect();
+        let cleaned =
+            cleaned.iter().filter_map(|log| Some((log.topic_partition().clone(), log.cleaned_to()?)));
+        let offsets: Offsets = unloaded.into_iter().chain(cleaned).collect();
         let path = dir.path().join(CLEANER_OFFSET_FILE);
         let files = self.environment().files();
         let known = written.get(dir.path());

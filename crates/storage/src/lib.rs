@@ -39,7 +39,7 @@ pub use file_slice::FileSlice;
 pub use group_commit::GroupCommit;
 pub use leader_epochs::{EpochStart, LeaderEpochs};
 pub use log_dirs::LogDir;
-pub use log_manager::{ConfigFor, LogManager, LogManagerOptions, MoveProgress};
+pub use log_manager::{ConfigFor, FoundLogs, LogManager, LogManagerOptions, MoveProgress};
 pub use meta_properties::{META_PROPERTIES_FILE, MetaProperties};
 pub use offset_index::OffsetPosition;
 pub use open_files::OpenFiles;

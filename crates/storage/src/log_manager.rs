@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use config::LogConfig;
@@ -24,9 +24,11 @@ use crate::{StorageError, UnifiedLog};
 mod background;
 mod create;
 mod load;
+mod loading;
 mod moves;
 
-pub use load::ConfigFor;
+use loading::Job;
+pub use loading::{ConfigFor, FoundLogs};
 pub use moves::MoveProgress;
 
 /// The metadata quorum's topic, whose log the quorum looks after itself.
@@ -72,6 +74,9 @@ pub struct LogManager {
     unusable: Vec<(PathBuf, String)>,
     current: RwLock<Logs>,
     future: RwLock<Logs>,
+    /// The logs that were found and are not loaded yet, by folder.
+    unloaded: Mutex<BTreeMap<PathBuf, Arc<Job>>>,
+    loading_stopped: AtomicBool,
     /// Held while logs are made, deleted or exchanged.
     changes: Mutex<()>,
     /// Held while checkpoints are written.
@@ -156,6 +161,10 @@ impl LogManager {
 
     fn future_mut(&self) -> RwLockWriteGuard<'_, Logs> {
         self.future.write().expect("no holder panics")
+    }
+
+    fn unloaded(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Arc<Job>>> {
+        self.unloaded.lock().expect("no holder panics")
     }
 
     fn gone(&self) -> MutexGuard<'_, BTreeSet<TopicPartition>> {

@@ -6,6 +6,7 @@ mod compaction_crashes;
 mod damage;
 mod dirs;
 mod indexes;
+mod loading;
 mod many;
 mod power_cuts;
 mod reads;

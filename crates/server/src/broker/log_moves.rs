@@ -38,7 +38,8 @@ impl LogMoves {
     pub fn step(&mut self, broker: &Arc<Broker>) -> bool {
         let logs = broker.replicas.logs();
         let moves = logs.all_future_logs();
-        if moves.is_empty() {
+        // Whoever takes a partition up must not find its log exchanged meanwhile.
+        if moves.is_empty() || broker.replicas.awaits_logs() {
             return false;
         }
         let step_bytes = self.follow(broker);

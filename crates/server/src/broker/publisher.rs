@@ -2,7 +2,8 @@
 //!
 //! Invariants:
 //! - images are acted on one at a time, in their order
-//! - clients are told of an image only after it was acted on, so that what they are told is there
+//! - clients are told of an image only after it was acted on, so that what they are told is there, or its log is being
+//!   loaded
 //!
 //! Kafka: `BrokerMetadataPublisher`.
 
@@ -12,7 +13,7 @@ use coordinator::PartitionLog;
 use coordinators::group::DeletedTopic;
 use coordinators::transaction::TransactionVersion;
 use metadata::{Feature, MetadataDelta, MetadataImage, ResourceType};
-use model::{LeaderEpoch, topic_name};
+use model::{LeaderEpoch, TopicPartition, topic_name};
 
 use super::Broker;
 use super::leader_log::LeaderLog;
@@ -43,11 +44,29 @@ pub async fn publish(broker: &Arc<Broker>, image: Arc<MetadataImage>) {
     super::directory_assignments::tell(broker, &applied.assignments);
     broker.metadata.publish(image.clone());
     broker.groups.on_new_metadata(image.clone(), &delta);
-    apply_to_groups(broker, &image, &applied);
-    apply_to_transactions(broker, &image, &applied);
-    apply_to_share_groups(broker, &image, &applied);
-    apply_to_share_partitions(broker, &old, &image, &applied);
+    apply_to_coordinators(broker, &old, &image, &applied);
     forget_deleted_topics(broker, &delta);
+}
+
+/// Serves partitions whose logs were loaded after the first image was acted on.
+pub async fn take_up(broker: &Arc<Broker>, partitions: &[TopicPartition]) {
+    let _one_at_a_time = broker.publishing.lock().await;
+    let image = broker.metadata.image();
+    let applied = broker.replicas.take_up(partitions, &image, &broker.dynamic_config);
+    super::directory_assignments::tell(broker, &applied.assignments);
+    apply_to_coordinators(broker, &image, &image, &applied);
+}
+
+fn apply_to_coordinators(
+    broker: &Broker,
+    old: &MetadataImage,
+    image: &Arc<MetadataImage>,
+    applied: &Applied,
+) {
+    apply_to_groups(broker, image, applied);
+    apply_to_transactions(broker, image, applied);
+    apply_to_share_groups(broker, image, applied);
+    apply_to_share_partitions(broker, old, image, applied);
 }
 
 /// Topics' configurations change from the next operation on.

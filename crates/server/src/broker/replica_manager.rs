@@ -3,18 +3,19 @@
 //! Invariants:
 //! - a partition is here from when its log is open until its topic, or its replica here, is gone
 //! - a name leads to the topic that has it now: a topic that was made again under its name has another id
+//! - a replica whose log is still being loaded is not here yet; what metadata decides on it meanwhile is done when it is
 //!
 //! Kafka: `ReplicaManager`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, RwLock};
 
 use metadata::{LocalReplicaChanges, MetadataImage, PartitionRegistration};
-use model::{NodeId, Offset, TopicIdPartition, Uuid};
+use model::{NodeId, Offset, TopicIdPartition, TopicPartition, Uuid};
 use protocol::ErrorCode;
 use storage::{Interest, LogManager, UnifiedLog};
 use telemetry::BrokerTopicMetrics;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::dynamic_config::DynamicConfig;
 use super::fetch_session::TopicKey;
@@ -27,6 +28,8 @@ pub struct ReplicaManager {
     logs: Arc<LogManager>,
     metrics: Arc<BrokerTopicMetrics>,
     topics: RwLock<Topics>,
+    /// Partitions whose logs are being loaded.
+    awaited: watch::Sender<BTreeSet<TopicPartition>>,
 }
 
 #[derive(Debug, Default)]
@@ -49,7 +52,7 @@ pub struct Applied {
 impl ReplicaManager {
     /// Makes a manager without partitions, over `logs`, that counts in `metrics`.
     pub fn new(node_id: NodeId, logs: Arc<LogManager>, metrics: Arc<BrokerTopicMetrics>) -> Self {
-        Self { node_id, logs, metrics, topics: RwLock::default() }
+        Self { node_id, logs, metrics, topics: RwLock::default(), awaited: watch::Sender::default() }
     }
 
     /// Returns the logs of all log dirs.
@@ -71,8 +74,8 @@ impl ReplicaManager {
     /// Finds a partition as a request names it.
     ///
     /// # Errors
-    /// Without a replica here: `NOT_LEADER_OR_FOLLOWER` if the partition exists, `KAFKA_STORAGE_ERROR` if its log dir here is
-    /// gone, else `UNKNOWN_TOPIC_ID` or `UNKNOWN_TOPIC_OR_PARTITION`. Kafka: `ReplicaManager.getPartitionOrError`.
+    /// Without a replica here: `NOT_LEADER_OR_FOLLOWER` if the partition exists (its log may still be loaded: the client asks
+    /// again), `KAFKA_STORAGE_ERROR` if its log dir here is gone, else `UNKNOWN_TOPIC_ID` or `UNKNOWN_TOPIC_OR_PARTITION`. Kafka: `ReplicaManager.getPartitionOrError`.
     pub fn find(
         &self,
         image: &MetadataImage,
@@ -106,6 +109,55 @@ impl ReplicaManager {
         topics.by_id.values().flat_map(BTreeMap::values).cloned().collect()
     }
 
+    /// Takes up replicas of these partitions only when [`ReplicaManager::take_up`] is told that their logs are loaded.
+    pub fn await_logs(&self, partitions: impl Iterator<Item = TopicPartition>) {
+        self.awaited.send_modify(|awaited| awaited.extend(partitions));
+    }
+
+    /// Tells whether a partition's log is being loaded.
+    pub fn is_awaited(&self, partition: &TopicPartition) -> bool {
+        self.awaited.borrow().contains(partition)
+    }
+
+    /// Tells whether any log is being loaded.
+    pub fn awaits_logs(&self) -> bool {
+        !self.awaited.borrow().is_empty()
+    }
+
+    /// Waits until all logs are loaded.
+    pub async fn all_loaded(&self) {
+        // The sender lives as long as this manager, so the wait cannot fail.
+        let _ = self.awaited.subscribe().wait_for(BTreeSet::is_empty).await;
+    }
+
+    /// Serves partitions whose logs were loaded as `image` has them, which must have been acted on.
+    pub fn take_up(
+        &self,
+        partitions: &[TopicPartition],
+        image: &MetadataImage,
+        configs: &DynamicConfig,
+    ) -> Applied {
+        let mut applied = Applied::default();
+        self.awaited.send_modify(|awaited| {
+            partitions.iter().for_each(|partition| _ = awaited.remove(partition));
+        });
+        for partition in partitions {
+            let here =
+                replica_of(image, partition).filter(|(_, state)| state.replicas.contains(&self.node_id));
+            let of_topic = here.as_ref().map(|(name, _)| name.topic_id);
+            let log = self.logs.get_log(partition);
+            if log.is_some_and(|log| {
+                of_topic.is_none() || log.topic_id().is_some_and(|id| Some(id) != of_topic)
+            }) {
+                self.delete_log(partition);
+            }
+            if let Some((name, registration)) = here {
+                self.add(&name, registration, image, configs, &mut applied);
+            }
+        }
+        applied
+    }
+
     /// Opens, closes and deletes logs as the controller decided.
     /// Kafka: `ReplicaManager.applyDelta`.
     pub fn apply(
@@ -136,6 +188,9 @@ impl ReplicaManager {
         configs: &DynamicConfig,
         applied: &mut Applied,
     ) {
+        if self.is_awaited(&name.topic_partition) {
+            return;
+        }
         if self.may_be_on_lost_dir(registration) {
             tracing::error!(
                 partition = %name.topic_partition,
@@ -146,9 +201,12 @@ impl ReplicaManager {
         let config = configs.topic(image, &name.topic_partition.topic);
         let assigned = registration.directory(self.node_id).unwrap_or(Uuid::DIRECTORY_UNASSIGNED);
         let wanted = self.logs.dir(assigned).map(|dir| dir.id());
-        let opened = self.logs.get_or_create_log(&name.topic_partition, Some(name.topic_id), wanted, config);
+        let opened =
+            self.logs.get_or_create_log(&name.topic_partition, Some(name.topic_id), wanted, config.clone());
         match opened {
             Ok(log) => {
+                // It may have changed since the log was loaded.
+                log.update_config(config);
                 if log.dir().id() != assigned {
                     applied.assignments.push((log.dir().id(), name.clone()));
                 }
@@ -203,14 +261,28 @@ impl ReplicaManager {
             }
         }
         drop(topics);
-        if let Err(error) = self.logs.delete_log(&name.topic_partition) {
+        self.delete_log(&name.topic_partition);
+        partition
+    }
+
+    fn delete_log(&self, partition: &TopicPartition) {
+        if let Err(error) = self.logs.delete_log(partition) {
             tracing::error!(
-                partition = %name.topic_partition,
+                %partition,
                 "a deleted partition's log cannot be put away, and keeps its room on the disk: {error}"
             );
         }
-        partition
     }
+}
+
+/// Returns a partition that there is, with its topic's id.
+fn replica_of<'i>(
+    image: &'i MetadataImage,
+    partition: &TopicPartition,
+) -> Option<(TopicIdPartition, &'i PartitionRegistration)> {
+    let topic = image.topics().by_name(&partition.topic)?;
+    let registration = topic.partition(partition.partition)?;
+    Some((TopicIdPartition { topic_id: topic.id(), topic_partition: partition.clone() }, registration))
 }
 
 /// Waits until all before `end` is committed: replicated, and synced where the topic promises that.

@@ -1,7 +1,8 @@
 //! Starts and stops the broker role, in the order that keeps its promises.
 //!
 //! Invariants:
-//! - nobody is answered before the logs are loaded, the broker is unfenced, and its first image was acted on
+//! - nobody is answered before the broker is unfenced, its first image was acted on, and the coordinators' logs are loaded; a
+//!   partition whose log is still being loaded then answers `NOT_LEADER_OR_FOLLOWER`, upon which clients ask again
 //! - what was begun is stopped in the opposite order; a clean stop leaves its mark in every log dir
 //!
 //! Kafka: `BrokerServer.startup`, `BrokerServer.shutdown`.
@@ -12,9 +13,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use config::{BrokerConfig, ConfigError, LogConfig};
+use config::{BrokerConfig, ConfigError};
 use metadata::MetadataImage;
-use model::{TopicPartition, Uuid};
+use model::Uuid;
 use protocol::ErrorCode;
 use protocol::broker_registration_request::Listener;
 use storage::{LogEnvironment, LogManager, LogManagerOptions, StorageError};
@@ -26,6 +27,7 @@ use world::files::Files;
 use super::cleaners::Cleaners;
 use super::controller_channel::ControllerChannel;
 use super::lifecycle::{become_unfenced, controlled_shutdown, keep_alive, register};
+use super::loading::Loading;
 use super::log_moves::LogMoves;
 use super::publisher::publish;
 use super::telemetry_sink::SinkTarget;
@@ -85,6 +87,7 @@ pub struct RunningBroker {
     /// Its parts.
     pub broker: Arc<Broker>,
     stop: watch::Sender<bool>,
+    loader: JoinHandle<()>,
     mover: Mover,
 }
 
@@ -146,26 +149,16 @@ pub async fn start(
     let image = link.images.borrow().clone();
     broker.dynamic_config.apply(&image, broker.node_id);
     broker.on_config_changed();
-    load(&broker, &image)?;
+    let loading = Loading::start(&broker, image)?;
     let mover = Mover::start(&broker).map_err(StartError::Thread)?;
     broker.groups.startup();
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(follow_metadata(broker.clone(), link.images, stopped.clone()));
     register(&broker, incarnation, listeners).await.map_err(StartError::Registration)?;
     become_unfenced(&broker).await;
-    tokio::spawn(keep_alive(broker.clone(), stopped));
-    Ok(RunningBroker { broker, stop, mover })
-}
-
-/// Loads all logs; what the metadata does not place here is put aside. Kafka: `LogManager.loadLogs`, `isStrayReplica`.
-fn load(broker: &Broker, image: &MetadataImage) -> Result<(), StartError> {
-    let config_for = |partition: &TopicPartition, id: Option<Uuid>| -> Option<Arc<LogConfig>> {
-        let topic = image.topics().by_name(&partition.topic)?;
-        let is_here = topic.partition(partition.partition)?.replicas.contains(&broker.node_id);
-        let is_same = id.is_none_or(|id| id == topic.id());
-        (is_here && is_same).then(|| broker.dynamic_config.topic(image, &partition.topic))
-    };
-    Ok(broker.replicas.logs().load(&config_for)?)
+    tokio::spawn(keep_alive(broker.clone(), stopped.clone()));
+    let loader = loading.serve(&broker, stopped).await;
+    Ok(RunningBroker { broker, stop, loader, mover })
 }
 
 /// Acts on every new image until `stop` says so.
@@ -198,8 +191,12 @@ impl RunningBroker {
         self.broker.share.shutdown();
         let logs = self.broker.replicas.logs().clone();
         let epoch = self.broker.epoch();
-        let mover = self.mover;
+        let (loader, mover) = (self.loader, self.mover);
         let close = move || {
+            logs.stop_loading();
+            if loader.join().is_err() {
+                tracing::error!("the thread that loads logs had panicked");
+            }
             mover.stop();
             logs.shutdown(epoch);
         };

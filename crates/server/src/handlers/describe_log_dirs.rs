@@ -16,8 +16,9 @@ use storage::{LogDir, UnifiedLog};
 use crate::broker::Broker;
 use crate::request::RequestContext;
 
-/// Describes every log dir, and in it the partitions asked for.
-pub fn handle(
+/// Describes every log dir, and in it the partitions asked for; after a start, once all logs are loaded: till then it does not
+/// know what is in them.
+pub async fn handle(
     broker: &Broker,
     context: &RequestContext,
     request: &DescribeLogDirsRequest,
@@ -25,6 +26,7 @@ pub fn handle(
     if let Err(error_code) = broker.gate(context).check_cluster(AclOperation::Describe) {
         return DescribeLogDirsResponse { error_code, ..Default::default() };
     }
+    broker.replicas.all_loaded().await;
     let manager = broker.replicas.logs();
     let logs: Vec<Arc<UnifiedLog>> =
         manager.all_logs().into_iter().chain(manager.all_future_logs()).collect();

@@ -81,7 +81,10 @@ impl Source for Replicas {
 fn unopened(broker: &Broker, image: &metadata::MetadataImage, node: model::NodeId) -> usize {
     let of_topic = |topic: &metadata::TopicImage| {
         let here = topic.partitions().filter(|(_, state)| state.replicas.contains(&node));
-        here.filter(|(index, _)| broker.replicas.by_id(topic.id(), *index).is_none()).count()
+        let is_awaited =
+            |index| broker.replicas.is_awaited(&model::TopicPartition::new(topic.name().clone(), index));
+        let missing = here.filter(|(index, _)| broker.replicas.by_id(topic.id(), *index).is_none());
+        missing.filter(|(index, _)| !is_awaited(*index)).count()
     };
     image.topics().iter().map(of_topic).sum()
 }

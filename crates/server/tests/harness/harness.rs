@@ -10,12 +10,15 @@ use bytes::{BufMut, Bytes, BytesMut};
 use protocol::header::{decode_response_header, encode_request_header};
 use protocol::{ErrorCode, Message, Reader, Records, Request, Writer};
 use records::{BatchBuilder, BatchOptions};
+use server::broker::start::World;
 use server::controller::ControllerService;
 use server::node::Node;
-use server::{RunOptions, start};
+use server::{RunOptions, start_in};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use world::chance::RealChance;
 use world::clock::{Clock, RealClock};
+use world::files::{Files, RealFiles};
 
 /// A running node.
 pub struct TestNode {
@@ -31,6 +34,11 @@ pub struct TestNode {
 impl TestNode {
     /// Starts a node in `dir` with these overrides.
     pub async fn start(dir: &std::path::Path, overrides: &[&str]) -> Self {
+        Self::start_on(Arc::new(RealFiles), dir, overrides).await
+    }
+
+    /// Starts a node on files of the test's.
+    pub async fn start_on(files: Arc<dyn Files>, dir: &std::path::Path, overrides: &[&str]) -> Self {
         let listeners = "listeners=PLAINTEXT://localhost:0,CONTROLLER://localhost:0";
         let mut all = vec![
             format!("log.dirs={}", dir.join("data").display()),
@@ -42,7 +50,8 @@ impl TestNode {
         all.extend(overrides.iter().map(|text| (*text).to_owned()));
         let options = RunOptions { overrides: all, ..Default::default() };
         let config = Arc::new(server::configuration(&options).expect("the overrides are valid"));
-        let (node, controller) = start(config, &options).await.expect("the node starts");
+        let world = World { files, clock: Arc::new(RealClock::default()), chance: Arc::new(RealChance) };
+        let (node, controller) = start_in(world, config, &options).await.expect("the node starts");
         let address_of = |name: &str| {
             node.addresses().iter().find(|(listener, _)| listener == name).expect("it listens").1
         };

@@ -4,13 +4,14 @@ use std::io;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use model::{Offset, Timestamp};
+use model::{Offset, Timestamp, TopicPartition};
 use world::files::Files;
 
 use super::LogManager;
+use super::loading::Job;
 use crate::checkpoint::{
     HIGH_WATERMARK_FILE, LOG_START_OFFSET_FILE, Offsets, PRODUCERLESS_FILE, RECOVERY_POINT_FILE,
-    write_offsets,
+    producerless_key, write_offsets,
 };
 use crate::group_commit::sync_many;
 use crate::log_dirs::LogDir;
@@ -82,14 +83,22 @@ impl LogManager {
         }
         // What goes from now on may still be in what is written.
         let gone = self.gone().clone();
-        let logs = self.all_logs();
-        changed.into_iter().for_each(|dir| self.checkpoint_dir(dir, &logs));
+        let (unloaded, logs) = self.unloaded_and_loaded();
+        changed.into_iter().for_each(|dir| self.checkpoint_dir(dir, &unloaded, &logs));
         self.gone().retain(|partition| !gone.contains(partition));
     }
 
-    fn checkpoint_dir(&self, dir: &Arc<LogDir>, logs: &[Arc<UnifiedLog>]) {
+    /// Returns the logs that are not loaded yet, and after that all that are: none is missing.
+    fn unloaded_and_loaded(&self) -> (Vec<Arc<Job>>, Vec<Arc<UnifiedLog>>) {
+        let unloaded = self.unloaded().values().cloned().collect();
+        (unloaded, self.all_logs())
+    }
+
+    fn checkpoint_dir(&self, dir: &Arc<LogDir>, unloaded: &[Arc<Job>], logs: &[Arc<UnifiedLog>]) {
         let here: Vec<_> = logs.iter().filter(|log| Arc::ptr_eq(log.dir(), dir)).collect();
         let mut seen = Seen::default();
+        // Of these the files go on to say what they said.
+        unloaded.iter().filter(|job| Arc::ptr_eq(&job.dir, dir)).for_each(|job| seen.repeat(job));
         here.iter().for_each(|log| seen.look_at(log));
         if let Err(error) = seen.write(&**self.environment.files(), dir) {
             dir.fail("Error while writing checkpoints", error);
@@ -142,15 +151,16 @@ impl LogManager {
     }
 
     /// Stops cleanly: closes all logs, writes the checkpoints, and a mark in each log dir that lets the next start trust
-    /// what it finds; then gives up the locks.
+    /// what it finds; then gives up the locks. Loading must have ended, be it by [`LogManager::stop_loading`].
     pub fn shutdown(&self, broker_epoch: i64) {
-        let logs = self.all_logs();
+        let (unloaded, logs) = self.unloaded_and_loaded();
         self.close_all(logs.iter().cloned().chain(self.all_future_logs()).collect());
         self.environment.dirty.lock().expect("no holder panics").clear();
         let _one_at_a_time = self.checkpoints.lock().expect("no holder panics");
         for dir in self.online_dirs() {
-            self.checkpoint_dir(dir, &logs);
-            if dir.is_offline() {
+            self.checkpoint_dir(dir, &unloaded, &logs);
+            // What was not loaded may have ended with a kill.
+            if dir.is_offline() || unloaded.iter().any(|job| Arc::ptr_eq(&job.dir, dir)) {
                 continue;
             }
             if let Err(error) = CleanShutdown::write(&**self.environment.files(), dir.path(), broker_epoch) {
@@ -173,21 +183,30 @@ struct Seen {
 
 impl Seen {
     fn look_at(&mut self, log: &UnifiedLog) {
-        let name = || log.topic_partition().clone();
+        let name = log.topic_partition();
         let (recovery_point, producerless) = log.recovery_point_and_producerless();
-        if recovery_point > Offset(0) {
-            self.recovery_points.insert(name(), recovery_point);
-            if producerless {
-                self.producerless.insert(name(), recovery_point);
-            }
+        set(&mut self.recovery_points, name, recovery_point);
+        if let Some(id) = log.topic_id() {
+            let at = if producerless { recovery_point } else { Offset(0) };
+            set(&mut self.producerless, &producerless_key(id, name), at);
         }
         let offsets = log.offsets();
-        if offsets.high_watermark > Offset(0) {
-            self.high_watermarks.insert(name(), offsets.high_watermark);
+        set(&mut self.high_watermarks, name, offsets.high_watermark);
+        let said_by_name = offsets.log_start <= log.first_base_offset();
+        set(&mut self.log_starts, name, if said_by_name { Offset(0) } else { offsets.log_start });
+    }
+
+    fn repeat(&mut self, job: &Job) {
+        if job.is_future {
+            return;
         }
-        if offsets.log_start > Offset(0) && offsets.log_start > log.first_base_offset() {
-            self.log_starts.insert(name(), offsets.log_start);
+        if self.producerless.is_empty() {
+            // Those of the whole dir: whose log is loaded says so anew.
+            self.producerless.clone_from(&job.producerless);
         }
+        set(&mut self.recovery_points, &job.partition, job.recovery_point);
+        set(&mut self.high_watermarks, &job.partition, job.high_watermark);
+        set(&mut self.log_starts, &job.partition, job.log_start);
     }
 
     fn write(&self, files: &dyn Files, dir: &LogDir) -> io::Result<()> {
@@ -196,6 +215,14 @@ impl Seen {
         write(RECOVERY_POINT_FILE, &self.recovery_points)?;
         write(LOG_START_OFFSET_FILE, &self.log_starts)?;
         write(HIGH_WATERMARK_FILE, &self.high_watermarks)
+    }
+}
+
+/// What is 0 is left out.
+fn set(offsets: &mut Offsets, name: &TopicPartition, offset: Offset) {
+    match offset {
+        Offset(0) => drop(offsets.remove(name)),
+        offset => drop(offsets.insert(name.clone(), offset)),
     }
 }
 

@@ -1,28 +1,24 @@
-//! Opening the log dirs at start, and loading the logs in them, many at a time.
+//! Opening the log dirs at start, and finding the logs in them.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicI64;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::sync::{Arc, Mutex};
 
-use config::LogConfig;
 use model::{Offset, TopicPartition, Uuid};
 
+use super::loading::{ConfigFor, FoundLogs, Job};
 use super::{LastRuns, LogManager, LogManagerOptions, METADATA_TOPIC};
 use crate::checkpoint::{
     CLEANER_OFFSET_FILE, HIGH_WATERMARK_FILE, LOG_START_OFFSET_FILE, Offsets, PRODUCERLESS_FILE,
     RECOVERY_POINT_FILE, read_offsets,
 };
 use crate::cleaner::Cleaner;
-use crate::group_commit::sync_many;
 use crate::log_dirs::{LOCK_FILE, LogDir};
-use crate::names::{FolderKind, STRAY_DIR_SUFFIX, parse_folder};
-use crate::unified_log::{Extent, LogEnvironment};
-use crate::{CleanShutdown, LoadOptions, MetaProperties, StorageError, UnifiedLog};
-
-/// What is decided for each log that is found: its configuration, or that it should not be here.
-pub type ConfigFor<'f> = dyn Fn(&TopicPartition, Option<Uuid>) -> Option<Arc<LogConfig>> + Sync + 'f;
+use crate::names::{FolderKind, parse_folder};
+use crate::unified_log::LogEnvironment;
+use crate::{CleanShutdown, MetaProperties, StorageError};
 
 impl LogManager {
     /// Opens and locks the log dirs. A dir that cannot be used is put aside; at least one must be usable, and none may
@@ -58,6 +54,8 @@ impl LogManager {
             unusable,
             current: Default::default(),
             future: Default::default(),
+            unloaded: Mutex::default(),
+            loading_stopped: AtomicBool::new(false),
             changes: Mutex::default(),
             checkpoints: Mutex::default(),
             gone: Mutex::default(),
@@ -72,69 +70,49 @@ impl LogManager {
 
     /// Loads all logs. `config_for` is told each partition and the topic id in its folder; where it returns `None` the
     /// log is put aside as stray.
-    pub fn load(self: &Arc<Self>, config_for: &ConfigFor<'_>) -> Result<(), StorageError> {
-        let threads = self.options.recovery_threads_per_data_dir.max(1);
-        let found: Vec<_> = self.online_dirs().map(|dir| (dir, Mutex::new(self.find(dir)))).collect();
-        let failure = Mutex::new(None);
-        std::thread::scope(|scope| {
-            for (_, jobs) in &found {
-                let count = jobs.lock().expect("no holder panics").len();
-                for _ in 0..threads.min(count) {
-                    scope.spawn(|| self.work_off(jobs, config_for, &failure));
-                }
-            }
-        });
-        self.flush_recovered();
-        match failure.into_inner().expect("no holder panics") {
-            Some(error) => Err(error),
-            None => self.check_any_online(),
+    pub fn load(&self, config_for: &ConfigFor<'_>) -> Result<(), StorageError> {
+        self.load_found(self.find_logs(), config_for, &|_| {})
+    }
+
+    /// Finds all logs, for [`LogManager::load_found`]. From then on the log dirs count as stopped in the midst of work.
+    pub fn find_logs(&self) -> FoundLogs {
+        let mut by_dir: Vec<_> = self.online_dirs().map(|dir| self.find(dir)).collect();
+        // In a dir that is missing there may be the current ones.
+        if self.offline_dirs().is_empty() {
+            self.adopt_futures(&mut by_dir);
         }
+        let found = FoundLogs::of(by_dir);
+        self.unloaded().extend(found.jobs().map(|job| (job.folder.clone(), job.clone())));
+        found
     }
 
-    /// Syncs what recovery kept in all logs.
-    fn flush_recovered(&self) {
-        let is_recovered = |log: &UnifiedLog| log.recovery_point() < log.log_end_offset();
-        let mut logs = self.logs_where(is_recovered);
-        logs.extend(self.all_future_logs().into_iter().filter(|log| is_recovered(log)));
-        sync_many(&logs, Extent::Batches, &self.dirs);
-        // A failure takes the dir offline.
-        self.at_once(logs.iter(), |log| drop(log.flush_recovered()));
-    }
-
-    fn work_off(
-        &self,
-        jobs: &Mutex<VecDeque<Job>>,
-        config_for: &ConfigFor<'_>,
-        failure: &Mutex<Option<StorageError>>,
-    ) {
-        loop {
-            let next = jobs.lock().expect("no holder panics").pop_front();
-            let Some(job) = next else { return };
-            if job.dir.is_offline() {
-                continue;
-            }
-            if let Err(error) = self.load_one(&job, config_for) {
-                match error {
-                    StorageError::InvalidFolder(_) => {
-                        *failure.lock().expect("no holder panics") = Some(error);
-                    }
-                    // A disk's failure was told of already; a malformed file makes the dir unusable.
-                    StorageError::Io { .. } | StorageError::OfflineDir(_) => {}
-                    error => drop(job.dir.fail("Error while loading log dir", io::Error::other(error))),
-                }
+    /// A kill in the midst of an exchange leaves a log that is kept from being the current one by its name alone.
+    /// Kafka: `LogManager.recoverAbandonedFutureLogs`.
+    fn adopt_futures(&self, by_dir: &mut [VecDeque<Arc<Job>>]) {
+        let mut logs = BTreeMap::<TopicPartition, usize>::new();
+        for job in by_dir.iter().flatten() {
+            *logs.entry(job.partition.clone()).or_default() += 1;
+        }
+        for job in by_dir.iter_mut().flatten().filter(|job| job.is_future && logs[&job.partition] == 1) {
+            let folder = job.dir.path().join(job.partition.to_string());
+            tracing::info!(partition = %job.partition, "ending a move to another log dir that a kill broke off");
+            let files = self.environment.files();
+            match files.rename(&job.folder, &folder).and_then(|()| files.sync_dir(job.dir.path())) {
+                Ok(()) => *job = Arc::new(job.adopted(folder)),
+                Err(error) => drop(job.dir.fail("Error while loading log dir", error)),
             }
         }
     }
 
     /// Lists the partitions' folders of a dir, and what its checkpoints say of them.
-    fn find(&self, dir: &Arc<LogDir>) -> VecDeque<Job> {
+    fn find(&self, dir: &Arc<LogDir>) -> VecDeque<Arc<Job>> {
         self.try_find(dir).unwrap_or_else(|error| {
             dir.fail("Error while loading log dir", io::Error::other(error));
             VecDeque::new()
         })
     }
 
-    fn try_find(&self, dir: &Arc<LogDir>) -> Result<VecDeque<Job>, StorageError> {
+    fn try_find(&self, dir: &Arc<LogDir>) -> Result<VecDeque<Arc<Job>>, StorageError> {
         let files = &**self.environment.files();
         let clean = CleanShutdown::read(files, dir.path()).is_some();
         CleanShutdown::remove(files, dir.path())
@@ -149,7 +127,7 @@ impl LogManager {
         };
         let (recovery_points, log_starts) = (read(RECOVERY_POINT_FILE), read(LOG_START_OFFSET_FILE));
         let (high_watermarks, cleaned) = (read(HIGH_WATERMARK_FILE), read(CLEANER_OFFSET_FILE));
-        let producerless = read(PRODUCERLESS_FILE);
+        let producerless = Arc::new(read(PRODUCERLESS_FILE));
         let listed =
             files.read_dir(dir.path()).map_err(|error| dir.fail("Error while loading log dir", error))?;
         let mut jobs = VecDeque::new();
@@ -171,10 +149,10 @@ impl LogManager {
                 ),
                 FolderKind::Current | FolderKind::Future => {
                     let at = |offsets: &Offsets| offsets.get(&partition).copied().unwrap_or(Offset(0));
-                    jobs.push_back(Job {
+                    jobs.push_back(Arc::new(Job {
                         dir: dir.clone(),
                         recovery_point: at(&recovery_points),
-                        producerless: producerless.get(&partition) == recovery_points.get(&partition),
+                        producerless: producerless.clone(),
                         log_start: at(&log_starts),
                         high_watermark: at(&high_watermarks),
                         cleaned_to: cleaned.get(&partition).copied(),
@@ -182,67 +160,12 @@ impl LogManager {
                         partition,
                         folder,
                         clean,
-                    });
+                    }));
                 }
             }
         }
         Ok(jobs)
     }
-
-    fn load_one(&self, job: &Job, config_for: &ConfigFor<'_>) -> Result<(), StorageError> {
-        let files = &**self.environment.files();
-        let failed = |error| job.dir.fail(&format!("Error while loading log of {}", job.partition), error);
-        let topic_id = crate::partition_metadata::read(files, &job.folder).map_err(failed)?;
-        let Some(config) = config_for(&job.partition, topic_id) else {
-            let name = self.marked_name(&job.partition, STRAY_DIR_SUFFIX);
-            tracing::warn!(partition = %job.partition, "this log should not be here; putting it aside as {name}");
-            return files.rename(&job.folder, &job.dir.path().join(name)).map_err(failed);
-        };
-        let log = UnifiedLog::load_unflushed(
-            &self.environment,
-            LoadOptions {
-                partition: job.partition.clone(),
-                dir: job.dir.clone(),
-                folder: job.folder.clone(),
-                config,
-                topic_id: None,
-                had_clean_shutdown: job.clean,
-                recovery_point: job.recovery_point,
-                producerless: job.producerless,
-                log_start: job.log_start,
-            },
-        )?;
-        log.update_high_watermark(job.high_watermark);
-        log.set_cleaned_to(job.cleaned_to);
-        log.note_checkpointed(if job.clean { log.recovery_point() } else { job.recovery_point });
-        let mut logs = if job.is_future { self.future_mut() } else { self.current_mut() };
-        if let Some(other) = logs.get(&job.partition) {
-            return Err(StorageError::InvalidFolder(format!(
-                "Duplicate log directories for {} are found in both {} and {}. It is likely because log directory \
-                 failure happened while broker was replacing current replica with future replica. Recover broker from \
-                 this failure by manually deleting one of the two directories for this partition.",
-                job.partition,
-                other.folder().display(),
-                job.folder.display()
-            )));
-        }
-        logs.insert(job.partition.clone(), log);
-        Ok(())
-    }
-}
-
-/// A log that is to be loaded.
-struct Job {
-    partition: TopicPartition,
-    dir: Arc<LogDir>,
-    folder: PathBuf,
-    is_future: bool,
-    clean: bool,
-    recovery_point: Offset,
-    producerless: bool,
-    log_start: Offset,
-    cleaned_to: Option<Offset>,
-    high_watermark: Offset,
 }
 
 fn open_dir(environment: &LogEnvironment, path: &Path) -> Result<LogDir, StorageError> {

@@ -89,6 +89,9 @@ impl LogManager {
         }
         // The old folder makes way first; a start in between finds the future one.
         self.put_away(current, DELETE_DIR_SUFFIX)?;
+        // Were the old name to come back after a power cut, the partition would have two logs.
+        let synced = self.environment.files().sync_dir(current.dir().path());
+        synced.map_err(|error| current.dir().fail("Error while flushing names", error))?;
         future.rename_folder(&partition.to_string(), true)?;
         future.update_high_watermark(current.high_watermark());
         future.set_cleaned_to(current.cleaned_to());

@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use model::{LeaderEpoch, Offset, Timestamp, TopicPartition};
+use model::{LeaderEpoch, Offset, Timestamp, TopicPartition, Uuid};
 use records::BatchOptions;
 use world::chance::{Chance, SeededChance};
 use world::files::{Fault, Files, Operation, SimFiles};
 
 use super::support::*;
+use crate::checkpoint::PRODUCERLESS_FILE;
 use crate::unified_log::{Extent, sync_together};
 use crate::{AppendOptions, UnifiedLog};
 
@@ -175,6 +176,7 @@ fn after_a_kill_a_flushed_log_without_producers_is_not_read_again() {
         let files = SimFiles::default();
         let big = config(&[("index.interval.bytes", "64")]);
         let mut node = Node::start(&files, &["/d"], &big);
+        node.log(0, &big).assign_topic_id(Uuid::from_u128(1000)).expect("the disk is well");
         for _ in 0..9 {
             append(&node.log(0, &big), batch("x", 1)).expect("valid");
         }
@@ -208,6 +210,35 @@ fn the_producers_of_a_partition_made_anew_are_not_taken_for_the_old_ones() {
     }
     log.sync().expect("the disk is well");
     files.kill();
+    let log = Node::start(&files, &["/d"], &big).log(0, &big);
+    assert_eq!((log.log_end_offset(), log.active_producers().len()), (Offset(3), 1));
+}
+
+/// Apache Kafka, which does not know the file, may have run in between.
+#[test]
+fn a_partition_that_another_broker_made_anew_is_read_for_its_producers() {
+    let big = config(&[]);
+    let path = Path::new("/d").join(PRODUCERLESS_FILE);
+    let life = |files: &SimFiles, topic_id, options: fn(i32) -> BatchOptions| {
+        let node = Node::start(files, &["/d"], &big);
+        let log = node.log(0, &big);
+        log.assign_topic_id(Uuid::from_u128(topic_id)).expect("the disk is well");
+        for sequence in 0..3 {
+            append(&log, build("x", 1, options(sequence), START_MS)).expect("in sequence");
+        }
+        node.step();
+        node
+    };
+    let files = SimFiles::default();
+    let node = life(&files, 1000, |_| BatchOptions::default());
+    let stale = files.read(&path).expect("it is there");
+    node.manager.delete_log(&TopicPartition::new("t", 0)).expect("the disk is well");
+    node.step();
+    files.kill();
+    life(&files, 1001, |sequence| idempotent(7, 0, sequence));
+    files.kill();
+    files.remove_file(&Path::new("/d/t-0").join("00000000000000000003.snapshot")).expect("it is there");
+    files.write_atomically(&path, &stale).expect("the disk is well");
     let log = Node::start(&files, &["/d"], &big).log(0, &big);
     assert_eq!((log.log_end_offset(), log.active_producers().len()), (Offset(3), 1));
 }

@@ -13,7 +13,7 @@ use world::clock::FakeClock;
 use world::files::{Files, SimFiles};
 
 use crate::{
-    AppendOptions, FetchIsolation, LogAppendInfo, LogEnvironment, LogManager, LogManagerOptions,
+    AppendOptions, FetchIsolation, FoundLogs, LogAppendInfo, LogEnvironment, LogManager, LogManagerOptions,
     StorageError, UnifiedLog,
 };
 
@@ -54,6 +54,19 @@ impl Node {
         dirs: &[&str],
         config: &Arc<LogConfig>,
     ) -> Result<Self, StorageError> {
+        let node = Self::open_on(files, dirs)?;
+        node.manager.load(&|_, _| Some(config.clone()))?;
+        Ok(node)
+    }
+
+    /// Finds the logs, for a test to load them.
+    pub(super) fn find(files: &SimFiles, dirs: &[&str]) -> (Self, FoundLogs) {
+        let node = Self::open_on(Arc::new(files.clone()), dirs).expect("a dir is usable");
+        let found = node.manager.find_logs();
+        (node, found)
+    }
+
+    fn open_on(files: Arc<dyn Files>, dirs: &[&str]) -> Result<Self, StorageError> {
         let clock = Arc::new(FakeClock::at(START_MS));
         let chance = Arc::new(SeededChance::new(1));
         let environment = LogEnvironment::new(files, clock.clone(), chance, 50, 86_400_000);
@@ -63,9 +76,7 @@ impl Node {
             checkpoint_interval_ms: 1000,
             ..LogManagerOptions::default()
         };
-        let manager = LogManager::open(environment, options)?;
-        manager.load(&|_, _| Some(config.clone()))?;
-        Ok(Self { manager, clock })
+        Ok(Self { manager: LogManager::open(environment, options)?, clock })
     }
 
     pub(super) fn log(&self, partition: i32, config: &Arc<LogConfig>) -> Arc<UnifiedLog> {

@@ -1,0 +1,212 @@
+//! A node that serves while logs are still being loaded: what clients meet, and that nothing is lost.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
+#[path = "harness/harness.rs"]
+mod harness;
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex};
+
+use harness::{Client, TestNode, batch, values};
+use protocol::delete_topics_request::DeleteTopicState;
+use protocol::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use protocol::{DeleteTopicsRequest, ErrorCode, ListOffsetsRequest};
+use world::files::{File, Files, Filesystem, Lock, Metadata, Open, RealFiles};
+
+/// What happens to who opens a file in a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gate {
+    Shut,
+    Open,
+    Failing,
+}
+
+/// Files of which those in one folder cannot be opened at first.
+#[derive(Debug)]
+struct GatedFiles {
+    folder: &'static str,
+    gate: Mutex<Gate>,
+    moved: Condvar,
+}
+
+impl GatedFiles {
+    fn new(folder: &'static str) -> Arc<Self> {
+        Arc::new(Self { folder, gate: Mutex::new(Gate::Shut), moved: Condvar::new() })
+    }
+
+    fn set(&self, gate: Gate) {
+        *self.gate.lock().unwrap() = gate;
+        self.moved.notify_all();
+    }
+}
+
+impl Files for GatedFiles {
+    fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn File>> {
+        if path.components().any(|part| part.as_os_str() == self.folder) {
+            let gate = self.gate.lock().unwrap();
+            let gate = self.moved.wait_while(gate, |gate| *gate == Gate::Shut).unwrap();
+            if *gate == Gate::Failing {
+                return Err(io::Error::from_raw_os_error(5));
+            }
+        }
+        RealFiles.open(path, how)
+    }
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        RealFiles.create_dir_all(path)
+    }
+    fn read_dir(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
+        RealFiles.read_dir(path)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        RealFiles.rename(from, to)
+    }
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        RealFiles.remove_file(path)
+    }
+    fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
+        RealFiles.remove_dir_all(path)
+    }
+    fn exists(&self, path: &Path) -> bool {
+        RealFiles.exists(path)
+    }
+    fn is_dir(&self, path: &Path) -> bool {
+        RealFiles.is_dir(path)
+    }
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        RealFiles.sync_dir(path)
+    }
+    fn filesystem(&self, folder: &Path) -> io::Result<Option<Arc<dyn Filesystem>>> {
+        RealFiles.filesystem(folder)
+    }
+    fn metadata(&self, path: &Path) -> io::Result<Metadata> {
+        RealFiles.metadata(path)
+    }
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>> {
+        RealFiles.lock(path)
+    }
+    fn space(&self, path: &Path) -> io::Result<(u64, u64)> {
+        RealFiles.space(path)
+    }
+}
+
+/// Fills partitions 0 and 1 of topic `t`, and leaves the dirs as a kill does that tore an append to partition 0.
+async fn killed(dir: &Path, dirs: &[PathBuf], overrides: &[&str]) {
+    let node = TestNode::start(dir, overrides).await;
+    let mut client = node.client().await;
+    client.create_topic("t", 2, &[]).await;
+    for partition in 0..2 {
+        let produced = client.produce("t", partition, batch(&["old"])).await;
+        assert_eq!(produced.error_code, ErrorCode::NONE);
+    }
+    node.stop().await;
+    for dir in dirs {
+        std::fs::remove_file(dir.join(".kafka_cleanshutdown")).unwrap();
+        let log = dir.join("t-0/00000000000000000000.log");
+        if log.exists() {
+            let mut torn = std::fs::File::options().append(true).open(log).unwrap();
+            torn.write_all(&batch(&["torn"])[..40]).unwrap();
+        }
+    }
+}
+
+async fn list_offsets(client: &mut Client, partition: i32) -> (ErrorCode, i64) {
+    let asked = ListOffsetsPartition {
+        partition_index: partition,
+        current_leader_epoch: -1,
+        timestamp: -1,
+        ..Default::default()
+    };
+    let topic = ListOffsetsTopic { name: "t".to_owned(), partitions: vec![asked], ..Default::default() };
+    let request = ListOffsetsRequest { replica_id: -1, topics: vec![topic], ..Default::default() };
+    let found = client.ask(request, 7).await.topics.remove(0).partitions.remove(0);
+    (found.error_code, found.offset)
+}
+
+/// Produces as a client does, which asks again while the partition is not there.
+async fn produce_at_last(client: &mut Client, partition: i32, value: &str) -> i64 {
+    loop {
+        let produced = client.produce("t", partition, batch(&[value])).await;
+        match produced.error_code {
+            ErrorCode::NOT_LEADER_OR_FOLLOWER => tokio::task::yield_now().await,
+            error => {
+                assert_eq!(error, ErrorCode::NONE);
+                return produced.base_offset;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_whose_log_is_loaded_late_has_clients_ask_again() {
+    let dir = tempfile::tempdir().unwrap();
+    killed(dir.path(), &[dir.path().join("data")], &[]).await;
+    let files = GatedFiles::new("t-0");
+    let node = TestNode::start_on(files.clone(), dir.path(), &[]).await;
+    let mut client = node.client().await;
+    client.wait_for_topic("t").await;
+    let refused = ErrorCode::NOT_LEADER_OR_FOLLOWER;
+    assert_eq!(client.produce("t", 0, batch(&["early"])).await.error_code, refused);
+    assert_eq!(client.fetch("t", 0, 0, 0).await.error_code, refused);
+    assert_eq!(list_offsets(&mut client, 0).await.0, refused);
+    assert_eq!(client.produce("t", 1, batch(&["new"])).await.base_offset, 1, "the others are served");
+    assert_eq!(values(&client.fetch("t", 1, 0, 0).await.records).len(), 2);
+    files.set(Gate::Open);
+    assert_eq!(produce_at_last(&mut client, 0, "late").await, 1, "what was torn is gone");
+    let found = values(&client.fetch("t", 0, 0, 0).await.records);
+    assert_eq!(found, [(0, "old".to_owned()), (1, "late".to_owned())]);
+    assert_eq!(list_offsets(&mut client, 0).await, (ErrorCode::NONE, 2));
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_made_anew_while_its_old_log_is_loaded_begins_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    killed(dir.path(), &[dir.path().join("data")], &[]).await;
+    let files = GatedFiles::new("t-0");
+    let node = TestNode::start_on(files.clone(), dir.path(), &[]).await;
+    let mut client = node.client().await;
+    client.wait_for_topic("t").await;
+    let topics = vec![DeleteTopicState { name: Some("t".to_owned()), ..Default::default() }];
+    let deleted =
+        client.ask(DeleteTopicsRequest { topics, timeout_ms: 30_000, ..Default::default() }, 6).await;
+    assert_eq!(deleted.responses[0].error_code, ErrorCode::NONE);
+    client.create_topic("t", 1, &[]).await;
+    files.set(Gate::Open);
+    assert_eq!(produce_at_last(&mut client, 0, "anew").await, 0);
+    assert_eq!(values(&client.fetch("t", 0, 0, 0).await.records), [(0, "anew".to_owned())]);
+    node.stop().await;
+    let node = TestNode::start(dir.path(), &[]).await;
+    let mut client = node.client().await;
+    assert_eq!(values(&client.fetch("t", 0, 0, 0).await.records), [(0, "anew".to_owned())]);
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_dir_that_fails_while_it_is_loaded_leaves_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    // The first is the metadata's too.
+    let dirs = ["one", "two"].map(|name| dir.path().join(name));
+    let log_dirs = format!("log.dirs={},{}", dirs[0].display(), dirs[1].display());
+    killed(dir.path(), &dirs, &[&log_dirs]).await;
+    assert!(dirs[1].join("t-1").exists());
+    let files = GatedFiles::new("t-1");
+    let node = TestNode::start_on(files.clone(), dir.path(), &[&log_dirs]).await;
+    let mut client = node.client().await;
+    client.wait_for_topic("t").await;
+    assert_eq!(client.fetch("t", 1, 0, 0).await.error_code, ErrorCode::NOT_LEADER_OR_FOLLOWER);
+    files.set(Gate::Failing);
+    loop {
+        match client.fetch("t", 1, 0, 0).await.error_code {
+            ErrorCode::NOT_LEADER_OR_FOLLOWER => tokio::task::yield_now().await,
+            error => break assert_eq!(error, ErrorCode::KAFKA_STORAGE_ERROR),
+        }
+    }
+    assert_eq!(client.produce("t", 0, batch(&["new"])).await.base_offset, 1, "the others are served");
+    node.stop().await;
+    let node = TestNode::start(dir.path(), &[&log_dirs]).await;
+    let mut client = node.client().await;
+    assert_eq!(produce_at_last(&mut client, 1, "mended").await, 1, "the disk is well again");
+    node.stop().await;
+}

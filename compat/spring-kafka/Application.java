@@ -40,6 +40,7 @@ class Application {
             "bootstrap.servers", bootstrap,
             "key.serializer", StringSerializer.class,
             "value.serializer", StringSerializer.class,
+            "max.block.ms", 180_000,
             "delivery.timeout.ms", 180_000);
     }
 

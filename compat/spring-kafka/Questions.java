@@ -37,7 +37,7 @@ class Questions implements Part {
         var replies = kafkaListenerContainerFactory.createContainer("answers");
         replies.getContainerProperties().setGroupId("askers");
         var asking = new ReplyingKafkaTemplate<String, String, String>(producerFactory, replies);
-        asking.setDefaultReplyTimeout(Duration.ofSeconds(30));
+        asking.setDefaultReplyTimeout(Duration.ofSeconds(120));
         return asking;
     }
 

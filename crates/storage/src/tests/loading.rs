@@ -159,7 +159,7 @@ fn a_move_that_was_killed_between_its_last_two_steps_is_ended() {
         let node = Node::start(&files, &["/a", "/b"], &small());
         let log = node.log(0, &small());
         assert_eq!((log.is_future(), values(&log, Offset(0)).len()), (false, 3));
-        assert_eq!(log.folder(), Path::new("/b/t-0"));
+        assert_eq!(&*log.folder(), Path::new("/b/t-0"));
         files.power_cut(None);
     }
 }

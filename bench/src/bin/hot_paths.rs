@@ -107,6 +107,7 @@ impl Path {
             listener: Arc::new(listener),
             connection: ConnectionId(0),
             principal: "User:ANONYMOUS".into(),
+            token_authenticated: false,
             software: None,
             received_at: Duration::ZERO,
         };

@@ -18,7 +18,7 @@ public class AclTool {
     }
 
     static String sorted(ByteArrayOutputStream bytes) {
-        return bytes.toString(StandardCharsets.UTF_8).lines().map(String::strip).filter(line -> !line.isEmpty() && !line.matches("(at |Caused by: |\\.\\.\\. |[a-z.]+Exception).*"))
+        return bytes.toString(StandardCharsets.UTF_8).lines().map(String::strip).filter(line -> !line.isEmpty() && !line.matches("(at |Caused by: |\\.\\.\\. |[a-z]+\\.[A-Za-z.]+Exception).*"))
             .sorted().collect(Collectors.joining("|"));
     }
 

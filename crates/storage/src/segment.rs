@@ -17,30 +17,23 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use model::{Offset, Timestamp};
 use records::BatchHeader;
 
-use crate::file_slice::FileSlice;
 use crate::names::{CLEANED_SUFFIX, DELETED_SUFFIX, SWAP_SUFFIX};
 use crate::offset_index::{OffsetIndex, OffsetPosition};
 use crate::open_files::{CachedFile, OpenFiles};
-use crate::scan::{Entry, ScanError, Scanner};
+use crate::scan::Scanner;
 use crate::time_index::{TimeIndex, TimestampOffset};
 use crate::transaction_index::TransactionIndex;
 
 mod files;
+mod find;
+mod room;
 
 use files::SegmentFiles;
+pub(crate) use find::Found;
+use room::Room;
 
 /// How many of the batches appended last are found without reading.
 const RECENT: usize = 32;
-/// Room reserved at first for a segment that is written to, and at most at once.
-const RESERVE: std::ops::Range<u64> = 1 << 20..32 << 20;
-
-/// Stands for a disk that had no room to reserve, or a segment that needs none any more.
-const NOTHING_TO_SPARE: u64 = u64::MAX;
-
-/// How much room is reserved at once for a segment of `size` bytes.
-fn step(size: u64) -> u64 {
-    size.clamp(RESERVE.start, RESERVE.end)
-}
 
 /// Limits of a segment, from the topic's config.
 #[derive(Clone, Copy, Debug)]
@@ -80,17 +73,6 @@ struct Used {
     tail: Mutex<Tail>,
 }
 
-/// Room on the disk ahead of the writes.
-#[derive(Debug, Default)]
-struct Room {
-    /// Up to where it is reserved.
-    until: AtomicU64,
-    /// Whether somebody was asked for more.
-    asked: AtomicBool,
-    /// Held while it is reserved or given back.
-    changing: Mutex<()>,
-}
-
 #[derive(Debug, Default)]
 struct Tail {
     jitter_ms: i64,
@@ -106,21 +88,6 @@ struct Tail {
 struct Recent {
     last_offset: Offset,
     found: Found,
-}
-
-/// Where a batch is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Found {
-    /// Where it begins in the file.
-    pub(crate) position: u64,
-    /// Its bytes.
-    pub(crate) size: u64,
-}
-
-impl From<Entry> for Found {
-    fn from(entry: Entry) -> Self {
-        Self { position: entry.position, size: entry.size }
-    }
 }
 
 impl Segment {
@@ -305,40 +272,6 @@ impl Segment {
         Ok(due.then_some(greatest))
     }
 
-    /// Tells, once, that [`Segment::make_room`] should be called: the room ahead comes to its end.
-    pub(crate) fn asks_for_room(&self) -> bool {
-        self.wants_room(self.size()) && !self.room().asked.swap(true, Ordering::AcqRel)
-    }
-
-    fn wants_room(&self, size: u64) -> bool {
-        size >= RESERVE.start && size + step(size) / 4 > self.room().until.load(Ordering::Relaxed)
-    }
-
-    /// Reserves room on the disk ahead of the writes, more the more is written.
-    ///
-    /// The file system may make the caller wait until what is being written of the file is on the disk, so no append should.
-    pub(crate) fn make_room(&self) {
-        let _one = self.room().changing.lock().expect("no holder panics");
-        self.room().asked.store(false, Ordering::Release);
-        let size = self.size();
-        if !self.wants_room(size) {
-            return;
-        }
-        let target = size + step(size);
-        // Without room to spare the write itself decides whether the disk is full.
-        let made = self.log().get().and_then(|file| file.preallocate(target)).is_ok();
-        self.room().until.store(if made { target } else { NOTHING_TO_SPARE }, Ordering::Relaxed);
-    }
-
-    /// Gives back the room that is not needed any more.
-    fn give_room_back(&self) -> io::Result<()> {
-        let _one = self.room().changing.lock().expect("no holder panics");
-        match self.room().until.swap(NOTHING_TO_SPARE, Ordering::Relaxed) {
-            0 | NOTHING_TO_SPARE => Ok(()),
-            _ => self.log().set_len(self.size()),
-        }
-    }
-
     fn max_timestamp_in(&self, tail: &mut Tail) -> io::Result<TimestampOffset> {
         match tail.max_timestamp {
             Some(known) => Ok(known),
@@ -403,87 +336,6 @@ impl Segment {
         Ok(first)
     }
 
-    /// Finds the first batch that ends at or after `offset`.
-    pub(crate) fn find(&self, offset: Offset) -> io::Result<Option<Found>> {
-        let size = self.size();
-        if size == 0 {
-            return Ok(None);
-        }
-        if let Some(found) = self.find_recent(offset) {
-            return Ok(Some(found));
-        }
-        let start = u64::from(self.offset_index().lookup(offset)?.position);
-        match self.find_from(start, offset, size) {
-            // Before the first batch after `start` there may be nothing, or the index lied.
-            Ok(Some(entry)) if start == 0 || entry.position > start || entry.base_offset <= offset => {
-                Ok(Some(entry.into()))
-            }
-            Err(ScanError::Io(error)) => Err(error),
-            _ if start == 0 => Ok(None),
-            _ => Ok(self.find_from(0, offset, size)?.map(Found::from)),
-        }
-    }
-
-    fn find_from(&self, start: u64, offset: Offset, end: u64) -> Result<Option<Entry>, ScanError> {
-        let mut scanner = Scanner::near(self.log().get()?, start, end);
-        while let Some(entry) = scanner.next()? {
-            if entry.last_offset >= offset {
-                return Ok(Some(entry));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Finds the first batch that ends at or after `offset` without reading, if it is one of the last.
-    fn find_recent(&self, offset: Offset) -> Option<Found> {
-        let tail = self.tail();
-        let n = tail.recent.partition_point(|recent| recent.last_offset < offset);
-        let recent = tail.recent.get(n)?;
-        // The batch before is known to end before `offset`, unless this is the first that is known.
-        (n > 0 || recent.found.position == 0).then_some(recent.found)
-    }
-
-    /// Returns the bytes from `position` on.
-    pub(crate) fn slice(&self, position: u64, length: usize) -> io::Result<FileSlice> {
-        Ok(FileSlice::new(self.log().get()?, position, length))
-    }
-
-    /// Walks over the batches from `position` on.
-    pub(crate) fn scan(&self, position: u64) -> io::Result<Scanner> {
-        Ok(Scanner::far(self.log().get()?, position, self.size()))
-    }
-
-    /// Walks over the batches from `position` on, reading `window` bytes at once.
-    pub(crate) fn scan_by(&self, position: u64, window: usize) -> io::Result<Scanner> {
-        Ok(Scanner::by(self.log().get()?, position, self.size(), window))
-    }
-
-    /// Returns the offset after the last whole batch and where that batch ends, found by way of the index.
-    pub(crate) fn end(&self) -> io::Result<(Offset, u64)> {
-        let size = self.size();
-        if size == 0 {
-            return Ok((self.base_offset, 0));
-        }
-        let last = self.offset_index().last()?;
-        let start = if u64::from(last.position) < size { u64::from(last.position) } else { 0 };
-        match self.end_from(start) {
-            Ok((Some(last), position)) => return Ok((last.plus(1), position)),
-            Err(ScanError::Io(error)) => return Err(error),
-            _ => {}
-        }
-        let (last, position) = self.end_from(0)?;
-        Ok((last.map_or(self.base_offset, |last| last.plus(1)), position))
-    }
-
-    fn end_from(&self, start: u64) -> Result<(Option<Offset>, u64), ScanError> {
-        let mut scanner = Scanner::near(self.log().get()?, start, self.size());
-        let (mut last, mut position) = (None, start);
-        while let Some(entry) = scanner.next()? {
-            (last, position) = (Some(entry.last_offset), entry.end());
-        }
-        Ok((last, position))
-    }
-
     /// Cuts off the batches that end at or after `offset`, and what the indexes know of them.
     pub(crate) fn truncate(&self, offset: Offset, now_ms: i64) -> io::Result<()> {
         let cut_at = self.find(offset)?.map(|entry| entry.position);
@@ -491,11 +343,7 @@ impl Segment {
         self.time_index().truncate(offset)?;
         self.transaction_index().truncate(offset)?;
         if let Some(position) = cut_at {
-            let _one = self.room().changing.lock().expect("no holder panics");
-            self.size.store(position, Ordering::Release);
-            self.log().set_len(position)?;
-            // The room went with what was cut off.
-            self.room().until.store(0, Ordering::Relaxed);
+            self.cut_file(position)?;
         }
         let jitter_ms = self.tail().jitter_ms;
         self.created_ms.store(now_ms, Ordering::Relaxed);

@@ -123,7 +123,7 @@ fn logs_that_are_synced_together_in_opposite_orders_do_not_lock_each_other_out()
     for logs in [forth, back] {
         let (together, done) = (together.clone(), done.clone());
         std::thread::spawn(move || {
-            for _ in 0..100 {
+            for _ in 0..30 {
                 for log in &logs {
                     append(log, batch("x", 1)).expect("valid");
                 }

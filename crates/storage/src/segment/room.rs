@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::Segment;
 
-/// Room reserved at first for a segment that is written to, and at most at once.
+/// Room reserved at first for a segment that is written to, and at most at once. In between it is a quarter of what is there, so
+/// that many partitions do not take much more of the disk than their records do.
 const RESERVE: std::ops::Range<u64> = 1 << 20..32 << 20;
 
 /// Stands for a disk that had no room to reserve, or a segment that needs none any more.
@@ -16,7 +17,7 @@ const NOTHING_TO_SPARE: u64 = u64::MAX;
 
 /// How much room is reserved at once for a segment of `size` bytes.
 fn step(size: u64) -> u64 {
-    size.clamp(RESERVE.start, RESERVE.end)
+    (size / 4).clamp(RESERVE.start, RESERVE.end)
 }
 
 /// Room on the disk ahead of the writes.

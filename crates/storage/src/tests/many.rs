@@ -123,7 +123,7 @@ fn logs_that_are_synced_together_in_opposite_orders_do_not_lock_each_other_out()
     for logs in [forth, back] {
         let (together, done) = (together.clone(), done.clone());
         std::thread::spawn(move || {
-            for _ in 0..30 {
+            for _ in 0..200 {
                 for log in &logs {
                     append(log, batch("x", 1)).expect("valid");
                 }
@@ -134,7 +134,9 @@ fn logs_that_are_synced_together_in_opposite_orders_do_not_lock_each_other_out()
         });
     }
     for _ in 0..2 {
-        ended.recv_timeout(std::time::Duration::from_secs(60)).expect("neither waits for the other for ever");
+        ended
+            .recv_timeout(std::time::Duration::from_secs(180))
+            .expect("neither waits for the other for ever");
     }
 }
 

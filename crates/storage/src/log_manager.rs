@@ -26,6 +26,7 @@ mod create;
 mod load;
 mod loading;
 mod moves;
+mod truncation;
 
 use loading::Job;
 pub use loading::{ConfigFor, FoundLogs};

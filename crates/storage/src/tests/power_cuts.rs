@@ -1,11 +1,12 @@
 //! Nothing acknowledged is lost, and nothing torn is read, whatever a power cut or kill leaves.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use model::{LeaderEpoch, Offset};
 use records::{BatchOptions, RecordBatch};
 use world::chance::{Chance, SeededChance};
-use world::files::SimFiles;
+use world::files::{Files, SimFiles};
 
 use super::support::*;
 use crate::{FetchIsolation, ProducerState, UnifiedLog};
@@ -184,4 +185,29 @@ fn what_was_cut_off_does_not_come_back_after_a_clean_stop() {
     files.power_cut(None);
     let node = Node::start(&files, &["/d"], &small());
     assert_eq!(node.log(0, &small()).log_end_offset(), Offset(1));
+}
+
+#[test]
+fn a_segment_that_recovery_dropped_does_not_come_back_after_what_was_appended_since() {
+    let files = SimFiles::default();
+    let node = Node::start(&files, &["/d"], &small());
+    let log = node.log(0, &small());
+    append(&log, batch("kept", 1)).expect("valid");
+    log.sync().expect("the disk is well");
+    append(&log, batch("lost", 1)).expect("valid");
+    log.roll().expect("the disk is well");
+    // The name of the new segment is on the disk before the record that it follows.
+    files.sync_dir(Path::new("/d/t-0")).expect("the disk is well");
+    files.power_cut(None);
+    let node = Node::start(&files, &["/d"], &small());
+    let log = node.log(0, &small());
+    assert_eq!(log.log_end_offset(), Offset(1));
+    append(&log, batch("new", 2)).expect("valid");
+    log.sync().expect("the disk is well");
+    files.power_cut(None);
+    let node = Node::start(&files, &["/d"], &small());
+    let found: Vec<_> =
+        values(&node.log(0, &small()), Offset(0)).into_iter().map(|(_, value)| value).collect();
+    assert_eq!(found, ["kept.0", "new.0", "new.1"]);
+    assert_eq!(node.log(0, &small()).log_end_offset(), Offset(3));
 }

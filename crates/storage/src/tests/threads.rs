@@ -52,7 +52,8 @@ impl Book {
     fn check(&mut self, log: &UnifiedLog) {
         let found = values(log, log.log_start_offset());
         let (start, end) = (log.log_start_offset().0, log.log_end_offset().0);
-        assert!(found.iter().map(|(offset, _)| offset.0).eq(start..end), "offsets go on without a gap");
+        let offsets: Vec<_> = found.iter().map(|(offset, _)| offset.0).collect();
+        assert!(offsets.iter().copied().eq(start..end), "a gap between {start} and {end}: {offsets:?}");
         for (offset, (value, acknowledged)) in &self.present {
             let there = found.get((offset - start) as usize).map(|(_, value)| value);
             assert!(!acknowledged || there == Some(value), "{value} was acknowledged at {offset}: {there:?}");
@@ -134,7 +135,7 @@ impl Life {
     fn cut(&self, chance: &SeededChance) -> Result<(), StorageError> {
         let _turn = self.turns.write().expect("no holder panics");
         let target = self.book().cut(chance.next_u64() as usize % 6);
-        target.map_or(Ok(()), |target| self.log.truncate_to(target).map(drop))
+        self.node.manager.truncate_to(target.map(|target| (self.log.clone(), target)))
     }
 
     fn book(&self) -> std::sync::MutexGuard<'_, Book> {

@@ -56,9 +56,10 @@ impl UnifiedLog {
         Ok(true)
     }
 
-    /// Cuts off all records at and after `target`; returns whether there were any. For followers and quorums.
+    /// Cuts off all records at and after `target`; returns whether there were any. The cut is on the disk before anything is
+    /// appended, or a start after a power cut would find both what was cut off and what came after it.
     /// Kafka: `UnifiedLog.truncateTo`.
-    pub fn truncate_to(self: &Arc<Self>, target: Offset) -> Result<bool, StorageError> {
+    pub(crate) fn truncate_to(self: &Arc<Self>, target: Offset) -> Result<bool, StorageError> {
         let mut shape = self.shape();
         let mut state = self.state();
         self.check_writable(&state)?;
@@ -78,13 +79,13 @@ impl UnifiedLog {
         let doomed: Vec<_> = segments.iter().filter(|s| s.base_offset() > target).cloned().collect();
         self.drop_segments(&mut state, &doomed, "truncation")?;
         if !doomed.is_empty() {
-            // Else a power cut could bring them back after a segment that ends before they begin.
             let synced = self.files().sync_dir(&self.folder());
             self.guard("Error while truncating", synced)?;
         }
         let active = self.active_segment();
         let cut = active.truncate(target, self.environment.clock.wall_ms());
-        self.guard("Error while truncating", cut)?;
+        let synced = cut.and_then(|()| active.sync_log()).and_then(|()| active.sync_indexes());
+        self.guard("Error while truncating", synced)?;
         {
             let mut marks = self.marks();
             marks.end.offset = target;

@@ -74,6 +74,8 @@ struct Shared {
     place: Mutex<Place>,
     used: AtomicBool,
     dirty: AtomicBool,
+    /// Held while the file is synced.
+    syncing: Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -114,7 +116,12 @@ pub(crate) struct CachedFile {
 impl CachedFile {
     pub(crate) fn new(cache: Arc<OpenFiles>, path: PathBuf) -> Self {
         let place = Mutex::new(Place { path, file: None });
-        let shared = Shared { place, used: AtomicBool::new(false), dirty: AtomicBool::new(false) };
+        let shared = Shared {
+            place,
+            used: AtomicBool::new(false),
+            dirty: AtomicBool::new(false),
+            syncing: Mutex::default(),
+        };
         Self { cache, shared: Arc::new(shared) }
     }
 
@@ -175,6 +182,8 @@ impl CachedFile {
 
     /// Syncs what was written before the call.
     pub(crate) fn sync(&self) -> io::Result<()> {
+        // Else one would find the file clean that another is still syncing.
+        let _one = self.shared.syncing.lock().expect("no holder panics");
         if !self.shared.dirty.load(Ordering::Acquire) {
             return Ok(());
         }

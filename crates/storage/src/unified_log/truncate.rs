@@ -61,6 +61,8 @@ impl UnifiedLog {
     /// Kafka: `UnifiedLog.truncateTo`.
     pub(crate) fn truncate_to(self: &Arc<Self>, target: Offset) -> Result<bool, StorageError> {
         let mut shape = self.shape();
+        // A sync that is under way takes what it syncs as clean before it is.
+        let _sync = self.sync.lock().expect("no holder panics");
         let mut state = self.state();
         self.check_writable(&state)?;
         if target >= self.log_end_offset() {

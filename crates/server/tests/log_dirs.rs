@@ -61,6 +61,23 @@ async fn a_cordoned_dir_gets_nothing_new() {
 }
 
 #[tokio::test]
+async fn a_partition_that_is_not_there_yet_is_made_where_it_was_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (dir.path().join("one"), dir.path().join("two"));
+    let node = TestNode::start(dir.path(), &[&format!("log.dirs={},{}", one.display(), two.display())]).await;
+    let mut client = node.client().await;
+    for partition in 0..4 {
+        let refused = start_move(&mut client, partition, &two).await;
+        assert_eq!(refused, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    }
+    client.create_topic("t", 4, &[]).await;
+    for partition in 0..4 {
+        assert!(two.join(format!("t-{partition}")).exists(), "partition {partition} is elsewhere");
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn a_move_takes_its_time_where_its_rate_is_bounded() {
     let dir = tempfile::tempdir().unwrap();
     let (one, two) = (dir.path().join("one"), dir.path().join("two"));

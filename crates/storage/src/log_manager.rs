@@ -84,6 +84,8 @@ pub struct LogManager {
     checkpoints: Mutex<()>,
     /// Partitions whose logs went since the checkpoints were written last.
     gone: Mutex<BTreeSet<TopicPartition>>,
+    /// The log dirs, by id, of partitions that are not here yet.
+    preferred: Mutex<BTreeMap<TopicPartition, Uuid>>,
     last: LastRuns,
     cleaner: Cleaner,
     previous_broker_epoch: AtomicI64,

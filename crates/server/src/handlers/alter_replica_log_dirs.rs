@@ -1,7 +1,7 @@
 //! AlterReplicaLogDirs (key 34): moves replicas of this broker to other log dirs.
 //!
 //! Versions: 1–2. 2 flexible. The move goes on in the background; DescribeLogDirs shows how far it has come.
-//! Not yet: a place for a replica that is not here yet.
+//! A replica that is not here yet is refused, and made there when it comes.
 //! Kafka: `KafkaApis.handleAlterReplicaLogDirsRequest`, `ReplicaManager.alterReplicaLogDirs`.
 
 use std::path::Path;
@@ -66,6 +66,15 @@ fn start_move(
     name: &TopicPartition,
     target: Uuid,
 ) -> Result<(), ErrorCode> {
-    broker.replicas.find(image, &TopicKey::Name(name.topic.clone()), name.partition)?;
-    broker.replicas.logs().start_move(name, target).map_err(|error| error.code())
+    let logs = broker.replicas.logs();
+    match broker.replicas.find(image, &TopicKey::Name(name.topic.clone()), name.partition) {
+        Ok(_) => logs.start_move(name, target).map_err(|error| error.code()),
+        Err(ErrorCode::KAFKA_STORAGE_ERROR) => Err(ErrorCode::KAFKA_STORAGE_ERROR),
+        Err(missing) => {
+            logs.prefer_dir(name, target);
+            // As it was called before clients knew the newer name.
+            let is_elsewhere = missing == ErrorCode::NOT_LEADER_OR_FOLLOWER;
+            Err(if is_elsewhere { ErrorCode::REPLICA_NOT_AVAILABLE } else { missing })
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Making and deleting logs.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, MutexGuard};
 
 use config::LogConfig;
 use model::{Offset, TopicPartition, Uuid};
@@ -11,8 +12,8 @@ use crate::names::{DELETE_DIR_SUFFIX, FUTURE_DIR_SUFFIX, STRAY_DIR_SUFFIX};
 use crate::{LoadOptions, StorageError, UnifiedLog};
 
 impl LogManager {
-    /// Returns a partition's log, made if it is not there: on `target_dir`, or on the dir with the fewest logs. Nothing is
-    /// synced; the first acknowledged append does that. Fails if there is one of another topic id.
+    /// Returns a partition's log, made if it is not there: on `target_dir`, or the dir that was preferred for it, or the one with
+    /// the fewest logs. Nothing is synced; the first acknowledged append does that. Fails if there is one of another topic id.
     pub fn get_or_create_log(
         &self,
         partition: &TopicPartition,
@@ -35,9 +36,25 @@ impl LogManager {
             self.online_dirs().for_each(|dir| dir.note_changed());
             self.checkpoint();
         }
-        let log = self.create(partition, topic_id, target_dir, config, partition.to_string())?;
+        let target_dir = target_dir.filter(|id| self.dir(*id).is_some());
+        let preferred = self.preferred().get(partition).copied();
+        let log =
+            self.create(partition, topic_id, target_dir.or(preferred), config, partition.to_string())?;
         self.current_mut().insert(partition.clone(), log.clone());
+        self.preferred().remove(partition);
         Ok(log)
+    }
+
+    /// Remembers where the log of a partition that is not here yet is to be made, unless the controller then names a dir.
+    /// Kafka: `LogManager.maybeUpdatePreferredLogDir`.
+    pub fn prefer_dir(&self, partition: &TopicPartition, target_dir: Uuid) {
+        if self.get_log(partition).is_none() {
+            self.preferred().insert(partition.clone(), target_dir);
+        }
+    }
+
+    fn preferred(&self) -> MutexGuard<'_, BTreeMap<TopicPartition, Uuid>> {
+        self.preferred.lock().expect("no holder panics")
     }
 
     /// Makes the log to which a partition moves on another log dir; none if the partition was deleted meanwhile.

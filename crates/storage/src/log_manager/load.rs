@@ -59,6 +59,7 @@ impl LogManager {
             changes: Mutex::default(),
             checkpoints: Mutex::default(),
             gone: Mutex::default(),
+            preferred: Mutex::default(),
             last: LastRuns::beginning(now_ms),
             cleaner: Cleaner::default(),
             previous_broker_epoch,

@@ -209,15 +209,17 @@ async fn commit(client: &mut Client, group: &str, topic: &str) {
     loop {
         let keys = vec![group.to_owned()];
         let find = protocol::FindCoordinatorRequest { coordinator_keys: keys, ..Default::default() };
-        let found = client.ask(find, 4).await.coordinators.remove(0).error_code;
+        if client.ask(find, 4).await.coordinators.remove(0).error_code != ErrorCode::NONE {
+            tokio::task::yield_now().await;
+            continue;
+        }
         let request = protocol::OffsetCommitRequest {
             group_id: group.to_owned(),
             generation_id_or_member_epoch: -1,
             topics: vec![topic.clone()],
             ..Default::default()
         };
-        let committed = client.ask(request, 8).await.topics.remove(0).partitions.remove(0).error_code;
-        if (found, committed) == (ErrorCode::NONE, ErrorCode::NONE) {
+        if client.ask(request, 8).await.topics.remove(0).partitions.remove(0).error_code == ErrorCode::NONE {
             return;
         }
         tokio::task::yield_now().await;

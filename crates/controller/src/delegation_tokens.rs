@@ -111,7 +111,7 @@ impl Controller {
         request: &CreateDelegationTokenRequest,
         asker: &Principal,
     ) -> Decision {
-        let owner = owner(request, asker);
+        let owner = token_owner(request, asker);
         let response = CreateDelegationTokenResponse {
             principal_type: owner.principal_type.to_string(),
             principal_name: owner.name.to_string(),
@@ -238,7 +238,8 @@ impl Controller {
     }
 }
 
-fn owner(request: &CreateDelegationTokenRequest, asker: &Principal) -> Principal {
+/// Returns for whom a token is asked: for the asker, if nobody is named.
+pub fn token_owner(request: &CreateDelegationTokenRequest, asker: &Principal) -> Principal {
     match (&request.owner_principal_type, &request.owner_principal_name) {
         (kind, Some(name)) if !name.is_empty() => Principal {
             principal_type: kind.as_deref().unwrap_or_default().into(),

@@ -43,6 +43,6 @@ pub use acls::CLUSTER_NAME;
 pub use api_error::ApiError;
 pub use controller::Controller;
 pub use controller_config::{ControllerConfig, supported_features};
-pub use delegation_tokens::TokenRequest;
+pub use delegation_tokens::{TokenRequest, token_owner};
 pub use producer_ids::PRODUCER_ID_BLOCK_SIZE;
 pub use requests::ControllerRequest;

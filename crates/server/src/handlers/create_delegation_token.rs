@@ -2,7 +2,7 @@
 //!
 //! Versions: 1–3. 2 flexible · 3 tokens for others. Decided by the controller. Kafka: `KafkaApis.handleCreateTokenRequest`.
 
-use controller::{ControllerRequest, TokenRequest};
+use controller::{ControllerRequest, TokenRequest, token_owner};
 use model::{AclOperation, AclResourceType};
 use protocol::create_delegation_token_request::CreatableRenewers;
 use protocol::{CreateDelegationTokenRequest, CreateDelegationTokenResponse, ErrorCode, ResponseBody};
@@ -47,13 +47,7 @@ fn permitted(
     request: &CreateDelegationTokenRequest,
     asker: &Principal,
 ) -> Result<(), (ErrorCode, Principal)> {
-    let owner = match (&request.owner_principal_type, &request.owner_principal_name) {
-        (kind, Some(name)) if !name.is_empty() => {
-            let principal_type = kind.as_deref().unwrap_or_default().into();
-            Principal { principal_type, ..Principal::user(&**name) }
-        }
-        _ => asker.clone(),
-    };
+    let owner = token_owner(request, asker);
     let is_user = |renewer: &CreatableRenewers| renewer.principal_type == Principal::USER_TYPE;
     let error = if !may_ask_for_tokens(context) {
         ErrorCode::DELEGATION_TOKEN_REQUEST_NOT_ALLOWED

@@ -103,8 +103,7 @@ impl LogManager {
 
     /// Kafka: `LogManager.nextLogDirs`.
     fn choose_dir(&self, target: Option<Uuid>) -> Result<Arc<LogDir>, StorageError> {
-        let named = target.filter(|id| !id.is_reserved()).and_then(|id| self.dir(id));
-        if let Some(dir) = named {
+        if let Some(dir) = target.and_then(|id| self.dir(id)) {
             dir.check()?;
             return Ok(dir.clone());
         }

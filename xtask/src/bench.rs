@@ -7,6 +7,7 @@
 mod figures;
 mod generator;
 mod instructions;
+mod machine;
 mod table;
 
 use crate::node::{Node, Product};
@@ -20,14 +21,16 @@ use std::time::{Duration, Instant};
 const HELP: &str =
     "cargo xtask bench [--quick] [--runs 3] [--bytes 1G] [--rate 10000] [--only kafka,monedula,…] [--restart-bytes 10G]
                   [--restart-only] [--kload PATH] [--out bench/RESULTS.md]
-cargo xtask bench --instructions [--keep]
 cargo xtask bench --table --generator FOLDER …
+cargo xtask bench --instructions [--keep]
+cargo xtask bench --machine hiccups|flush …
 
 Builds what it needs, unless MONEDULA names the binary to measure. Apache Kafka comes from Maven Central.
 
   --instructions  counts the instructions of the hot paths under valgrind, and compares them with bench/instructions.txt;
                   with --keep, writes them there
   --table         the figures that are to be reached, with a generator that lies elsewhere (--table --help)
+  --machine       what bounds the figures on this machine (--machine --help); the table measures it itself
   --quick   one run of 192M with few partitions and short pauses, to standard output: a table in under five minutes
   --bytes   payload of each produce and consume cell
   --rate    records a second in the latency cell
@@ -41,22 +44,36 @@ Builds what it needs, unless MONEDULA names the binary to measure. Apache Kafka 
 /// How long a node is written to before it is killed.
 const KILLED_AFTER: Duration = Duration::from_secs(3);
 
-/// What is measured: a product with a setting.
+/// What is measured.
 struct Subject {
     name: &'static str,
-    product: Product,
-    settings: &'static [&'static str],
+    serves: Serves,
+}
+
+/// Who answers.
+enum Serves {
+    /// A product with a setting.
+    Node(Product, &'static [&'static str]),
+    /// The least that a broker can do: `kload floor`.
+    Floor,
 }
 
 const SUBJECTS: &[Subject] = &[
-    Subject { name: "kafka", product: Product::Kafka, settings: &[] },
-    Subject { name: "monedula", product: Product::Monedula, settings: &["monedula.ack.durability=synced"] },
+    Subject { name: "kafka", serves: Serves::Node(Product::Kafka, &[]) },
+    Subject {
+        name: "monedula",
+        serves: Serves::Node(Product::Monedula, &["monedula.ack.durability=synced"]),
+    },
     Subject {
         name: "monedula-replicated",
-        product: Product::Monedula,
-        settings: &["monedula.ack.durability=replicated"],
+        serves: Serves::Node(Product::Monedula, &["monedula.ack.durability=replicated"]),
     },
 ];
+
+/// The subject of that name.
+fn subject(name: &str) -> Result<&'static Subject> {
+    SUBJECTS.iter().find(|subject| subject.name == name).with_context(|| format!("no subject {name}"))
+}
 
 /// The command line.
 struct Asked {
@@ -89,8 +106,7 @@ impl Asked {
         if restart_only && value("--restart-bytes").is_none() {
             bail!("--restart-only wants --restart-bytes");
         }
-        let only: Vec<_> =
-            value("--only").unwrap_or("kafka,monedula,monedula-replicated").split(',').collect();
+        let only = value("--only").unwrap_or("kafka,monedula,monedula-replicated").split(',');
         Ok(Asked {
             program: Program::find(value("--kload"))?,
             quick,
@@ -100,7 +116,7 @@ impl Asked {
                 .context("--runs is a number")?,
             bytes: value("--bytes").unwrap_or(if quick { "192M" } else { "1G" }).into(),
             rate: value("--rate").unwrap_or("10000").into(),
-            subjects: SUBJECTS.iter().filter(|subject| only.contains(&subject.name)).collect(),
+            subjects: only.map(subject).collect::<Result<_>>()?,
             restart_bytes: value("--restart-bytes").map(str::to_owned),
             restart_only,
             out: value("--out").unwrap_or(if quick { "-" } else { "bench/RESULTS.md" }).into(),
@@ -111,8 +127,13 @@ impl Asked {
 /// The command.
 pub fn run(arguments: &[String]) -> Result<()> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["--help"] => {
+            println!("{HELP}");
+            return Ok(());
+        }
         ["--instructions"] => return instructions::run(false),
         ["--instructions", "--keep"] => return instructions::run(true),
+        ["--machine", rest @ ..] => return machine::run(rest),
         ["--table", ..] => return table::run(&arguments[1..]).and_then(|()| remove_spent()),
         _ => {}
     }
@@ -168,13 +189,16 @@ struct Place {
     subject: &'static Subject,
     folder: PathBuf,
     port: u16,
+    /// The generator's program, which is also the floor's.
+    program: PathBuf,
 }
 
 impl Place {
     /// An empty one.
-    fn new(subject: &'static Subject) -> Result<Place> {
+    fn new(subject: &'static Subject, program: &Program) -> Result<Place> {
         let folder = root().join("target/bench").join(subject.name);
-        let place = Place { subject, folder, port: crate::node::free_port()? };
+        let (port, program) = (crate::node::free_port()?, program.path().to_owned());
+        let place = Place { subject, folder, port, program };
         place.clear()?;
         Ok(place)
     }
@@ -192,10 +216,21 @@ impl Place {
     }
 
     fn start(&self) -> Result<Node> {
-        let settings: Vec<String> = self.subject.settings.iter().map(|line| (*line).to_owned()).collect();
-        let pinned = generator::pinned_to(0);
-        let pinned: Vec<&str> = pinned.iter().map(String::as_str).collect();
-        Node::start(self.subject.product, &self.folder, self.port, &settings, &pinned)
+        match self.subject.serves {
+            Serves::Node(product, settings) => {
+                let settings: Vec<String> = settings.iter().map(|line| (*line).to_owned()).collect();
+                let pinned = generator::pinned_to(0);
+                let pinned: Vec<&str> = pinned.iter().map(String::as_str).collect();
+                Node::start(product, &self.folder, self.port, &settings, &pinned)
+            }
+            Serves::Floor => {
+                std::fs::create_dir_all(&self.folder)?;
+                let mut command = generator::pinned(0, &self.program);
+                command.args(["floor", "--listen", &format!("127.0.0.1:{}", self.port), "--dir"]);
+                command.arg(self.folder.join("data"));
+                Node::serve(command, self.folder.clone(), self.port)
+            }
+        }
     }
 }
 
@@ -208,7 +243,7 @@ struct Session<'a> {
 
 /// Everything that is measured of one subject in one run.
 fn session(subject: &'static Subject, asked: &Asked, figures: &mut Figures) -> Result<()> {
-    let mut session = Session { place: Place::new(subject)?, asked, figures };
+    let mut session = Session { place: Place::new(subject, &asked.program)?, asked, figures };
     if !asked.restart_only {
         session.all_but_much()?;
     }

@@ -98,7 +98,7 @@ pub fn binary() -> PathBuf {
     }
 }
 
-/// A node that was started. Dropping it kills it.
+/// A node, or another broker, that was started. Dropping it kills it.
 #[derive(Debug)]
 pub struct Node {
     /// The process.
@@ -127,29 +127,29 @@ impl Node {
         if !properties.exists() {
             fs::write(&properties, server_properties(&folder, port, extra))?;
         }
-        let log = File::options().create(true).append(true).open(folder.join("node.log"))?;
         if !folder.join("data/meta.properties").exists() {
+            let log = File::options().create(true).append(true).open(folder.join("node.log"))?;
             let mut format = product.format(&properties)?;
-            let formatted = format.stdout(log.try_clone()?).stderr(log.try_clone()?).status();
+            let formatted = format.stdout(log.try_clone()?).stderr(log).status();
             if !formatted.with_context(|| format!("cannot run {:?}", format.get_program()))?.success() {
                 bail!("the node could not be formatted: see {}/node.log", folder.display());
             }
         }
+        Node::serve(under(before, &product.serve(&properties)?), folder, port)
+    }
+
+    /// Runs whatever serves on a port, with its log in a folder, and waits for its first answer.
+    pub fn serve(mut command: Command, folder: PathBuf, port: u16) -> Result<Node> {
+        let log = File::options().create(true).append(true).open(folder.join("node.log"))?;
         wait_until_free(port)?;
-        let mut command = under(before, &product.serve(&properties)?);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
         let started = Instant::now();
-        let child = command.spawn().with_context(|| format!("cannot start {}", product.name()))?;
+        let child = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
         fs::write(folder.join("pid"), child.id().to_string())?;
         let mut node = Node { pid: child.id(), port, answered_after: Duration::ZERO, folder };
         while !answers(port) {
             if !alive(node.pid) || started.elapsed() > PATIENCE {
-                bail!(
-                    "{} did not start: see {}/node.log\n{}",
-                    product.name(),
-                    node.folder.display(),
-                    node.last_words()
-                );
+                bail!("no answer: see {}/node.log\n{}", node.folder.display(), node.last_words());
             }
             std::thread::sleep(Duration::from_millis(2));
         }
@@ -283,6 +283,10 @@ pub fn free_port() -> Result<u16> {
 /// The command by hand.
 pub fn run(arguments: &[String]) -> Result<()> {
     match arguments {
+        [word] if word == "--help" => {
+            println!("{HELP}");
+            Ok(())
+        }
         [verb, product, folder, port, extra @ ..] if verb == "start" => {
             let port = port.parse().context("PORT is a number")?;
             let node = Node::start(Product::named(product)?, Path::new(folder), port, extra, &[])?;

@@ -7,6 +7,13 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+/// What `kload` says when a broker has answered nothing for long.
+const STUCK: &str = "answers stopped";
+/// How many seconds beyond those that it was given a run may take: for what is still unanswered then.
+const GRACE: u64 = 30;
+/// Of a run that was given none.
+const LIMIT: u64 = 600;
+
 /// The generator's program.
 pub enum Program {
     /// The project's own, `bench/`, on the client crate.
@@ -92,7 +99,7 @@ impl Generator<'_> {
     /// Produces until the broker goes away, beside what the caller does.
     pub fn begin_to_produce(&self, topic: &str) -> Result<Child> {
         let arguments = ["produce", "--topic", topic, "--size", "1024", "--acks", "-1", "--bytes", "1000G"];
-        let mut command = self.command(&[&arguments[..], &["--secs", "60"]].concat());
+        let mut command = self.command(&[&arguments[..], &["--parts-per-req", "4", "--secs", "60"]].concat());
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().context("the generator does not run")
     }
 
@@ -119,9 +126,11 @@ impl Generator<'_> {
     }
 
     fn throughput(&self, arguments: &[&str]) -> Result<Throughput> {
-        let before = cpu_seconds(self.pid);
-        let answer = self.run(arguments)?;
-        let spent = cpu_seconds(self.pid) - before;
+        let (answer, spent) = again_if_stuck(|| {
+            let before = cpu_seconds(self.pid);
+            let answer = self.run(arguments)?;
+            Ok((answer, cpu_seconds(self.pid) - before))
+        })?;
         let bytes =
             answer["payload"].as_f64().or(answer["wire"].as_f64()).context("the generator told no bytes")?;
         let mib_s = answer["mib_s"].as_f64().context("the generator told no rate")?;
@@ -129,25 +138,59 @@ impl Generator<'_> {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let pinned = pinned_to(1);
-        let mut words = pinned.iter().map(String::as_str).collect::<Vec<_>>();
-        let program = self.program.path().to_string_lossy();
-        words.push(&program);
-        let mut command = Command::new(words[0]);
-        command.args(&words[1..]).args(arguments).args(["--bootstrap", &self.bootstrap]);
+        let mut command = pinned(1, Path::new("timeout"));
+        command.args(["--foreground", "--kill-after=5", &limit(arguments).to_string()]);
+        command.arg(self.program.path()).args(arguments).args(["--bootstrap", &self.bootstrap]);
         command
     }
 
     /// Any of its commands; its last line.
     pub fn run(&self, arguments: &[&str]) -> Result<Value> {
         let output = self.command(arguments).output().context("the generator does not run")?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        if output.status.code() == Some(124) {
+            bail!("{}: {STUCK} for {GRACE} s", arguments.join(" "));
+        }
         if !output.status.success() {
             bail!("{}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
         }
-        serde_json::from_str(text.lines().last().unwrap_or("{}"))
-            .context("the generator's last line is no JSON")
+        last_line(&output.stdout).context("the generator's last line is no JSON")
     }
+}
+
+/// The JSON that a program printed last.
+pub fn last_line(output: &[u8]) -> Result<Value> {
+    let text = String::from_utf8_lossy(output);
+    Ok(serde_json::from_str(text.lines().last().unwrap_or("{}"))?)
+}
+
+/// After how many seconds a run of the generator is ended.
+fn limit(arguments: &[&str]) -> u64 {
+    let value = |name: &str| {
+        let at = arguments.iter().position(|word| *word == name)?;
+        arguments.get(at + 1)?.parse::<u64>().ok()
+    };
+    value("--secs").map_or(LIMIT, |secs| secs + value("--warm").unwrap_or(0) + GRACE)
+}
+
+/// Takes a measurement once more, with a warning, when the generator waited for answers in vain: `kload` counts a request that a
+/// full socket took nothing of twice, and its answer comes once.
+pub fn again_if_stuck<T>(mut measure: impl FnMut() -> Result<T>) -> Result<T> {
+    match measure() {
+        Err(error) if format!("{error:#}").contains(STUCK) => {
+            eprintln!("xtask: once more: {error:#}");
+            measure()
+        }
+        told => told,
+    }
+}
+
+/// A command held to one core, where there are two.
+pub fn pinned(core: usize, program: &Path) -> Command {
+    let before = pinned_to(core);
+    let Some((first, rest)) = before.split_first() else { return Command::new(program) };
+    let mut command = Command::new(first);
+    command.args(rest).arg(program);
+    command
 }
 
 /// `taskset` to one core, where there are two; else nothing.
@@ -162,4 +205,31 @@ pub fn cpu_seconds(pid: u32) -> f64 {
     let fields: Vec<&str> = stat.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ').collect();
     let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or_default();
     (ticks(11) + ticks(12)) / 100.0 // utime and stime, in hundredths on every Linux
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_ended_some_time_after_the_seconds_it_was_given() {
+        assert_eq!(limit(&["latency", "--secs", "10", "--warm", "3"]), 43);
+        assert_eq!(limit(&["topic", "--partitions", "6"]), LIMIT);
+    }
+
+    #[test]
+    fn a_stuck_run_is_taken_once_more_and_a_failed_one_is_not() {
+        let mut runs = 0;
+        let mut stuck_at = |first: usize, said: &'static str| {
+            runs = 0;
+            let told = again_if_stuck(|| {
+                runs += 1;
+                if runs <= first { bail!(said) } else { Ok(()) }
+            });
+            (told.is_ok(), runs)
+        };
+        assert_eq!(stuck_at(1, STUCK), (true, 2));
+        assert_eq!(stuck_at(2, STUCK), (false, 2));
+        assert_eq!(stuck_at(1, "error 7"), (false, 1));
+    }
 }

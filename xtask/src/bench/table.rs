@@ -7,10 +7,12 @@
 mod cells;
 mod lines;
 mod many;
+mod page;
+mod restarts;
 mod rows;
 mod suites;
 
-use super::{SUBJECTS, Subject, generator};
+use super::{SUBJECTS, Serves, Subject, generator};
 use crate::root;
 use anyhow::{Context, Result, bail};
 use generator::Program;
@@ -21,23 +23,28 @@ use std::time::Instant;
 
 const HELP: &str =
     "cargo xtask bench --table --generator FOLDER [--kload PROGRAM] [--parts startup,load,…] [--only kafka,monedula,…]
-                  [--runs 3] [--bytes 1G] [--restart-bytes 10G] [--secs 10] [--quiet-wait 40]
+                  [--runs 3] [--bytes 1G] [--restart-bytes 10G] [--secs 10] [--latency-secs 10] [--quiet-wait 40]
 cargo xtask bench --table
 
 Without --generator the table is made anew from what lies in bench/results.
 
   --generator      a folder with bench.py and kload/, which is built unless --kload names the program
-  --parts          many: 1,000 partitions; startup, load, small, transactions: suites of bench.py; turns: latency, fetches of a batch, 64 producers,
-                   10,000 partitions; restart: kill -9 with --restart-bytes in 10 partitions; restart-many: in 1,000
+  --parts          many: 1,000 partitions; startup, load, small, transactions: suites of bench.py; turns: latency at 10,000 and
+                   50,000 records/s, fetches of a batch, 64 producers, 10,000 partitions; rates: latency at 1,000 and 100,000;
+                   restart: kill -9 with --restart-bytes in 10 partitions, as often as there are runs; restart-many: in 1,000
   --only           subjects: kafka, monedula, monedula-replicated, floor
   --bytes          payload of each produce and consume cell
-  --secs           how long each latency and request cell lasts
+  --secs           how long each request cell lasts
+  --latency-secs   how long each latency cell lasts, and each measurement of the machine; a subject's cells of a part lie on the
+                   disk together: 60 s of turns are 3.5 GiB, and of rates 6 GiB
   --quiet-wait     how long bench.py waits, at most, for other work on the machine to end";
 
 /// Where the raw lines are.
 const RESULTS: &str = "bench/results";
 const PARTS: &[&str] =
-    &["many", "startup", "load", "small", "transactions", "turns", "restart", "restart-many"];
+    &["many", "startup", "load", "small", "transactions", "turns", "rates", "restart", "restart-many"];
+/// What a broker could do at best.
+static FLOOR: Subject = Subject { name: "floor", serves: Serves::Floor };
 const OPTIONS: &[&str] = &[
     "--generator",
     "--kload",
@@ -47,6 +54,7 @@ const OPTIONS: &[&str] = &[
     "--bytes",
     "--restart-bytes",
     "--secs",
+    "--latency-secs",
     "--quiet-wait",
 ];
 
@@ -60,6 +68,7 @@ struct Asked {
     bytes: String,
     restart_bytes: String,
     secs: String,
+    latency_secs: String,
     quiet_wait: String,
 }
 
@@ -81,6 +90,10 @@ impl Asked {
         if let Some(part) = parts.iter().find(|part| !PARTS.contains(&part.as_str())) {
             bail!("no part {part}\n{HELP}");
         }
+        let only = list("--only", "kafka,floor,monedula,monedula-replicated");
+        if let Some(name) = only.iter().find(|name| all().all(|subject| subject.name != **name)) {
+            bail!("no subject {name}\n{HELP}");
+        }
         let program = match value("--kload") {
             Some(path) => Program::find(Some(path))?,
             None => Program::find(Some(&built(&generator)?))?,
@@ -89,19 +102,24 @@ impl Asked {
             generator,
             program,
             parts,
-            only: list("--only", "kafka,floor,monedula,monedula-replicated"),
+            only,
             runs: text("--runs", "3").parse().context("--runs is a number")?,
             bytes: text("--bytes", "1G"),
             restart_bytes: text("--restart-bytes", "10G"),
             secs: text("--secs", "10"),
+            latency_secs: text("--latency-secs", value("--secs").unwrap_or("10")),
             quiet_wait: text("--quiet-wait", "40"),
         }))
     }
 
     /// The subjects that are asked for.
     fn subjects(&self) -> impl Iterator<Item = &'static Subject> {
-        SUBJECTS.iter().filter(|subject| self.only.iter().any(|name| name == subject.name))
+        all().filter(|subject| self.only.iter().any(|name| name == subject.name))
     }
+}
+
+fn all() -> impl Iterator<Item = &'static Subject> {
+    SUBJECTS.iter().chain([&FLOOR])
 }
 
 /// Builds the generator's program, beside what else is measured with, for its folder may be read-only.
@@ -118,6 +136,10 @@ fn built(generator: &Path) -> Result<String> {
 
 /// The command.
 pub fn run(arguments: &[String]) -> Result<()> {
+    if arguments.iter().any(|word| word == "--help") {
+        println!("{HELP}");
+        return Ok(());
+    }
     let asked = Asked::parse(arguments)?;
     let mut failed = Vec::new();
     if let Some(asked) = &asked {
@@ -135,9 +157,9 @@ pub fn run(arguments: &[String]) -> Result<()> {
             println!("== {part}: {:.0} s", began.elapsed().as_secs_f64());
         }
     }
-    let page = rows::page(&Lines::of_folder(&root().join(RESULTS))?, &super::figures::machine());
+    let page = page::page(&Lines::of_folder(&root().join(RESULTS))?, &super::figures::machine());
     println!("{page}");
-    super::figures::replace(&root().join("bench/RESULTS.md"), rows::HEADING, &page)?;
+    super::figures::replace(&root().join("bench/RESULTS.md"), page::HEADING, &page)?;
     if failed.is_empty() { Ok(()) } else { bail!("failed: {}", failed.join(", ")) }
 }
 
@@ -151,7 +173,8 @@ fn measure(part: &str, asked: &Asked) -> Result<()> {
     }
     let measured = match part {
         "many" => many::run(asked, &fresh),
-        "turns" | "restart" | "restart-many" => cells::run(part, asked, &fresh),
+        "turns" | "rates" => cells::run(part, asked, &fresh),
+        "restart" | "restart-many" => restarts::run(part, asked, &fresh),
         suite => suites::run(suite, asked, &fresh),
     };
     if fresh.exists() {

@@ -1,20 +1,23 @@
-//! The parts that `bench.py` has no suite for: latency at higher rates, fetches of a batch, many producers, the creation of
-//! 10,000 partitions, and restarts with much on the disk.
+//! The parts that `bench.py` has no suite for: latency at other rates, fetches of a batch, many producers, and the creation of
+//! 10,000 partitions.
 //!
-//! One subject runs at a time, each on an empty directory; each run begins with another.
+//! One subject runs at a time, each on an empty directory; each run begins with another. Before them, each run measures the machine.
 
-use super::super::generator::{Generator, cpu_seconds};
-use super::super::{Place, memory, millis};
+use super::super::generator::{Generator, again_if_stuck, cpu_seconds};
+use super::super::{Place, Serves, machine, memory};
+use super::rows::MACHINE;
 use super::{Asked, lines};
 use crate::node::Node;
+use crate::root;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// Records a second in the latency cells, and the cells' names.
-const RATES: [(&str, &str); 2] = [("10000", "rate=10000"), ("50000", "rate=50000")];
+/// Records a second in the latency cells of `turns`.
+const RATES: [&str; 2] = ["10000", "50000"];
+/// And of `rates`.
+const OTHER_RATES: [&str; 2] = ["1000", "100000"];
 /// Producers with connections of their own, 6 partitions, a partition in a request: requests in flight of each.
 const WINDOWS: [(&str, &str); 2] = [("5", "64, 5 in flight"), ("1", "64, 1 in flight")];
 /// How long a reader polls before there is a batch to fetch.
@@ -30,13 +33,13 @@ struct Turn<'a> {
 
 /// Measures `part`; a subject that fails does not keep the others from their turns.
 pub fn run(part: &str, asked: &Asked, out: &Path) -> Result<()> {
-    let subjects: Vec<_> =
-        asked.subjects().filter(|subject| part != "restart-many" || subject.name == "monedula").collect();
+    let subjects: Vec<_> = asked.subjects().collect();
     let mut failed = 0;
     for run in 0..asked.runs {
+        alone(asked, run, out)?;
         for turn in 0..subjects.len() {
             let subject = subjects[(turn + run) % subjects.len()];
-            let turn = Turn { place: Place::new(subject)?, asked, run, out };
+            let turn = Turn { place: Place::new(subject, &asked.program)?, asked, run, out };
             if let Err(error) = turn.take(part) {
                 failed += 1;
                 turn.put(part, "", json!({ "error": format!("{error:#}") }))?;
@@ -46,13 +49,26 @@ pub fn run(part: &str, asked: &Asked, out: &Path) -> Result<()> {
     if failed == 0 { Ok(()) } else { bail!("{failed} turns failed") }
 }
 
+/// What the machine does while nothing is served.
+fn alone(asked: &Asked, run: usize, out: &Path) -> Result<()> {
+    let (folder, secs) = (root().join("target/bench"), asked.latency_secs.as_str());
+    let folder = folder.to_str().context("the checkout's path is no text")?;
+    for (cell, arguments) in [("hiccups", &["hiccups", secs][..]), ("flush", &["flush", folder, secs])] {
+        lines::append(out, (MACHINE, cell), (MACHINE, run), machine::end(machine::begin(arguments)?)?)?;
+    }
+    Ok(())
+}
+
 impl Turn<'_> {
     fn take(&self, part: &str) -> Result<()> {
+        let node = self.place.start()?;
+        let generator = Generator::new(&self.asked.program, &node);
+        generator.warm_up("256M")?;
         match part {
-            "restart" => self.restart("kill -9, 10 partitions", 10)?,
-            "restart-many" => self.restart("kill -9, 1,000 partitions", 1000)?,
-            _ => self.small_things()?,
+            "rates" => self.latencies(&generator, &node, OTHER_RATES)?,
+            _ => self.small_things(&generator, &node)?,
         }
+        node.stop("KILL")?;
         self.place.clear()
     }
 
@@ -61,72 +77,43 @@ impl Turn<'_> {
         lines::append(self.out, (suite, cell), (self.place.subject.name, self.run), told)
     }
 
-    /// Everything but restarts, on one node.
-    fn small_things(&self) -> Result<()> {
-        let node = self.place.start()?;
-        let generator = Generator::new(&self.asked.program, &node);
-        generator.warm_up("256M")?;
-        for (rate, cell) in RATES {
-            self.note("tail", cell, latency(&generator, &node, rate, &self.asked.secs))?;
+    fn small_things(&self, generator: &Generator<'_>, node: &Node) -> Result<()> {
+        self.latencies(generator, node, RATES)?;
+        if let Serves::Floor = self.place.subject.serves {
+            for rate in RATES {
+                self.hiccups(generator, node, rate)?;
+            }
         }
-        self.note("one batch", "fetch", fetches(&generator, &node, &self.asked.secs))?;
+        self.note("one batch", "fetch", fetches(generator, node, &self.asked.secs))?;
         for (window, cell) in WINDOWS {
-            self.note("producers", cell, producers(&generator, &node, window, &self.asked.bytes))?;
+            self.note("producers", cell, producers(generator, node, window, &self.asked.bytes))?;
         }
-        self.note("create", "10,000 partitions", create(&generator, &node))?;
-        node.stop("KILL")
+        self.note("create", "10,000 partitions", create(generator, node))
+    }
+
+    fn latencies(&self, generator: &Generator<'_>, node: &Node, rates: [&str; 2]) -> Result<()> {
+        for rate in rates {
+            let told = latency(generator, node, ("tail", rate), &self.asked.latency_secs);
+            self.note("tail", &format!("rate={rate}"), told)?;
+        }
+        Ok(())
+    }
+
+    /// The machine's hiccups on the core of a broker at work. Whoever measures them takes part in them: so that latency counts for
+    /// nothing else.
+    fn hiccups(&self, generator: &Generator<'_>, node: &Node, rate: &str) -> Result<()> {
+        let beside = machine::begin(&["hiccups", &self.asked.latency_secs])?;
+        let served = latency(generator, node, ("hiccups", rate), &self.asked.latency_secs);
+        let told = machine::end(beside)?;
+        served?;
+        let cell = format!("hiccups beside the floor, rate={rate}");
+        lines::append(self.out, (MACHINE, &cell), (MACHINE, self.run), told)
     }
 
     /// Writes what a cell told, or that it failed.
     fn note(&self, suite: &str, cell: &str, told: Result<Value>) -> Result<()> {
         self.put(suite, cell, told.unwrap_or_else(|error| json!({ "error": format!("{error:#}") })))
     }
-
-    /// Fills partitions, kills the node, and starts it until all of them answer; then stops and starts it once more.
-    fn restart(&self, cell: &str, partitions: u32) -> Result<()> {
-        let bytes = &self.asked.restart_bytes;
-        let node = self.place.start()?;
-        let generator = Generator::new(&self.asked.program, &node);
-        generator.topic("much", partitions)?;
-        let filled = fill(&generator, bytes)?;
-        // What a disk still has to take would be charged to the start.
-        Command::new("sync").status()?;
-        node.stop("KILL")?;
-        let (node, mut told) = self.until_all_answer(partitions)?;
-        told["bytes"] = json!(bytes);
-        told["records_before"] = filled["records"].clone();
-        let found =
-            Generator::new(&self.asked.program, &node).run(&["consume", "--topic", "much", "--trunc"])?;
-        told["records_after"] = found["records"].clone();
-        let asked_to_stop = Instant::now();
-        node.stop("TERM")?;
-        told["clean_stop_ms"] = json!(millis(asked_to_stop.elapsed()));
-        let (node, clean) = self.until_all_answer(partitions)?;
-        told["clean_answered_ms"] = clean["answered_ms"].clone();
-        told["clean_usable_ms"] = clean["usable_ms"].clone();
-        self.put("restart", cell, told)?;
-        node.stop("KILL")
-    }
-
-    fn until_all_answer(&self, partitions: u32) -> Result<(Node, Value)> {
-        let began = Instant::now();
-        let node = self.place.start()?;
-        Generator::new(&self.asked.program, &node).topic("much", partitions)?;
-        let told = json!({
-            "answered_ms": millis(node.answered_after),
-            "usable_ms": millis(began.elapsed()),
-            "broker_cpu": cpu_seconds(node.pid),
-            "rss": memory(node.pid, "VmRSS:"),
-        });
-        Ok((node, told))
-    }
-}
-
-/// Fills partitions. Small requests, of which a socket takes all that are in flight: `kload` loses count where it does not.
-fn fill(generator: &Generator<'_>, bytes: &str) -> Result<Value> {
-    touch_memory(generator)?;
-    let load = ["produce", "--topic", "much", "--size", "1024", "--parts-per-req", "4", "--acks", "-1"];
-    generator.run(&[&load[..], &["--bytes", bytes, "--secs", "240"]].concat())
 }
 
 /// Touches memory and frees it, as `bench.py` does before a node takes in much: on a virtual machine whose host takes free
@@ -137,6 +124,10 @@ pub(super) fn touch_memory(generator: &Generator<'_>) -> Result<()> {
 
 /// A run of the generator, with what the node spent on it.
 pub(super) fn measured(generator: &Generator<'_>, node: &Node, arguments: &[&str]) -> Result<Value> {
+    again_if_stuck(|| measured_once(generator, node, arguments))
+}
+
+fn measured_once(generator: &Generator<'_>, node: &Node, arguments: &[&str]) -> Result<Value> {
     let (busy, cpu, began) = (machine_seconds(), cpu_seconds(node.pid), Instant::now());
     let mut told = generator.run(arguments)?;
     let spent = cpu_seconds(node.pid) - cpu;
@@ -154,8 +145,8 @@ pub(super) fn measured(generator: &Generator<'_>, node: &Node, arguments: &[&str
 }
 
 /// End to end and acknowledged, open loop, 1 KiB over 6 partitions.
-fn latency(generator: &Generator<'_>, node: &Node, rate: &str, secs: &str) -> Result<Value> {
-    let topic = format!("tail-{rate}");
+fn latency(generator: &Generator<'_>, node: &Node, (name, rate): (&str, &str), secs: &str) -> Result<Value> {
+    let topic = format!("{name}-{rate}");
     generator.topic(&topic, 6)?;
     let load = ["latency", "--topic", &topic, "--rate", rate, "--size", "1024", "--acks", "-1"];
     let told = measured(generator, node, &[&load[..], &["--secs", secs, "--warm", "3", "--spin"]].concat())?;

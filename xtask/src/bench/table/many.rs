@@ -22,7 +22,7 @@ const SECS: &str = "20";
 pub fn run(asked: &Asked, out: &Path) -> Result<()> {
     let mut nodes = Vec::new();
     for subject in asked.subjects() {
-        let place = Place::new(subject)?;
+        let place = Place::new(subject, &asked.program)?;
         let node = place.start()?;
         Generator::new(&asked.program, &node).warm_up("512M")?;
         nodes.push((place, node));

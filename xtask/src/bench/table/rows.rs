@@ -1,25 +1,22 @@
-//! The figures that are to be reached: where each is measured, what is wanted of it, and the table of both.
+//! The figures: where each is measured, what is wanted of it, and what bounds it where it is not reached.
 
-use super::super::figures::number;
-use super::lines::{Cell, Lines};
-use std::fmt::Write;
+use super::lines::Cell;
 
-/// What the page begins with.
-pub const HEADING: &str = "# Figures to reach";
-
-const KAFKA: &str = "kafka";
-const FLOOR: &str = "floor";
-const SYNCED: &str = "monedula";
-const REPLICATED: &str = "monedula-replicated";
-/// The columns.
-const SUBJECTS: [&str; 4] = [KAFKA, REPLICATED, SYNCED, FLOOR];
+pub const KAFKA: &str = "kafka";
+pub const FLOOR: &str = "floor";
+/// The default: what `acks=all` acknowledges is on the disk.
+pub const SYNCED: &str = "monedula";
+/// Kafka's way.
+pub const REPLICATED: &str = "monedula-replicated";
+/// What is measured while nothing is served.
+pub const MACHINE: &str = "machine";
 /// Latency that is wanted whatever another broker's is.
 const TAIL_MS: f64 = 10.0;
 const THIRD: f64 = 1.0 / 3.0;
 
 /// What is wanted of a figure.
 #[derive(Clone, Copy)]
-enum Wanted {
+pub enum Wanted {
     /// At most this share of the other subject's figure.
     AtMost(f64, &'static str),
     /// At least so many times the other subject's figure.
@@ -31,15 +28,19 @@ enum Wanted {
 use Wanted::{AtLeast, AtMost, Below};
 
 /// A figure.
-struct Row {
-    what: &'static str,
-    from: Cell,
-    field: &'static str,
+pub struct Row {
+    pub what: &'static str,
+    pub from: Cell,
+    pub field: &'static str,
     /// What a value is multiplied with.
-    scale: f64,
-    wanted: &'static [Wanted],
+    pub scale: f64,
+    pub wanted: &'static [Wanted],
     /// The most of all runs counts, not the median.
-    most: bool,
+    pub most: bool,
+    /// What bounds a subject's figure: told where it is not reached. In braces stand measured figures: those of `LIMITS` by
+    /// name, `floor` and `kafka` (this row's), `floor/kafka`, and, of the figure itself, `as flushes` (milliseconds),
+    /// `flushes each` and `each flush` (so many a second), and `retries each` (of transactions).
+    pub bounds: &'static [(&'static str, &'static str)],
 }
 
 const fn row(
@@ -49,12 +50,21 @@ const fn row(
     field: &'static str,
     wanted: &'static [Wanted],
 ) -> Row {
-    Row { what, from: Cell { suite, cell }, field, scale: 1.0, wanted, most: false }
+    Row { what, from: Cell { suite, cell }, field, scale: 1.0, wanted, most: false, bounds: &[] }
 }
 
 /// A row in milliseconds of a field in microseconds.
 const fn millis(row: Row) -> Row {
     Row { scale: 0.001, ..row }
+}
+
+const fn bounded(row: Row, bounds: &'static [(&'static str, &'static str)]) -> Row {
+    Row { bounds, ..row }
+}
+
+/// A latency.
+const fn tail(what: &'static str, rate: &'static str, field: &'static str, wanted: &'static [Wanted]) -> Row {
+    millis(row(what, "tail", rate, field, wanted))
 }
 
 const PLAIN: &str = "acks=-1,size=1024,parts=6,codec=none";
@@ -72,14 +82,80 @@ const NO_MORE: &[Wanted] = &[AtMost(1.0, KAFKA)];
 const THRICE: &[Wanted] = &[AtLeast(3.0, KAFKA)];
 const THRICE_AND_FLOOR: &[Wanted] = &[AtLeast(3.0, KAFKA), AtLeast(0.6, FLOOR)];
 
-const ROWS: &[Row] = &[
-    millis(row("10,000 records/s of 1 KiB, end to end p99, ms", "tail", "rate=10000", "e2e_us.p99", A_TENTH)),
-    millis(row("… p99.9", "tail", "rate=10000", "e2e_us.p999", TENTH_AND_TAIL)),
-    millis(row("50,000 records/s of 1 KiB, end to end p99, ms", "tail", "rate=50000", "e2e_us.p99", A_TENTH)),
-    millis(row("… p99.9", "tail", "rate=50000", "e2e_us.p999", TENTH_AND_TAIL)),
-    row("produce 1 KiB, CPU s/GiB", PRODUCE, PLAIN, CPU, A_THIRD),
-    row("produce 100 B, CPU s/GiB", PRODUCE, SHORT, CPU, A_THIRD),
-    row("produce 100 B lz4, CPU s/GiB", PRODUCE, PACKED, CPU, &[AtMost(0.5, KAFKA)]),
+const TWO_FLUSHES: (&str, &str) = (
+    SYNCED,
+    "a record waits for the flush that is under way and then for its own; alone, one takes {flush p50} ms at p50 and \
+     {flush p99} ms at p99. This is {as flushes} flushes at p50.",
+);
+const HICCUPS_10_000: (&str, &str) = (
+    REPLICATED,
+    "the machine lets a thread on a core of its own wait {hiccup p99.9} ms at p99.9, and one beside the floor at this rate \
+     {beside 10,000 p99.9} ms; the floor has {floor} ms.",
+);
+const HICCUPS_50_000: (&str, &str) = (
+    REPLICATED,
+    "the machine lets a thread on a core of its own wait {hiccup p99.9} ms at p99.9, and one beside the floor at this rate \
+     {beside 50,000 p99.9} ms; the floor has {floor} ms.",
+);
+const HICCUPS_AND_FLUSHES: (&str, &str) = (
+    SYNCED,
+    "the machine's hiccups ({hiccup p99.9} ms at p99.9 on a core of its own; the floor has {floor} ms), and a flush that takes \
+     {flush p99.9} ms at p99.9, alone.",
+);
+const FLOOR_CPU: (&str, &str) = (
+    REPLICATED,
+    "the floor, which only receives, checks the checksum and appends, takes ×{floor/kafka} of Kafka's.",
+);
+const FLUSHED_CPU: (&str, &str) = (
+    SYNCED,
+    "the floor takes ×{floor/kafka} of Kafka's. And whoever flushes writes back in that call, on its own account: appends of \
+     1 MiB take {flushed CPU} s/GiB with a flush of each and {appended CPU} without, which leaves the work to the \
+     kernel's threads, on nobody's.",
+);
+const FLOOR_RATE: (&str, &str) = (REPLICATED, "the floor has ×{floor/kafka} of Kafka's.");
+const FLUSHED_RATE: (&str, &str) = (
+    SYNCED,
+    "the floor has ×{floor/kafka} of Kafka's; one thread that appends 1 MiB and flushes it has {flushed rate} MiB/s of this disk.",
+);
+const FLUSHED_COMMITS: (&str, &str) = (
+    SYNCED,
+    "a commit waits for a flush. One writer flushes {flushes} times a second, so that {each flush} commits share one.",
+);
+const FLUSH_CPU: (&str, &str) =
+    (SYNCED, "an append of 4 KiB with its flush takes {flush CPU} µs of CPU alone.");
+const FLUSHED_STEPS: (&str, &str) = (
+    SYNCED,
+    "one flush after the other: of the partitions added, the records, the end decided, the markers. A transaction takes as \
+     long as {flushes each} flushes by one writer, who has {flushes} a second. {retries each} times in each, on average, \
+     the generator is told that the one before is not completed, and waits a millisecond.",
+);
+const FLUSHED_FILES: (&str, &str) =
+    (SYNCED, "each partition is a file with a flush of its own; one writer has {flushes} a second.");
+
+/// The figures that are to be reached.
+pub const REACH: &[Row] = &[
+    bounded(
+        tail("10,000 records/s of 1 KiB, end to end p99, ms", "rate=10000", "e2e_us.p99", A_TENTH),
+        &[TWO_FLUSHES],
+    ),
+    bounded(
+        tail("… p99.9", "rate=10000", "e2e_us.p999", TENTH_AND_TAIL),
+        &[HICCUPS_10_000, HICCUPS_AND_FLUSHES],
+    ),
+    bounded(
+        tail("50,000 records/s of 1 KiB, end to end p99, ms", "rate=50000", "e2e_us.p99", A_TENTH),
+        &[TWO_FLUSHES],
+    ),
+    bounded(
+        tail("… p99.9", "rate=50000", "e2e_us.p999", TENTH_AND_TAIL),
+        &[HICCUPS_50_000, HICCUPS_AND_FLUSHES],
+    ),
+    bounded(row("produce 1 KiB, CPU s/GiB", PRODUCE, PLAIN, CPU, A_THIRD), &[FLOOR_CPU, FLUSHED_CPU]),
+    bounded(row("produce 100 B, CPU s/GiB", PRODUCE, SHORT, CPU, A_THIRD), &[FLOOR_CPU, FLUSHED_CPU]),
+    bounded(
+        row("produce 100 B lz4, CPU s/GiB", PRODUCE, PACKED, CPU, &[AtMost(0.5, KAFKA)]),
+        &[FLOOR_CPU, FLUSHED_CPU],
+    ),
     row("consume 1 KiB, CPU s/GiB", CONSUME, PLAIN, CPU, NO_MORE),
     row("consume 100 B, CPU s/GiB", CONSUME, SHORT, CPU, NO_MORE),
     row("consume over 1,000 partitions, MiB/s", CONSUME, MANY, RATE, &[AtLeast(2.0, KAFKA)]),
@@ -91,15 +167,27 @@ const ROWS: &[Row] = &[
     row("… CPU µs", "rpc", "fetch", "cpu_us_per_req", A_THIRD),
     row("metadata, requests/s", "rpc", "metadata", "req_s", THRICE),
     row("… CPU µs", "rpc", "metadata", "cpu_us_per_req", A_THIRD),
-    row("commit of an offset, requests/s", "rpc", "offsetcommit", "req_s", THRICE),
-    row("… CPU µs", "rpc", "offsetcommit", "cpu_us_per_req", A_THIRD),
-    row("transactions/s, 1 producer", "txn", "producers=1", "txn_s", THRICE),
-    row("… CPU ms", "txn", "producers=1", "cpu_ms_per_txn", A_THIRD),
-    row("transactions/s, 10 producers", "txn", "producers=10", "txn_s", THRICE),
-    row("… CPU ms", "txn", "producers=10", "cpu_ms_per_txn", A_THIRD),
-    row("produce 1 KiB on one core, MiB/s", PRODUCE, PLAIN, RATE, THRICE_AND_FLOOR),
-    row("produce 100 B on one core, MiB/s", PRODUCE, SHORT, RATE, THRICE_AND_FLOOR),
-    row("produce over 1,000 partitions, MiB/s", PRODUCE, MANY, RATE, &[AtLeast(10.0, KAFKA)]),
+    bounded(
+        row("commit of an offset, requests/s", "rpc", "offsetcommit", "req_s", THRICE),
+        &[FLUSHED_COMMITS],
+    ),
+    bounded(row("… CPU µs", "rpc", "offsetcommit", "cpu_us_per_req", A_THIRD), &[FLUSH_CPU]),
+    bounded(row("transactions/s, 1 producer", "txn", "producers=1", "txn_s", THRICE), &[FLUSHED_STEPS]),
+    bounded(row("… CPU ms", "txn", "producers=1", "cpu_ms_per_txn", A_THIRD), &[FLUSH_CPU]),
+    bounded(row("transactions/s, 10 producers", "txn", "producers=10", "txn_s", THRICE), &[FLUSHED_STEPS]),
+    bounded(row("… CPU ms", "txn", "producers=10", "cpu_ms_per_txn", A_THIRD), &[FLUSH_CPU]),
+    bounded(
+        row("produce 1 KiB on one core, MiB/s", PRODUCE, PLAIN, RATE, THRICE_AND_FLOOR),
+        &[FLOOR_RATE, FLUSHED_RATE],
+    ),
+    bounded(
+        row("produce 100 B on one core, MiB/s", PRODUCE, SHORT, RATE, THRICE_AND_FLOOR),
+        &[FLOOR_RATE, FLUSHED_RATE],
+    ),
+    bounded(
+        row("produce over 1,000 partitions, MiB/s", PRODUCE, MANY, RATE, &[AtLeast(10.0, KAFKA)]),
+        &[FLUSHED_FILES],
+    ),
     row("memory idle, MiB", "idle", "empty, 18 s after the start", "rss", &[Below(32.0)]),
     Row { most: true, ..row("memory under full load, most, MiB", PRODUCE, "", "hwm", &[Below(128.0)]) },
     Row {
@@ -142,150 +230,73 @@ const ROWS: &[Row] = &[
     ),
 ];
 
-impl Wanted {
-    fn text(self) -> String {
-        match self {
-            AtMost(1.0, other) => format!("no more than {other}'s"),
-            AtMost(share, other) => format!("≤ {share:.2} × {other}"),
-            AtLeast(times, other) => format!("≥ {times} × {other}"),
-            Below(most) => format!("< {most}"),
-        }
-    }
+/// Latency of which nothing is wanted: at other rates, and until it is acknowledged, which at the floor and at a node that does
+/// not sync means no more than written.
+pub const LATENCY: &[Row] = &[
+    tail("1,000 records/s of 1 KiB, end to end p99, ms", "rate=1000", "e2e_us.p99", &[]),
+    tail("… p99.9", "rate=1000", "e2e_us.p999", &[]),
+    tail("… acknowledged p99", "rate=1000", "ack_us.p99", &[]),
+    tail("… acknowledged p99.9", "rate=1000", "ack_us.p999", &[]),
+    tail("10,000 records/s of 1 KiB, acknowledged p99, ms", "rate=10000", "ack_us.p99", &[]),
+    tail("… p99.9", "rate=10000", "ack_us.p999", &[]),
+    tail("50,000 records/s of 1 KiB, acknowledged p99, ms", "rate=50000", "ack_us.p99", &[]),
+    tail("… p99.9", "rate=50000", "ack_us.p999", &[]),
+    tail("100,000 records/s of 1 KiB, end to end p99, ms", "rate=100000", "e2e_us.p99", &[]),
+    tail("… p99.9", "rate=100000", "e2e_us.p999", &[]),
+    tail("… acknowledged p99", "rate=100000", "ack_us.p99", &[]),
+    tail("… acknowledged p99.9", "rate=100000", "ack_us.p999", &[]),
+];
 
-    /// Whether a figure is as wanted; nothing where what it is compared with was not measured.
-    fn reached(self, found: f64, other: impl Fn(&str) -> Option<f64>) -> Option<bool> {
-        Some(match self {
-            AtMost(share, name) => found <= share * other(name)?,
-            AtLeast(times, name) => found >= times * other(name)?,
-            Below(most) => found < most,
-        })
-    }
+const ALONE: &str = "hiccups";
+const FLUSH: &str = "flush";
+const BESIDE_10_000: &str = "hiccups beside the floor, rate=10000";
+const BESIDE_50_000: &str = "hiccups beside the floor, rate=50000";
 
-    /// Who is compared with, if anybody.
-    fn other(self) -> Option<&'static str> {
-        match self {
-            AtMost(_, name) | AtLeast(_, name) => Some(name),
-            Below(_) => None,
-        }
-    }
-}
-
-impl Row {
-    fn values(&self, lines: &Lines, subject: &str) -> Vec<f64> {
-        let found = lines.values(self.from, subject, self.field);
-        found.into_iter().map(|value| value * self.scale).collect()
-    }
-
-    fn figure(&self, lines: &Lines, subject: &str) -> Option<f64> {
-        let values = self.values(lines, subject);
-        let half = values.len() / 2;
-        match values.len() {
-            0 => None,
-            count if self.most => Some(values[count - 1]),
-            count if count % 2 == 1 => Some(values[half]),
-            _ => Some((values[half - 1] + values[half]) / 2.0),
-        }
-    }
-
-    /// Least and most are told where there are several runs.
-    fn cell(&self, lines: &Lines, subject: &str) -> String {
-        let Some(figure) = self.figure(lines, subject) else { return String::new() };
-        let values = self.values(lines, subject);
-        if self.most || values.len() < 2 {
-            return number(figure);
-        }
-        format!("{} ({}–{})", number(figure), number(values[0]), number(values[values.len() - 1]))
-    }
-
-    /// The ratios, and whether all that is wanted is there.
-    fn verdict(&self, lines: &Lines, subject: &str) -> String {
-        let others = self.wanted.iter().filter_map(|wanted| wanted.other());
-        let Some(figure) = self.figure(lines, subject) else { return String::new() };
-        if others.clone().any(|other| other == subject) {
-            return String::new();
-        }
-        let other = |name: &str| self.figure(lines, name);
-        let mut text = String::new();
-        for base in others.filter_map(other) {
-            write!(text, "×{:.2} ", figure / base).expect("a string takes all");
-        }
-        let reached: Option<Vec<bool>> =
-            self.wanted.iter().map(|wanted| wanted.reached(figure, other)).collect();
-        text.push_str(match reached {
-            Some(each) if each.iter().all(|one| *one) => "yes",
-            Some(_) => "**no**",
-            None => "?",
-        });
-        text
-    }
-}
-
-/// The page.
-pub fn page(lines: &Lines, machine: &str) -> String {
-    let mut page = format!("{HEADING}\n\n{}\nMachine: {machine}.\n\n", FOREWORD.trim_start());
-    page.push_str("| figure | to reach |");
-    for name in SUBJECTS {
-        page.push_str(&format!(" {name} |"));
-    }
-    page.push_str(" replicated: reached? | synced: reached? |\n|---|---|---|---|---|---|---|---|\n");
-    for row in ROWS {
-        let wanted: Vec<_> = row.wanted.iter().map(|wanted| wanted.text()).collect();
-        page.push_str(&format!("| {} | {} |", row.what, wanted.join(", ")));
-        for name in SUBJECTS {
-            page.push_str(&format!(" {} |", row.cell(lines, name)));
-        }
-        page.push_str(&format!(" {} | {} |\n", row.verdict(lines, REPLICATED), row.verdict(lines, SYNCED)));
-    }
-    let failures = lines.failures();
-    if !failures.is_empty() {
-        page.push_str(&format!("\nWhat failed:\n- {}\n", failures.join("\n- ")));
-    }
-    page
-}
-
-const FOREWORD: &str = "
-Medians of the runs in `bench/results/*.jsonl` (least–most in brackets), with ratios to what each is compared with. `kafka` is Apache
-Kafka 4.3.1, which acknowledges `acks=all` before it syncs; so does `monedula-replicated`; `monedula` is the default, which answers
-after the disk has the records; `floor` is the least that a broker could do. The broker is held to the first core, the generator to
-the second; subjects take turns within a run. Made by `cargo xtask bench --table --generator FOLDER`, whose help says what
-FOLDER holds.
-";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn lines(text: &str) -> Lines {
-        let mut lines = Lines::default();
-        lines.add(text).expect("the lines are JSON");
-        lines
-    }
-
-    #[test]
-    fn a_ratio_is_judged_by_medians() {
-        let text =
-            [("kafka", 30), ("kafka", 10), ("kafka", 20), ("monedula", 60), ("monedula-replicated", 59)]
-                .map(|(name, rate)| {
-                    format!(r#"{{"suite":"rpc","cell":"produce","subject":"{name}","run":0,"req_s":{rate}}}"#)
-                })
-                .join("\n");
-        let page = page(&lines(&text), "a machine");
-        let row = "| produce of one record, requests/s | ≥ 3 × kafka | 20.0 (10.0–30.0) | 59.0 | 60.0 |  | ×2.95 **no** | ×3.00 yes |";
-        assert!(page.contains(row), "{page}");
-    }
-
-    #[test]
-    fn what_was_not_measured_is_not_reached() {
-        let text = r#"{"suite":"short-produce","cell":"acks=-1,size=1024,parts=6,codec=none","subject":"monedula","mib_s":900.0}"#;
-        let page = page(&lines(text), "a machine");
-        assert!(page.contains("| 900 |  |  | ? |"), "{page}");
-    }
-
-    #[test]
-    fn a_run_that_failed_counts_for_nothing_and_is_told() {
-        let text = r#"{"suite":"rpc","cell":"fetch","subject":"kafka","rc":2,"req_s":5,"stderr":"kload: answers stopped"}"#;
-        let page = page(&lines(text), "a machine");
-        assert!(page.contains("- rpc, fetch, kafka: kload: answers stopped"), "{page}");
-        assert!(!page.contains("5.00"), "{page}");
-    }
-}
+/// What the machine allows, each with the name that it has in `bounds`.
+pub const LIMITS: &[(&str, Row)] = &[
+    (
+        "hiccup p99",
+        millis(row(
+            "the machine's own hiccups: how late a thread is that wants to run every 0.1 ms, nothing else on its core, p99, ms",
+            MACHINE,
+            ALONE,
+            "late_us.p99",
+            &[],
+        )),
+    ),
+    ("hiccup p99.9", millis(row("… p99.9", MACHINE, ALONE, "late_us.p999", &[]))),
+    ("hiccup worst", Row { most: true, ..millis(row("… worst", MACHINE, ALONE, "late_us.max", &[])) }),
+    (
+        "beside 10,000 p99",
+        millis(row(
+            "… beside the floor at 10,000 records/s, p99",
+            MACHINE,
+            BESIDE_10_000,
+            "late_us.p99",
+            &[],
+        )),
+    ),
+    ("beside 10,000 p99.9", millis(row("… p99.9", MACHINE, BESIDE_10_000, "late_us.p999", &[]))),
+    (
+        "beside 50,000 p99",
+        millis(row(
+            "… beside the floor at 50,000 records/s, p99",
+            MACHINE,
+            BESIDE_50_000,
+            "late_us.p99",
+            &[],
+        )),
+    ),
+    ("beside 50,000 p99.9", millis(row("… p99.9", MACHINE, BESIDE_50_000, "late_us.p999", &[]))),
+    (
+        "flushes",
+        row("flushes a second (one writer, 4 KiB appended before each)", MACHINE, FLUSH, "flushes_s", &[]),
+    ),
+    ("flush p50", millis(row("… the append and its flush, p50, ms", MACHINE, FLUSH, "flush_us.p50", &[]))),
+    ("flush p99", millis(row("… p99", MACHINE, FLUSH, "flush_us.p99", &[]))),
+    ("flush p99.9", millis(row("… p99.9", MACHINE, FLUSH, "flush_us.p999", &[]))),
+    ("flush CPU", row("… CPU µs", MACHINE, FLUSH, "cpu_us_per_flush", &[])),
+    ("flushed rate", row("appends of 1 MiB, each flushed, MiB/s", MACHINE, FLUSH, "synced_mib_s", &[])),
+    ("flushed CPU", row("… CPU s/GiB", MACHINE, FLUSH, "synced_cpu_s_per_gib", &[])),
+    ("appended CPU", row("… not flushed, CPU s/GiB", MACHINE, FLUSH, "cpu_s_per_gib", &[])),
+];

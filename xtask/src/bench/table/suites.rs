@@ -1,5 +1,6 @@
 //! The parts that are suites of the generator's own `bench.py`.
 
+use super::super::Serves;
 use super::Asked;
 use super::lines::Lines;
 use crate::node::{Product, binary, free_port};
@@ -38,6 +39,9 @@ const SUITES: &[Suite] = &[
     },
 ];
 
+/// How many seconds a run of `kload` may send at most; one that is stuck is given up a minute after that.
+const MOST_SECS: &str = "30";
+
 /// What Apache Kafka is given by `bench.py`, where it is not the default.
 const ALIKE: &[&str] = &["log.segment.delete.delay.ms=1000", "group.initial.rebalance.delay.ms=0"];
 
@@ -48,7 +52,11 @@ pub fn run(part: &str, asked: &Asked, out: &Path) -> Result<()> {
     take(suite, asked, suite.subjects, out)?;
     let lines = Lines::of_file(out)?;
     let failed: Vec<_> = suite.subjects.iter().copied().filter(|name| lines.failed(name)).collect();
-    if failed.is_empty() { Ok(()) } else { take(suite, asked, &failed, out) }
+    if failed.is_empty() {
+        return Ok(());
+    }
+    eprintln!("xtask: {part}: once more, of {} alone", failed.join(", "));
+    take(suite, asked, &failed, out)
 }
 
 fn take(suite: &Suite, asked: &Asked, subjects: &[&str], out: &Path) -> Result<()> {
@@ -70,13 +78,17 @@ fn take(suite: &Suite, asked: &Asked, subjects: &[&str], out: &Path) -> Result<(
         &asked.bytes,
         "--quiet-wait",
         &asked.quiet_wait,
+        "--cap-secs",
+        MOST_SECS,
     ]);
     command.args(["--port", &free_port()?.to_string()]).args(suite.more);
     if only.contains(&"kafka") {
         command.arg("--kafka-libs").arg(reference::libs()?);
     }
-    for subject in asked.subjects().filter(|subject| subject.product == Product::Monedula) {
-        command.arg("--cmd").arg(format!("{}={}", subject.name, server(subject.settings)?));
+    for subject in asked.subjects() {
+        if let Serves::Node(Product::Monedula, settings) = subject.serves {
+            command.arg("--cmd").arg(format!("{}={}", subject.name, server(settings)?));
+        }
     }
     let ended = command.status().context("bench.py needs python3")?;
     // What it leaves where it was ended from outside.

@@ -138,9 +138,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
         _ => {}
     }
     let asked = Asked::parse(arguments)?;
-    if std::env::var_os("MONEDULA").is_none() {
-        generator::build("monedula")?;
-    }
+    crate::node::build()?;
     let mut figures = Figures::default();
     for run in 1..=asked.runs {
         // Whoever comes first in a run may find the machine in another state than the others.

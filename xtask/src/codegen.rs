@@ -42,7 +42,14 @@ fn crate_dir() -> PathBuf {
 /// Fails if a generated file differs from what its schema gives.
 fn check(protocol: &Path) -> Result<()> {
     let folder = protocol.join("src/generated");
-    for (name, text) in generate(protocol)? {
+    let files = generate(protocol)?;
+    for entry in fs::read_dir(&folder)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if !files.contains_key(&name) {
+            bail!("src/generated/{name} has no schema: run `cargo xtask codegen`");
+        }
+    }
+    for (name, text) in files {
         let there = fs::read_to_string(folder.join(&name)).unwrap_or_default();
         if there != text {
             bail!("src/generated/{name} is stale: run `cargo xtask codegen`");
@@ -111,4 +118,14 @@ fn format(text: &str) -> Result<String> {
         bail!("rustfmt refused:\n{text}");
     }
     Ok(String::from_utf8(output.stdout)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_generated_code_is_what_the_schemas_give() {
+        check(&crate_dir()).expect("nothing is stale");
+    }
 }

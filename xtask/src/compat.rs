@@ -5,11 +5,16 @@
 //! `WORK` (a folder of their own that is kept: builds and downloads), `FRESH` (one that was emptied), `XTASK` (this
 //! program) and `PRODUCT` (who serves: `monedula`, or `kafka` with `--against kafka`).
 
-use crate::node::{Node, Product, binary, free_port};
+use crate::node::{self, Node, Product, binary, free_port};
 use crate::{root, tally::Tally};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+const HELP: &str =
+    "cargo xtask compat [--all] [--against kafka] [SUITE…]   those named; else the quick ones, or all
+cargo xtask compat --list                               which there are, and what each needs
+MONEDULA names the binary to start (default: target/release/monedula, built now).";
 
 /// One folder of `compat/`.
 struct Suite {
@@ -96,7 +101,10 @@ impl Asked {
                 "--all" => all = true,
                 "--against" => product = Product::named(rest.next().context("--against monedula|kafka")?)?,
                 name => names.push(
-                    SUITES.iter().find(|suite| suite.name == name).context(format!("no suite {name}"))?,
+                    SUITES
+                        .iter()
+                        .find(|suite| suite.name == name)
+                        .with_context(|| format!("no suite {name}"))?,
                 ),
             }
         }
@@ -109,6 +117,10 @@ impl Asked {
 
 /// The command.
 pub fn run(arguments: &[String]) -> Result<Tally> {
+    if arguments.iter().any(|word| word == "--help") {
+        println!("{HELP}");
+        return Ok(Tally::default());
+    }
     if arguments.iter().any(|word| word == "--list") {
         for suite in SUITES {
             let kind = if suite.quick { "" } else { "with --all or by name; " };
@@ -131,7 +143,7 @@ pub fn quick() -> Result<Vec<(&'static str, Tally)>> {
 
 fn run_suites(asked: &Asked) -> Result<Vec<(&'static str, Tally)>> {
     let mut results = Vec::new();
-    let mut built = asked.product == Product::Kafka || std::env::var_os("MONEDULA").is_some();
+    let mut built = asked.product == Product::Kafka;
     for suite in &asked.suites {
         println!("== compat {}", suite.name);
         let missing: Vec<_> = suite.needs.iter().filter(|program| !on_path(program)).collect();
@@ -143,7 +155,7 @@ fn run_suites(asked: &Asked) -> Result<Vec<(&'static str, Tally)>> {
             continue;
         }
         if !built {
-            build()?;
+            node::build()?;
             built = true;
         }
         let tally = run_suite(suite, asked.product).unwrap_or_else(|error| {
@@ -158,16 +170,6 @@ fn run_suites(asked: &Asked) -> Result<Vec<(&'static str, Tally)>> {
 fn on_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
-}
-
-fn build() -> Result<()> {
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-    let status =
-        Command::new(cargo).args(["build", "--release", "-p", "monedula"]).current_dir(root()).status()?;
-    if !status.success() {
-        bail!("the node does not build");
-    }
-    Ok(())
 }
 
 fn run_suite(suite: &Suite, product: Product) -> Result<Tally> {

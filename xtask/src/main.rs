@@ -11,9 +11,9 @@ mod tally;
 mod test;
 mod tidy;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use tally::Tally;
 
 const HELP: &str = "cargo xtask COMMAND
@@ -29,6 +29,22 @@ const HELP: &str = "cargo xtask COMMAND
 pub fn root() -> PathBuf {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     here.parent().expect("xtask lies in the root of the checkout").to_path_buf()
+}
+
+/// A command of cargo's, in the root of the checkout.
+pub fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments).current_dir(root());
+    command
+}
+
+/// Builds a program of the workspace for speed.
+pub fn build(package: &str) -> Result<()> {
+    let built = cargo(&["build", "--release", "-p", package]).status().context("cargo does not run")?;
+    if !built.success() {
+        bail!("{package} cannot be built");
+    }
+    Ok(())
 }
 
 fn main() -> ExitCode {

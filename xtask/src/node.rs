@@ -98,6 +98,11 @@ pub fn binary() -> PathBuf {
     }
 }
 
+/// Builds it, unless `MONEDULA` names one.
+pub fn build() -> Result<()> {
+    if std::env::var_os("MONEDULA").is_some() { Ok(()) } else { crate::build("monedula") }
+}
+
 /// A node, or another broker, that was started. Dropping it kills it.
 #[derive(Debug)]
 pub struct Node {

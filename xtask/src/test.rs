@@ -3,9 +3,8 @@
 //! Its last line is `N passed, N failed`. Format, lints, tests and tidy need Rust alone; of `compat` it runs the suites
 //! that are quick, and skips with one line those whose toolchain is missing (in CI, `CI=true`, that is a failure).
 
-use crate::{compat, root, tally::Tally, tidy};
+use crate::{cargo, compat, tally::Tally, tidy};
 use anyhow::Result;
-use std::process::Command;
 
 /// Runs all of it.
 pub fn run() -> Result<Tally> {
@@ -36,10 +35,4 @@ pub fn run() -> Result<Tally> {
 fn step(name: &str, arguments: &[&str]) -> Result<Tally> {
     println!("== {name}");
     Ok(Tally::one(cargo(arguments).status()?.success()))
-}
-
-fn cargo(arguments: &[&str]) -> Command {
-    let mut command = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()));
-    command.args(arguments).current_dir(root());
-    command
 }

@@ -29,7 +29,7 @@ impl Program {
             let found = Path::new(path).canonicalize();
             return Ok(Program::Kload(found.with_context(|| format!("no generator at {path}"))?));
         }
-        build("bench")?;
+        crate::build("bench")?;
         Ok(Program::Own(root().join("target/release/bench")))
     }
 
@@ -39,16 +39,6 @@ impl Program {
             Program::Own(path) | Program::Kload(path) => path,
         }
     }
-}
-
-/// Builds a program of the workspace for speed.
-pub fn build(package: &str) -> Result<()> {
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-    let built = Command::new(cargo).args(["build", "--release", "-p", package]).current_dir(root()).status();
-    if !built.context("cargo does not run")?.success() {
-        bail!("{package} cannot be built");
-    }
-    Ok(())
 }
 
 /// The generator, aimed at a node.

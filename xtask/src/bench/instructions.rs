@@ -3,7 +3,6 @@
 //! `bench/src/bin/hot_paths.rs` takes the paths under callgrind. The counts do not depend on the machine's speed, on what
 //! else it does, nor, but for a few per cent, on its model; another compiler makes others.
 
-use super::generator;
 use crate::root;
 use anyhow::{Context, Result, bail};
 use std::fmt::Write;
@@ -54,7 +53,7 @@ pub fn run(keep: bool) -> Result<()> {
 }
 
 fn count(folder: &Path) -> Result<Vec<Count>> {
-    generator::build("bench")?;
+    crate::build("bench")?;
     if folder.exists() {
         fs::remove_dir_all(folder)?;
     }

@@ -18,7 +18,6 @@ use anyhow::{Context, Result, bail};
 use generator::Program;
 use lines::Lines;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Instant;
 
 const HELP: &str =
@@ -34,9 +33,9 @@ Without --generator the table is made anew from what lies in bench/results.
                    restart: kill -9 with --restart-bytes in 10 partitions, as often as there are runs; restart-many: in 1,000
   --only           subjects: kafka, monedula, monedula-replicated, floor
   --bytes          payload of each produce and consume cell
-  --secs           how long each request cell lasts
-  --latency-secs   how long each latency cell lasts, and each measurement of the machine; a subject's cells of a part lie on the
-                   disk together: 60 s of turns are 3.5 GiB, and of rates 6 GiB
+  --secs           how long each request cell lasts, and flushes of the machine's disk
+  --latency-secs   how long each latency cell lasts, and the machine's hiccups (as --secs); a subject's cells of a part lie on
+                   the disk together: 60 s of turns are 3.5 GiB, and of rates 6 GiB
   --quiet-wait     how long bench.py waits, at most, for other work on the machine to end";
 
 /// Where the raw lines are.
@@ -125,9 +124,8 @@ fn all() -> impl Iterator<Item = &'static Subject> {
 /// Builds the generator's program, beside what else is measured with, for its folder may be read-only.
 fn built(generator: &Path) -> Result<String> {
     let target = root().join("target/bench/kload");
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-    let mut build = Command::new(cargo);
-    build.args(["build", "--release", "--locked", "--manifest-path"]).arg(generator.join("kload/Cargo.toml"));
+    let mut build = crate::cargo(&["build", "--release", "--locked", "--manifest-path"]);
+    build.arg(generator.join("kload/Cargo.toml"));
     if !build.arg("--target-dir").arg(&target).status().context("cargo does not run")?.success() {
         bail!("{} cannot be built", generator.join("kload").display());
     }
@@ -143,9 +141,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
     let asked = Asked::parse(arguments)?;
     let mut failed = Vec::new();
     if let Some(asked) = &asked {
-        if std::env::var_os("MONEDULA").is_none() {
-            generator::build("monedula")?;
-        }
+        crate::node::build()?;
         std::fs::create_dir_all(root().join(RESULTS))?;
         for part in &asked.parts {
             let began = Instant::now();

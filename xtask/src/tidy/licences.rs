@@ -6,7 +6,6 @@ use super::Tree;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::process::Command;
 
 const PERMISSIVE: &[&str] = &[
     "0BSD",
@@ -34,9 +33,7 @@ pub(super) fn demanding(tree: &Tree) -> Vec<String> {
 }
 
 fn metadata(tree: &Tree) -> Result<Value> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command.args(["metadata", "--format-version=1", "--locked", "--quiet"]);
+    let mut command = crate::cargo(&["metadata", "--format-version=1", "--locked", "--quiet"]);
     command.args(["--filter-platform=x86_64-unknown-linux-gnu"]).current_dir(&tree.root);
     let output = command.output().context("running cargo metadata")?;
     if !output.status.success() {

@@ -51,9 +51,11 @@ pub fn run(part: &str, asked: &Asked, out: &Path) -> Result<()> {
 
 /// What the machine does while nothing is served.
 fn alone(asked: &Asked, run: usize, out: &Path) -> Result<()> {
-    let (folder, secs) = (root().join("target/bench"), asked.latency_secs.as_str());
+    let folder = root().join("target/bench");
     let folder = folder.to_str().context("the checkout's path is no text")?;
-    for (cell, arguments) in [("hiccups", &["hiccups", secs][..]), ("flush", &["flush", folder, secs])] {
+    let hiccups = ["hiccups", &asked.latency_secs];
+    let flush = ["flush", folder, &asked.secs];
+    for (cell, arguments) in [("hiccups", &hiccups[..]), ("flush", &flush)] {
         lines::append(out, (MACHINE, cell), (MACHINE, run), machine::end(machine::begin(arguments)?)?)?;
     }
     Ok(())

@@ -5,7 +5,7 @@
 
 use super::super::generator::{Generator, again_if_stuck, cpu_seconds};
 use super::super::{Place, Serves, machine, memory};
-use super::rows::MACHINE;
+use super::rows::{BESIDE, MACHINE};
 use super::{Asked, lines};
 use crate::node::Node;
 use crate::root;
@@ -108,7 +108,7 @@ impl Turn<'_> {
         let served = latency(generator, node, ("hiccups", rate), &self.asked.latency_secs);
         let told = machine::end(beside)?;
         served?;
-        let cell = format!("hiccups beside the floor, rate={rate}");
+        let cell = format!("{BESIDE}rate={rate}");
         lines::append(self.out, (MACHINE, &cell), (MACHINE, self.run), told)
     }
 

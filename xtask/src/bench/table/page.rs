@@ -3,7 +3,7 @@
 use super::super::figures::number;
 use super::lines::Lines;
 use super::rows::Wanted::{AtLeast, AtMost, Below};
-use super::rows::{FLOOR, KAFKA, LATENCY, LIMITS, MACHINE, REACH, REPLICATED, Row, SYNCED, Wanted};
+use super::rows::{BESIDE, FLOOR, KAFKA, LATENCY, LIMITS, MACHINE, REACH, REPLICATED, Row, SYNCED, Wanted};
 use std::fmt::Write;
 
 /// What the page begins with.
@@ -129,6 +129,13 @@ fn told(name: &str, row: &Row, lines: &Lines, subject: &str) -> Option<f64> {
     match name {
         FLOOR | KAFKA => figure(name),
         "floor/kafka" => Some(figure(FLOOR)? / figure(KAFKA)?),
+        "beside p99.9" => {
+            let cell = format!("{BESIDE}{}", row.from.cell);
+            let (_, beside) = LIMITS.iter().find(|(_, limit)| {
+                limit.from.cell == cell && limit.field == row.field.replace("e2e", "late")
+            })?;
+            beside.figure(lines, MACHINE)
+        }
         "as flushes" => Some(figure(subject)? / limit("flush p50")?),
         "flushes each" => Some(limit("flushes")? / figure(subject)?),
         "each flush" => Some(figure(subject)? / limit("flushes")?),
@@ -239,8 +246,32 @@ mod tests {
     }
 
     #[test]
+    fn a_tail_is_told_with_the_hiccups_at_its_rate() {
+        let text = [
+            r#"{"suite":"tail","cell":"rate=50000","subject":"kafka","e2e_us":{"p999":20000}}"#,
+            r#"{"suite":"tail","cell":"rate=50000","subject":"monedula-replicated","e2e_us":{"p999":7000}}"#,
+            r#"{"suite":"machine","cell":"hiccups beside the floor, rate=10000","subject":"machine","late_us":{"p999":3000}}"#,
+            r#"{"suite":"machine","cell":"hiccups beside the floor, rate=50000","subject":"machine","late_us":{"p999":4000}}"#,
+        ];
+        let page = page(&lines(&text.join("\n")), "a machine");
+        assert!(
+            page.contains("beside the floor at this rate 4.00 ms; the floor has (not measured) ms"),
+            "{page}"
+        );
+    }
+
+    #[test]
     fn every_name_in_a_bound_is_of_something_measured() {
-        let known = [FLOOR, KAFKA, "floor/kafka", "as flushes", "flushes each", "each flush", "retries each"];
+        let known = [
+            FLOOR,
+            KAFKA,
+            "floor/kafka",
+            "beside p99.9",
+            "as flushes",
+            "flushes each",
+            "each flush",
+            "retries each",
+        ];
         for (of, bound) in REACH.iter().flat_map(|row| row.bounds) {
             assert!(SUBJECTS.contains(of), "{bound}");
             filled(bound, |name| {

@@ -25,8 +25,6 @@ pub struct ConnectionLimits {
     pub total_max: usize,
     /// `max.connections.per.ip`.
     pub per_ip_max: usize,
-    /// `max.connections.per.ip.overrides`.
-    pub per_ip_overrides: HashMap<IpAddr, usize>,
     /// `listener.name.<name>.max.connections`, by lower-case listener name.
     pub per_listener_max: HashMap<String, usize>,
     /// How many connections a second are let in.
@@ -41,7 +39,6 @@ impl Default for ConnectionLimits {
         Self {
             total_max: usize::MAX,
             per_ip_max: usize::MAX,
-            per_ip_overrides: HashMap::new(),
             per_listener_max: HashMap::new(),
             rates: ConnectionRates::default(),
             protected_listeners: HashSet::new(),
@@ -61,8 +58,12 @@ pub struct ConnectionQuotas {
 struct State {
     limits: ConnectionLimits,
     rates: RateSensors,
+    /// `max.connections.per.ip.overrides`.
+    per_ip_overrides: HashMap<IpAddr, usize>,
+    /// The number of the newest overrides.
+    overrides_number: i64,
     /// The number of the newest rates of addresses.
-    address_rates: i64,
+    rates_number: i64,
     total: usize,
     by_ip: HashMap<IpAddr, usize>,
     by_listener: BTreeMap<String, usize>,
@@ -150,7 +151,9 @@ impl ConnectionQuotas {
         let state = Mutex::new(State {
             limits,
             rates,
-            address_rates: i64::MIN,
+            per_ip_overrides: HashMap::new(),
+            overrides_number: i64::MIN,
+            rates_number: i64::MIN,
             total: 0,
             by_ip: HashMap::new(),
             by_listener: BTreeMap::new(),
@@ -190,10 +193,25 @@ impl ConnectionQuotas {
     /// Changes how many connections a second addresses may make, unless rates with a higher number came before.
     pub fn set_address_rates(&self, number: i64, rates: AddressRates) {
         let mut state = self.state.lock().expect("no holder panics");
-        if number >= state.address_rates {
-            state.address_rates = number;
+        if number >= state.rates_number {
+            state.rates_number = number;
             state.rates.set_address_rates(rates);
         }
+    }
+
+    /// Changes how many connections single addresses may have (`max.connections.per.ip.overrides`), unless overrides with a
+    /// higher number came before.
+    pub fn set_per_ip_overrides(&self, number: i64, overrides: HashMap<IpAddr, usize>) {
+        let mut state = self.state.lock().expect("no holder panics");
+        if number >= state.overrides_number {
+            state.overrides_number = number;
+            state.per_ip_overrides = overrides;
+        }
+    }
+
+    /// Returns how many connections an address may have.
+    pub fn per_ip_max(&self, ip: IpAddr) -> usize {
+        self.state.lock().expect("no holder panics").per_ip_max(ip)
     }
 
     /// Counts a new connection on a listener; returns how long the listener waits before it takes it up.
@@ -250,7 +268,7 @@ impl ConnectionQuotas {
         if !wait.is_zero() {
             return Err(Refusal::TooFast(wait));
         }
-        let limit = state.limits.per_ip_overrides.get(&ip).copied().unwrap_or(state.limits.per_ip_max);
+        let limit = state.per_ip_max(ip);
         if state.by_ip.get(&ip).copied().unwrap_or(0) >= limit {
             return Err(Refusal::TooMany { ip, limit });
         }
@@ -276,6 +294,10 @@ impl State {
         in_total && here < here_max.unwrap_or(usize::MAX)
     }
 
+    fn per_ip_max(&self, ip: IpAddr) -> usize {
+        self.per_ip_overrides.get(&ip).copied().unwrap_or(self.limits.per_ip_max)
+    }
+
     fn is_protected(&self, listener: &str) -> bool {
         self.limits.protected_listeners.contains(listener)
     }
@@ -283,19 +305,25 @@ impl State {
     /// Tells as many connections to go as there are too many: those that wait for a request first, and of them the one
     /// that was silent for the longest. Kafka: `Selector.lowestPriorityChannel`.
     fn close_excess(&mut self) {
-        while self.total - self.leaving > self.limits.total_max {
-            let mut others = Vec::new();
-            for (id, open) in &self.open {
-                let seat = &open.seat;
-                if !self.is_protected(&open.listener) && !seat.leaving.load(Ordering::Relaxed) {
-                    let busy = !seat.idle.load(Ordering::Relaxed);
-                    others.push((busy, seat.used_ns.load(Ordering::Relaxed), *id));
-                }
-            }
-            let Some((.., id)) = others.into_iter().min() else { return };
-            let open = &self.open[&id];
-            open.seat.leaving.store(true, Ordering::Relaxed);
-            open.seat.leave.notify_one();
+        let excess = (self.total - self.leaving).saturating_sub(self.limits.total_max);
+        if excess == 0 {
+            return;
+        }
+        let others = self.open.iter().filter(|(_, open)| {
+            !self.is_protected(&open.listener) && !open.seat.leaving.load(Ordering::Relaxed)
+        });
+        let mut others: Vec<_> = others
+            .map(|(id, Open { seat, .. })| {
+                let busy = !seat.idle.load(Ordering::Relaxed);
+                (busy, seat.used_ns.load(Ordering::Relaxed), *id)
+            })
+            .collect();
+        // One look at each, however many have to go.
+        others.sort_unstable();
+        for (.., id) in others.into_iter().take(excess) {
+            let seat = &self.open[&id].seat;
+            seat.leaving.store(true, Ordering::Relaxed);
+            seat.leave.notify_one();
             self.leaving += 1;
         }
     }
@@ -360,6 +388,27 @@ mod tests {
         assert!((0..20).any(|_| matches!(connect(), Err(Refusal::TooFast(_)))));
         quotas.set_address_rates(8, AddressRates::default());
         assert!(connect().is_ok());
+    }
+
+    #[test]
+    fn overrides_that_were_overtaken_on_their_way_change_nothing() {
+        let quotas = ConnectionQuotas::new(ConnectionLimits::default(), WINDOW);
+        quotas.set_per_ip_overrides(7, HashMap::from([(HOME, 5)]));
+        quotas.set_per_ip_overrides(6, HashMap::new());
+        assert_eq!(quotas.per_ip_max(HOME), 5);
+        quotas.set_per_ip_overrides(8, HashMap::new());
+        assert_eq!(quotas.per_ip_max(HOME), usize::MAX);
+    }
+
+    /// This ends only where the connections are not looked through for each that has to go.
+    #[test]
+    fn a_much_lower_limit_sends_many_connections_away_at_once() {
+        let quotas = ConnectionQuotas::new(ConnectionLimits::default(), WINDOW);
+        let permits: Vec<_> =
+            (0..30_000).map(|_| quotas.admit("PLAINTEXT", HOME).expect("there is no limit")).collect();
+        quotas.set_limits(ConnectionLimits { total_max: 10, ..ConnectionLimits::default() });
+        let told = permits.iter().filter(|permit| permit.seat.leaving.load(Ordering::Relaxed));
+        assert_eq!(told.count(), 30_000 - 10);
     }
 
     #[tokio::test]

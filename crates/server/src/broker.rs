@@ -2,6 +2,7 @@
 //!
 //! Kafka: `BrokerServer`.
 
+pub mod address_limits;
 mod cleaners;
 pub mod client_metrics;
 pub mod controller_channel;
@@ -58,6 +59,7 @@ use crate::metrics::Metrics;
 use crate::request::{ConnectionId, RequestContext};
 use crate::{listeners, throttle};
 
+use address_limits::AddressLimits;
 use client_metrics::ClientMetrics;
 use controller_channel::ControllerChannel;
 use dynamic_config::DynamicConfig;
@@ -126,7 +128,7 @@ pub struct Broker {
     pub controller: Arc<dyn ControllerChannel>,
     epoch: AtomicI64,
     publishing: Mutex<()>,
-    connection_quotas: OnceLock<Arc<ConnectionQuotas>>,
+    address_limits: OnceLock<AddressLimits>,
 }
 
 impl fmt::Debug for Broker {
@@ -172,7 +174,7 @@ impl Broker {
             dynamic_config: DynamicConfig::new(BrokerConfig::clone(&config)),
             epoch: AtomicI64::new(-1),
             publishing: Mutex::default(),
-            connection_quotas: OnceLock::new(),
+            address_limits: OnceLock::new(),
             clock,
             chance,
         })
@@ -191,34 +193,29 @@ impl Broker {
         self.config().share_group_settings(&own)
     }
 
-    /// Has the connection limits follow the configuration from now on.
+    /// Has the connection limits follow the configuration from now on; comes back when they hold.
     pub async fn limit_connections(&self, quotas: Arc<ConnectionQuotas>) {
         // An image that is just being acted on would be seen neither by its publisher nor here.
-        let _none_is_published = self.publishing.lock().await;
-        self.cordon(&self.config());
-        quotas.set_limits(listeners::limits(&self.config()));
+        let none_is_published = self.publishing.lock().await;
+        let (config, image) = (self.config(), self.metadata.image());
+        self.cordon(&config);
+        quotas.set_limits(listeners::limits(&config));
         // A node starts its broker once, so there are no limits yet.
-        let _ = self.connection_quotas.set(quotas);
-        self.limit_addresses(&self.metadata.image());
+        let limits = self.address_limits.get_or_init(|| AddressLimits::new(quotas));
+        let resolving = limits.set_overrides(image.provenance().last_contained_offset.0, &config);
+        limits.set_rates(&image);
+        drop(none_is_published);
+        if let Some(resolving) = resolving {
+            // A name that cannot be resolved was logged.
+            _ = resolving.await;
+        }
     }
 
     /// Takes over the quotas of clients and addresses.
     fn on_client_quotas_changed(&self, image: &Arc<MetadataImage>) {
         self.quotas.update(image.client_quotas());
-        self.limit_addresses(image);
-    }
-
-    /// Takes over how many connections a second addresses may make; names are resolved beside everything else.
-    fn limit_addresses(&self, image: &Arc<MetadataImage>) {
-        let Some(quotas) = self.connection_quotas.get().cloned() else { return };
-        let (has_names, image) = (listeners::has_host_names(image.client_quotas()), image.clone());
-        let resolve = move || {
-            let rates = listeners::address_rates(image.client_quotas());
-            quotas.set_address_rates(image.provenance().last_contained_offset.0, rates);
-        };
-        match has_names {
-            true => drop(tokio::task::spawn_blocking(resolve)),
-            false => resolve(),
+        if let Some(limits) = self.address_limits.get() {
+            limits.set_rates(image);
         }
     }
 
@@ -247,11 +244,12 @@ impl Broker {
         }
     }
 
-    /// Takes over what the configuration now says, where it is not asked for each time.
-    fn on_config_changed(&self) {
+    /// Takes over what the configuration says at `image`, where it is not asked for each time.
+    fn on_config_changed(&self, image: &MetadataImage) {
         let config = self.config();
-        if let Some(quotas) = self.connection_quotas.get() {
-            quotas.set_limits(listeners::limits(&config));
+        if let Some(limits) = self.address_limits.get() {
+            limits.quotas().set_limits(listeners::limits(&config));
+            limits.set_overrides(image.provenance().last_contained_offset.0, &config);
         }
         let environment = self.replicas.logs().environment();
         let expiration = config.transactions.producer_id_expiration_ms.into();

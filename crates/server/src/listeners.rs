@@ -8,15 +8,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
 use config::{BrokerConfig, EndPoint};
-use metadata::ClientQuotasImage;
 use network::{
-    AddressRates, Connection, ConnectionLimits, ConnectionOptions, ConnectionQuotas, ConnectionRates,
-    Incoming, Listener, MemoryBudget, SocketBuffers,
+    Connection, ConnectionLimits, ConnectionOptions, ConnectionQuotas, ConnectionRates, Incoming, Listener,
+    MemoryBudget, SocketBuffers,
 };
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -190,14 +189,12 @@ fn connection_options(config: &BrokerConfig) -> ConnectionOptions {
     }
 }
 
-/// Reads the connection limits; host names among the overrides are resolved now.
+/// Reads the connection limits, but for those of single addresses.
 pub(crate) fn limits(config: &BrokerConfig) -> ConnectionLimits {
     let count = |value: i32| usize::try_from(value).unwrap_or(0);
-    let overrides = config.max_connections_per_ip_overrides.iter();
     ConnectionLimits {
         total_max: count(config.network.max_connections),
         per_ip_max: count(config.network.max_connections_per_ip),
-        per_ip_overrides: overrides.filter_map(|(host, max)| Some((address(host)?, count(*max)))).collect(),
         per_listener_max: per_listener(config, "max.connections"),
         rates: ConnectionRates {
             total: Some(f64::from(config.network.max_connection_creation_rate)).filter(|rate| *rate > 0.0),
@@ -205,16 +202,6 @@ pub(crate) fn limits(config: &BrokerConfig) -> ConnectionLimits {
         },
         protected_listeners: protected_listeners(config),
     }
-}
-
-/// Finds a host's address; of several the first, and an older one if there is one, as Java does.
-fn address(host: &str) -> Option<IpAddr> {
-    if let Ok(address) = host.parse() {
-        return Some(address);
-    }
-    let mut found: Vec<IpAddr> = (host, 0).to_socket_addrs().ok()?.map(|found| found.ip()).collect();
-    found.sort_by_key(IpAddr::is_ipv6);
-    found.first().copied()
 }
 
 /// The controllers' listeners, whose connections Kafka counts apart, and the brokers' own where clients have another.
@@ -234,33 +221,6 @@ fn per_listener<T: std::str::FromStr>(config: &BrokerConfig, key: &str) -> HashM
         Some((endpoint.listener.to_lowercase(), config.originals().get(&key)?.trim().parse().ok()?))
     };
     config.listeners.listeners.iter().filter_map(value).collect()
-}
-
-/// Tells whether there are names of hosts among the addresses that have rates.
-pub(crate) fn has_host_names(image: &ClientQuotasImage) -> bool {
-    let names = image.entities().filter_map(|(entity, _)| entity.get("ip")?.as_ref());
-    names.into_iter().any(|name| name.parse::<IpAddr>().is_err())
-}
-
-/// Reads how many connections a second addresses may make. Names of hosts are resolved now, which may take a while; a name
-/// that cannot be is left out. Kafka: `ClientQuotaMetadataManager.handleIpQuota`.
-pub(crate) fn address_rates(image: &ClientQuotasImage) -> AddressRates {
-    let mut rates = AddressRates::default();
-    for (entity, quotas) in image.entities() {
-        let (Some(ip), Some(rate)) = (entity.get("ip"), quotas.get("connection_creation_rate")) else {
-            continue;
-        };
-        match ip.as_ref().map(|ip| (ip, address(ip))) {
-            None => rates.default = Some(*rate),
-            Some((_, Some(ip))) => drop(rates.per_address.insert(ip.to_canonical(), *rate)),
-            Some((name, None)) => tracing::warn!(
-                name,
-                rate,
-                "a host cannot be resolved, so its connections are not held back; set its quota anew once it can"
-            ),
-        }
-    }
-    rates
 }
 
 /// Accepts and serves connections until `stop` says so; then ends the connections too.

@@ -29,7 +29,7 @@ pub async fn publish(broker: &Arc<Broker>, image: Arc<MetadataImage>) {
     let changes = delta.local_changes(broker.node_id);
     let applied = broker.replicas.apply(&changes, &image, &broker.dynamic_config);
     if defaults_changed {
-        broker.on_config_changed();
+        broker.on_config_changed(&image);
         apply_configs(broker, &image, image.topics().iter().map(|topic| &**topic.name()));
     } else {
         let topics = delta.configs.iter().filter(|resource| resource.resource_type == ResourceType::TOPIC);

@@ -148,7 +148,7 @@ pub async fn start(
     let broker = Broker::new(config, cluster_id, logs.clone(), channel, world, authorizer, telemetry_sink);
     let image = link.images.borrow().clone();
     broker.dynamic_config.apply(&image, broker.node_id);
-    broker.on_config_changed();
+    broker.on_config_changed(&image);
     let loading = Loading::start(&broker, image)?;
     let mover = Mover::start(&broker).map_err(StartError::Thread)?;
     broker.groups.startup();

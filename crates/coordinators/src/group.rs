@@ -9,6 +9,7 @@ pub mod classic;
 mod config;
 mod consumer;
 mod counts;
+mod entries;
 mod groups;
 mod java_order;
 mod machine;

@@ -162,19 +162,11 @@ impl GroupRecord {
                 let key: GroupMetadataKey = decode(kind, key, 0)?;
                 Self::Group { id: key.group, value: decode_value(kind, value)? }
             }
-            kind if ConsumerEntry::is_record_type(kind) => {
-                let (id, entry) = ConsumerEntry::decode(kind, key, value)?;
-                Self::Consumer { id, entry }
+            kind => {
+                let of_kinds = [ConsumerEntry::decode, ShareEntry::decode, StreamsEntry::decode];
+                let mut read = of_kinds.into_iter().map(|decode| decode(kind, key.clone(), value.clone()));
+                return read.find_map(Result::transpose).transpose();
             }
-            kind if ShareEntry::is_record_type(kind) => {
-                let (id, entry) = ShareEntry::decode(kind, key, value)?;
-                Self::Share { id, entry }
-            }
-            kind if StreamsEntry::is_record_type(kind) => {
-                let (id, entry) = StreamsEntry::decode(kind, key, value)?;
-                Self::Streams { id, entry }
-            }
-            _ => return Ok(None),
         };
         Ok(Some(record))
     }

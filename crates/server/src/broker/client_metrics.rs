@@ -257,14 +257,21 @@ impl ClientMetrics {
         if id.is_reserved() {
             return Err(ErrorCode::INVALID_REQUEST);
         }
-        let mut state = self.state();
-        let client = state.client(id, attributes, now);
-        let checked = check(client, &push, now);
-        // Kafka listens again after one refusal; here the end is the end.
-        client.terminating |= push.terminating;
         let brings = self.sink.is_some() && !push.metrics.is_empty();
-        let taken = checked.and_then(|codec| self.export(client, codec, push, wall_ms));
-        client.last_error = taken.err().unwrap_or(ErrorCode::NONE);
+        let checked = {
+            let mut state = self.state();
+            let client = state.client(id, attributes, now);
+            let checked = check(client, &push, now);
+            // Kafka listens again after one refusal; here the end is the end.
+            client.terminating |= push.terminating;
+            checked.map(|codec| (codec, client.attributes.values.clone()))
+        };
+        // What is decompressed may be large, and all other clients would wait for it.
+        let taken = checked.and_then(|(codec, attributes)| self.export(attributes, codec, push, wall_ms));
+        let mut state = self.state();
+        if let Some(client) = state.clients.get_mut(&id) {
+            client.last_error = taken.err().unwrap_or(ErrorCode::NONE);
+        }
         match taken {
             Ok(()) => state.counts.exports += u64::from(brings),
             Err(error) => state.counts.refused(error),
@@ -277,13 +284,22 @@ impl ClientMetrics {
         self.state().counts
     }
 
-    fn export(&self, client: &Client, codec: Codec, push: Push, wall_ms: i64) -> Result<(), ErrorCode> {
+    fn export(
+        &self,
+        attributes: BTreeMap<&'static str, String>,
+        codec: Codec,
+        push: Push,
+        wall_ms: i64,
+    ) -> Result<(), ErrorCode> {
         let (Some(sink), false) = (&self.sink, push.metrics.is_empty()) else { return Ok(()) };
-        let metrics = records::decompress(codec, push.metrics, push.max_bytes).map_err(|error| {
-            tracing::debug!("pushed metrics cannot be decompressed: {error}");
-            ErrorCode::INVALID_RECORD
-        })?;
-        let attributes = client.attributes.values.clone();
+        let metrics = match codec {
+            // What waits for the sink holds no more than itself: a slice would keep the whole request, however large.
+            Codec::None => Bytes::copy_from_slice(&push.metrics),
+            codec => records::decompress(codec, push.metrics, push.max_bytes).map_err(|error| {
+                tracing::debug!("pushed metrics cannot be decompressed: {error}");
+                ErrorCode::INVALID_RECORD
+            })?,
+        };
         let export = Export { wall_ms, attributes, terminating: push.terminating, metrics };
         sink.export(export).map_err(|_full| ErrorCode::INVALID_RECORD)
     }
@@ -326,8 +342,8 @@ fn check(client: &mut Client, push: &Push, now: Duration) -> Result<Codec, Error
 impl State {
     /// Finds a client, or takes it up, with a subscription of the newest configuration.
     fn client(&mut self, id: Uuid, attributes: ClientAttributes, now: Duration) -> &mut Client {
-        self.forget(now);
         let known = self.clients.get(&id).map(|client| client.generation);
+        self.forget(now, known.is_none());
         if known != Some(self.generation) {
             let attributes = self.clients.remove(&id).map_or(attributes, |client| client.attributes);
             let subscription = self.subscription(id, &attributes);
@@ -364,18 +380,19 @@ impl State {
         ClientSubscription { id, metrics, push_interval_ms }
     }
 
-    fn forget(&mut self, now: Duration) {
-        let full = self.clients.len() >= CLIENTS_MAX;
+    /// Forgets who was silent for too long; if there is no room for one more, also those who would be the next.
+    fn forget(&mut self, now: Duration, one_more: bool) {
+        let full = one_more && self.clients.len() >= CLIENTS_MAX;
         if !full && now.saturating_sub(self.forgotten) < FORGET_EVERY {
             return;
         }
         self.forgotten = now;
         self.clients.retain(|_, client| client.expires > now);
         if self.clients.len() >= CLIENTS_MAX {
-            let first = self.clients.iter().min_by_key(|(id, client)| (client.expires, **id));
-            if let Some(id) = first.map(|(id, _)| *id) {
-                self.clients.remove(&id);
-            }
+            // Many at once, so that not every new client costs a look at all of them.
+            let mut ends: Vec<_> = self.clients.iter().map(|(id, client)| (client.expires, *id)).collect();
+            let (first, ..) = ends.select_nth_unstable(CLIENTS_MAX / 16);
+            first.iter().for_each(|(_, id)| drop(self.clients.remove(id)));
         }
         self.by_connection.retain(|_, id| self.clients.contains_key(id));
     }

@@ -83,8 +83,8 @@ pub struct TelemetrySink {
 
 /// A push that waits for the sink, and the room that it takes until it is dropped.
 #[derive(Debug)]
-struct Waiting {
-    export: Export,
+pub(super) struct Waiting {
+    pub(super) export: Export,
     _room: OwnedSemaphorePermit,
 }
 
@@ -99,7 +99,7 @@ impl TelemetrySink {
         sink
     }
 
-    fn new() -> (Self, mpsc::Receiver<Waiting>) {
+    pub(super) fn new() -> (Self, mpsc::Receiver<Waiting>) {
         let (exports, waiting) = mpsc::channel(WAITING_MAX);
         (Self { exports, room: Arc::new(Semaphore::new(WAITING_BYTES_MAX)) }, waiting)
     }

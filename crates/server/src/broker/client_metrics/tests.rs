@@ -124,3 +124,51 @@ fn a_silent_client_is_forgotten() {
     metrics.get(Uuid::from_random_bytes([9; 16]), attributes("d"), at(61_000)).unwrap();
     assert_eq!(metrics.clients(), 1);
 }
+
+/// A push that is not decompressed is a slice of its request; a slow sink must not keep all of that.
+#[test]
+fn what_waits_for_the_sink_holds_nothing_of_its_request() {
+    let (sink, mut waiting) = TelemetrySink::new();
+    let metrics = ClientMetrics::new(Some(sink));
+    let subscription = metrics.get(ID, attributes("c"), at(0)).unwrap();
+    let request = Bytes::from(vec![7; 1000]);
+    let pushed = Push { metrics: request.slice(..10), ..push(&subscription) };
+    assert_eq!(metrics.push(ID, attributes("c"), pushed, at(1), 0), Ok(()));
+    assert!(request.is_unique());
+    assert_eq!(waiting.try_recv().unwrap().export.metrics, [7; 10][..]);
+}
+
+#[test]
+fn nobody_waits_while_what_another_client_pushes_is_decompressed() {
+    let (sink, _waiting) = TelemetrySink::new();
+    let metrics = ClientMetrics::new(Some(sink));
+    let subscription = metrics.get(ID, attributes("c"), at(0)).unwrap();
+    let max_bytes = 32 << 20;
+    let mut body = Vec::new();
+    records::Compression::new(Codec::Gzip).compress(&vec![0; max_bytes], &mut body).unwrap();
+    let large = Push { compression_type: 1, metrics: body.into(), max_bytes, ..push(&subscription) };
+    let (mut longest, begun) = (Duration::ZERO, std::time::Instant::now());
+    let took = std::thread::scope(|scope| {
+        let pushing = scope.spawn(|| metrics.push(ID, attributes("c"), large, at(1), 0));
+        while !pushing.is_finished() {
+            let asked = std::time::Instant::now();
+            metrics.clients();
+            longest = longest.max(asked.elapsed());
+        }
+        assert_eq!(pushing.join().unwrap(), Ok(()));
+        begun.elapsed()
+    });
+    assert!(longest < took / 2, "somebody waited for {longest:?} of {took:?}");
+}
+
+#[test]
+fn a_crowd_of_new_clients_makes_room_for_itself_at_the_cost_of_those_who_are_silent() {
+    let metrics = configured(&[("a", "interval.ms", "1000"), ("a", "metrics", "x")]);
+    let id = |number: u32| Uuid::from_u128(1000 + u128::from(number));
+    for number in 0..40_000 {
+        metrics.get(id(number), attributes("c"), at(u64::from(number) / 1000)).unwrap();
+        assert!(metrics.clients() <= CLIENTS_MAX);
+    }
+    let known = metrics.get(id(39_999), attributes("c"), at(40));
+    assert_eq!(known, Err(ErrorCode::THROTTLING_QUOTA_EXCEEDED), "the newest is still known");
+}

@@ -4,10 +4,13 @@
 //! - a session's epoch grows by one with each fetch; whoever comes with another epoch is refused
 //! - the cache holds at most `max.incremental.fetch.session.cache.slots` sessions; a session in use is evicted only for a
 //!   larger one, and only after it has lived `EVICTION_AGE`
+//! - all sessions together have at most `PARTITIONS_MAX` partitions, for clients say how many, of topics that need not exist
+//! - a fetch asks for a partition once
 //! - a partition whose records went out moves behind the others, so that none starves when `max_bytes` is short
 //!
 //! Kafka: `FetchManager`, `FetchSessionCache`, `FetchContext`.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -18,6 +21,8 @@ use protocol::fetch_response::PartitionData;
 
 /// How long a session must have lived, or been silent, before another may take its slot.
 const EVICTION_AGE: Duration = Duration::from_secs(120);
+/// How many partitions all sessions have together: some hundred bytes each.
+const PARTITIONS_MAX: usize = 1 << 20;
 /// The epoch of a fetch that opens a session.
 const INITIAL_EPOCH: i32 = 0;
 /// The epoch of a fetch that wants no session.
@@ -95,6 +100,8 @@ pub struct FetchSessions {
 #[derive(Debug, Default)]
 struct Cache {
     sessions: HashMap<i32, Session>,
+    /// How many partitions they have together.
+    partitions: usize,
     evictions: u64,
 }
 
@@ -146,14 +153,14 @@ impl FetchSessions {
         let mut cache = self.cache();
         if request.epoch == INITIAL_EPOCH || request.epoch == FINAL_EPOCH {
             if request.id != 0 {
-                cache.sessions.remove(&request.id);
+                cache.remove(request.id);
             }
             let by_id = request.by_id;
             let context = match request.epoch {
                 FINAL_EPOCH => FetchContext::Sessionless,
                 _ => FetchContext::Full { by_id },
             };
-            return Ok((context, request.targets));
+            return Ok((context, each_once(request.targets)));
         }
         cache.resume(request, now)
     }
@@ -195,13 +202,32 @@ impl FetchSessions {
     /// Returns what is in the cache.
     pub fn counts(&self) -> SessionCounts {
         let cache = self.cache();
-        let partitions = cache.sessions.values().map(|session| session.partitions.len()).sum();
-        SessionCounts { sessions: cache.sessions.len(), partitions, evictions: cache.evictions }
+        let (sessions, partitions) = (cache.sessions.len(), cache.partitions);
+        SessionCounts { sessions, partitions, evictions: cache.evictions }
     }
 }
 
 fn all(rows: Vec<(FetchTarget, PartitionData)>) -> Vec<(TopicKey, PartitionData)> {
     rows.into_iter().map(|(target, row)| (target.topic, row)).collect()
+}
+
+/// Leaves each partition once, where it stands first and as it is asked for last. Kafka: `FetchRequest.fetchData`, a map.
+fn each_once(targets: Vec<FetchTarget>) -> Vec<FetchTarget> {
+    if targets.len() < 2 {
+        return targets;
+    }
+    let mut places = HashMap::with_capacity(targets.len());
+    let mut once: Vec<FetchTarget> = Vec::with_capacity(targets.len());
+    for target in targets {
+        match places.entry((target.topic.clone(), target.partition)) {
+            Entry::Occupied(place) => once[*place.get()] = target,
+            Entry::Vacant(place) => {
+                place.insert(once.len());
+                once.push(target);
+            }
+        }
+    }
+    once
 }
 
 /// Kafka: `FetchMetadata.nextEpoch`.
@@ -222,14 +248,22 @@ impl Cache {
         if session.by_id != request.by_id {
             return Err(ErrorCode::FETCH_SESSION_TOPIC_ID_ERROR);
         }
+        let before = session.partitions.len();
         request.forgotten.iter().for_each(|key| session.forget(key));
         request.targets.into_iter().for_each(|target| session.put(target));
         session.last_used = now;
         session.epoch = next_epoch(session.epoch);
+        self.partitions = self.partitions + session.partitions.len() - before;
         if session.partitions.is_empty() {
-            self.sessions.remove(&request.id);
+            self.remove(request.id);
             return Ok((FetchContext::Sessionless, Vec::new()));
         }
+        if self.partitions > PARTITIONS_MAX {
+            // The client begins anew, and goes without a session if there is no room for its partitions.
+            self.remove(request.id);
+            return Err(ErrorCode::FETCH_SESSION_ID_NOT_FOUND);
+        }
+        let session = &self.sessions[&request.id];
         let targets = session.partitions.values().map(|cached| cached.target.clone()).collect();
         Ok((FetchContext::Incremental { id: request.id, epoch: request.epoch }, targets))
     }
@@ -243,9 +277,13 @@ impl Cache {
         slots: usize,
         mut fresh_id: impl FnMut() -> i32,
     ) -> i32 {
-        if rows.is_empty() || (self.sessions.len() >= slots && !self.evict_for(rows.len(), now)) || slots == 0
-        {
+        if rows.is_empty() || slots == 0 || rows.len() > PARTITIONS_MAX {
             return 0;
+        }
+        while self.sessions.len() >= slots || self.partitions + rows.len() > PARTITIONS_MAX {
+            if !self.evict_for(rows.len(), now) {
+                return 0;
+            }
         }
         let id = loop {
             let id = fresh_id() & i32::MAX;
@@ -266,8 +304,15 @@ impl Cache {
             session.put(target.clone());
             session.told(&(target.topic.clone(), target.partition), row);
         }
+        self.partitions += session.partitions.len();
         self.sessions.insert(id, session);
         id
+    }
+
+    fn remove(&mut self, id: i32) -> bool {
+        let removed = self.sessions.remove(&id);
+        self.partitions -= removed.as_ref().map_or(0, |session| session.partitions.len());
+        removed.is_some()
     }
 
     /// Makes room for a session of `size` partitions: the one that is silent longest, or else a smaller one.
@@ -280,7 +325,7 @@ impl Cache {
         };
         let Some(id) = stale.or_else(smaller).map(|(id, _)| *id) else { return false };
         self.evictions += 1;
-        self.sessions.remove(&id).is_some()
+        self.remove(id)
     }
 
     /// Keeps of `rows` what its client does not know yet.

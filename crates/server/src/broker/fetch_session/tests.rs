@@ -98,3 +98,29 @@ fn a_fetch_with_the_final_epoch_ends_its_session() {
     assert_eq!(context, FetchContext::Sessionless);
     assert_eq!(sessions.counts().sessions, 0);
 }
+
+#[test]
+fn a_partition_that_is_named_often_is_read_once_as_it_was_named_last() {
+    let sessions = FetchSessions::default();
+    let later = FetchTarget { fetch_offset: 9, ..target(0) };
+    let targets = vec![target(0), target(1), later.clone(), target(1)];
+    for epoch in [INITIAL_EPOCH, FINAL_EPOCH] {
+        let request = SessionRequest { epoch, targets: targets.clone(), ..Default::default() };
+        assert_eq!(sessions.begin(request, NOW).unwrap().1, [later.clone(), target(1)]);
+    }
+}
+
+#[test]
+fn no_session_is_kept_of_more_partitions_than_there_is_room_for() {
+    let sessions = FetchSessions::default();
+    let half = PARTITIONS_MAX as i32 / 2;
+    let first = open(&sessions, 0..half, NOW, 10);
+    assert_ne!(open(&sessions, 0..half, NOW, 10), 0);
+    assert_eq!(open(&sessions, 0..1, NOW, 10), 0, "all are in use");
+    assert_eq!(sessions.counts().partitions, PARTITIONS_MAX);
+    let more = SessionRequest { id: first, epoch: 1, targets: vec![target(half)], ..Default::default() };
+    assert_eq!(sessions.begin(more, NOW).unwrap_err(), ErrorCode::FETCH_SESSION_ID_NOT_FOUND);
+    assert_eq!(sessions.counts().partitions, PARTITIONS_MAX / 2);
+    let later = NOW + EVICTION_AGE + EVICTION_AGE;
+    assert_ne!(open(&sessions, 0..half + 1, later, 10), 0, "who is silent makes room");
+}

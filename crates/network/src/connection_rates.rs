@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use quota::{QuotaRate, Window};
+use quota::{QuotaRate, Recent, Window};
 
-/// When so many addresses are measured, those that are quiet are forgotten.
+/// How many addresses fit one generation of those that are measured.
 const ADDRESSES_MAX: usize = 10_000;
 
 /// The configured rates, in connections a second; what has none is not bounded.
@@ -37,7 +37,7 @@ pub(crate) struct RateSensors {
     window: Window,
     total: QuotaRate,
     per_listener: HashMap<String, QuotaRate>,
-    per_address: HashMap<IpAddr, QuotaRate>,
+    per_address: Recent<IpAddr, QuotaRate>,
     rates: ConnectionRates,
     addresses: AddressRates,
 }
@@ -48,7 +48,7 @@ impl RateSensors {
             window,
             total: QuotaRate::new(window, f64::MAX),
             per_listener: HashMap::new(),
-            per_address: HashMap::new(),
+            per_address: Recent::new(ADDRESSES_MAX, |_: &IpAddr| 1),
             rates: ConnectionRates::default(),
             addresses: AddressRates::default(),
         }
@@ -98,11 +98,8 @@ impl RateSensors {
         let Some(rate) = self.addresses.per_address.get(&ip).copied().or(self.addresses.default) else {
             return Duration::ZERO;
         };
-        if self.per_address.len() >= ADDRESSES_MAX {
-            self.per_address.retain(|_, sensor| sensor.measure(now) > 0.0);
-        }
         let window = self.window;
-        let sensor = self.per_address.entry(ip).or_insert_with(|| QuotaRate::new(window, rate));
+        let sensor = self.per_address.get_or_insert_with(ip, || QuotaRate::new(window, rate));
         sensor.record(1.0, now);
         let wait = sensor.throttle_time(now);
         if !wait.is_zero() {
@@ -155,6 +152,18 @@ mod tests {
         sensors.set_rates(ConnectionRates { total: None, per_listener });
         assert_eq!(count(&mut sensors, 2), Duration::ZERO);
         assert!(count(&mut sensors, 1) > Duration::ZERO);
+    }
+
+    /// This ends only where addresses are not looked through for each that is new.
+    #[test]
+    fn a_crowd_of_addresses_is_forgotten_but_for_the_last() {
+        let mut sensors = RateSensors::new(WINDOW);
+        sensors.set_address_rates(AddressRates { default: Some(1.0), ..Default::default() });
+        for number in 0..200_000 {
+            let ip = IpAddr::V4(std::net::Ipv4Addr::from_bits(number));
+            sensors.on_address("PLAINTEXT", false, ip, Duration::ZERO);
+        }
+        assert!(sensors.per_address.iter_mut().count() <= 2 * ADDRESSES_MAX);
     }
 
     #[test]

@@ -2,18 +2,22 @@
 //!
 //! Kafka: `ClientQuotaManager`, `ClientRequestQuotaManager`, `ControllerMutationQuotaManager`.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use metadata::ClientQuotasImage;
 
-use crate::{QuotaKind, QuotaTable, Rate, Tags, TokenBucket, Window};
+use crate::{QuotaKind, QuotaTable, Rate, Recent, Tags, TokenBucket, Window};
 
 /// After so long without traffic a client's measure is forgotten.
 /// Kafka: `ClientQuotaManager.INACTIVE_SENSOR_EXPIRATION_TIME_SECONDS`.
 const FORGET_AFTER: Duration = Duration::from_secs(3600);
 /// How often what is to be forgotten is looked for.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
+
+/// About as many bytes as one generation of measures may have: some 30,000 clients.
+const SENSORS_BYTES: usize = 32 << 20;
+/// What a measure takes beside the names that it is for.
+const SENSOR_BYTES: usize = 1024;
 
 #[derive(Debug, Default)]
 struct Sensor {
@@ -43,14 +47,16 @@ pub struct ClientQuotaManager {
     kind: QuotaKind,
     window: Window,
     table: QuotaTable,
-    sensors: BTreeMap<Tags, Sensor>,
+    sensors: Recent<Tags, Sensor>,
     forgotten: Duration,
 }
 
 impl ClientQuotaManager {
     /// Makes a manager without quotas.
     pub fn new(kind: QuotaKind, window: Window) -> Self {
-        let (table, sensors) = (QuotaTable::default(), BTreeMap::new());
+        let sensors =
+            Recent::new(SENSORS_BYTES, |tags: &Tags| SENSOR_BYTES + tags.user.len() + tags.client_id.len());
+        let table = QuotaTable::default();
         Self { kind, window, table, sensors, forgotten: Duration::ZERO }
     }
 
@@ -166,7 +172,7 @@ impl ClientQuotaManager {
             self.forgotten = now;
             self.sensors.retain(|_, sensor| now.saturating_sub(sensor.recorded) < FORGET_AFTER);
         }
-        let sensor = self.sensors.entry(tags).or_default();
+        let sensor = self.sensors.get_or_insert_with(tags, Sensor::default);
         sensor.recorded = now;
         sensor
     }
@@ -234,6 +240,22 @@ mod tests {
         let sensors = manager.sensors(Duration::from_secs(9));
         assert_eq!(sensors[0].tokens, Some(-1.0));
         assert_eq!(sensors[0].throttle_time_avg, 9000.0);
+    }
+
+    #[test]
+    fn clients_that_name_themselves_anew_each_time_take_no_more_than_so_much() {
+        let mut manager = manager(QuotaKind::Produce, 100.0);
+        let long = "x".repeat(30_000);
+        for number in 0..10_000 {
+            manager.record("u", &format!("{number}{long}"), 1.0, Duration::ZERO);
+            if number % 1000 == 0 {
+                manager.record("u", "c", 2000.0, Duration::ZERO);
+            }
+        }
+        let sensors = manager.sensors(Duration::ZERO);
+        assert!(sensors.iter().map(|sensor| sensor.tags.client_id.len()).sum::<usize>() <= 2 * SENSORS_BYTES);
+        let used: Vec<_> = sensors.iter().filter(|sensor| sensor.tags.client_id == "c").collect();
+        assert!(used.len() == 1 && used[0].rate >= 2000.0, "whom a quota is for is still measured");
     }
 
     #[test]

@@ -271,8 +271,8 @@ impl Broker {
     /// Ends what ends with a connection.
     pub fn on_disconnect(&self, connection: ConnectionId) {
         self.client_metrics.disconnected(connection);
-        if let Some(ended) = self.share_sessions.on_disconnect(connection) {
-            self.share_partitions.on_session_lost(ended);
+        for ended in self.share_sessions.on_disconnect(connection) {
+            self.share_partitions.on_session_ended(ended);
         }
     }
 

@@ -5,6 +5,7 @@
 //!   that Kafka has a name for
 //! - what a request pays is a few atomic additions; everything else is worked out while somebody reads
 
+mod by_name;
 mod endpoint;
 mod histogram;
 mod idle_ratio;
@@ -27,6 +28,8 @@ pub use process::ProcessSource;
 pub use purgatory::{Purgatory, Waiting};
 pub use requests::{RequestMetrics, Stages};
 pub use share_coordinator::ShareCoordinatorMetrics;
-pub use share_groups::{ShareGroupMetrics, SharePartitionMetrics, SharePartitionRow, write_share_partitions};
+pub use share_groups::{
+    GroupMetrics, ShareGroupMetrics, SharePartitionMetrics, SharePartitionRow, write_share_partitions,
+};
 pub use timed::{timed, worked_so_far};
 pub use topics::{BadBatch, BrokerTopicMetrics, TopicMetrics};

@@ -2,14 +2,14 @@
 //!
 //! Kafka: `ShareGroupMetrics`, `SharePartitionMetrics`.
 
-use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use model::Histogram;
 
+use crate::by_name::ByName;
 use crate::histogram::CountHistogram;
 use crate::{Metric, Page, Row, Source};
 
@@ -45,8 +45,9 @@ const FAILED_DEAD_LETTER_WRITES: Metric = Metric::new(
 /// What members say of records, by the number it has on the wire. Kafka: `AcknowledgeType`.
 const ACKNOWLEDGE_TYPES: [(i8, &str); 4] = [(1, "Accept"), (2, "Release"), (3, "Reject"), (4, "Renew")];
 
+/// What is counted of one share group.
 #[derive(Debug, Default)]
-struct OfGroup {
+pub struct GroupMetrics {
     fetch_ratio: CountHistogram,
     acquire_time: Histogram,
     dead_letters: AtomicU64,
@@ -59,15 +60,13 @@ struct OfGroup {
 pub struct ShareGroupMetrics {
     acknowledged: [AtomicU64; ACKNOWLEDGE_TYPES.len()],
     load_time: Histogram,
-    groups: RwLock<BTreeMap<String, Arc<OfGroup>>>,
+    groups: ByName<GroupMetrics>,
 }
 
 impl ShareGroupMetrics {
-    fn group(&self, group: &str) -> Arc<OfGroup> {
-        if let Some(known) = self.groups.read().expect("no holder panics").get(group) {
-            return known.clone();
-        }
-        self.groups.write().expect("no holder panics").entry(group.to_owned()).or_default().clone()
+    /// Returns a group's metrics. They are forgotten when the last of who got them lets go: names of groups are the clients'.
+    pub fn group(&self, group: &str) -> Arc<GroupMetrics> {
+        self.groups.get(group, GroupMetrics::default)
     }
 
     /// Counts records of which a member said what `acknowledge_type` means: 1 accept, 2 release, 3 reject, 4 renew. Of
@@ -82,34 +81,30 @@ impl ShareGroupMetrics {
     pub fn loaded(&self, took: Duration) {
         self.load_time.observe(took);
     }
+}
 
+impl GroupMetrics {
     /// Counts a fetch that got records from `acquired` of the partitions it `asked` for, after this long.
-    pub fn fetched(&self, group: &str, acquired: usize, asked: usize, took: Duration) {
-        let of_group = self.group(group);
-        of_group.fetch_ratio.observe((acquired * 100).checked_div(asked).unwrap_or(0) as u64);
+    pub fn fetched(&self, acquired: usize, asked: usize, took: Duration) {
+        self.fetch_ratio.observe((acquired * 100).checked_div(asked).unwrap_or(0) as u64);
         if acquired > 0 {
-            of_group.acquire_time.observe(took);
+            self.acquire_time.observe(took);
         }
     }
 
-    /// Counts a write to a dead-letter queue that is tried.
-    pub fn dead_letter_write_begun(&self, group: &str) {
-        self.group(group).dead_letter_writes.fetch_add(1, Ordering::Relaxed);
+    /// Counts a write to the dead-letter queue that is tried.
+    pub fn dead_letter_write_begun(&self) {
+        self.dead_letter_writes.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts a write to a dead-letter queue that is not tried again.
-    pub fn dead_letter_write_failed(&self, group: &str) {
-        self.group(group).failed_dead_letter_writes.fetch_add(1, Ordering::Relaxed);
+    /// Counts a write to the dead-letter queue that is not tried again.
+    pub fn dead_letter_write_failed(&self) {
+        self.failed_dead_letter_writes.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts records that are in the dead-letter queue.
-    pub fn dead_letters_written(&self, group: &str, records: u64) {
-        self.group(group).dead_letters.fetch_add(records, Ordering::Relaxed);
-    }
-
-    fn groups(&self) -> Vec<(String, Arc<OfGroup>)> {
-        let groups = self.groups.read().expect("no holder panics");
-        groups.iter().map(|(name, of_group)| (name.clone(), of_group.clone())).collect()
+    pub fn dead_letters_written(&self, records: u64) {
+        self.dead_letters.fetch_add(records, Ordering::Relaxed);
     }
 }
 
@@ -125,7 +120,7 @@ impl Source for Arc<ShareGroupMetrics> {
             .map(|((_, name), count)| (vec![("ackType", (*name).to_owned())], count.load(Ordering::Relaxed)));
         page.counters(ACKNOWLEDGEMENTS, by_type)?;
         page.histograms(LOAD_TIME, [(Vec::new(), &self.load_time)])?;
-        let groups = self.groups();
+        let groups = self.groups.all();
         page.histograms(
             FETCH_RATIO,
             groups.iter().map(|(name, group)| (of_group(name), &group.fetch_ratio)),
@@ -134,8 +129,8 @@ impl Source for Arc<ShareGroupMetrics> {
             ACQUIRE_TIME,
             groups.iter().map(|(name, group)| (of_group(name), &group.acquire_time)),
         )?;
-        let counts = |count: fn(&OfGroup) -> &AtomicU64| {
-            let row = move |(name, group): &(String, Arc<OfGroup>)| -> Row<u64> {
+        let counts = |count: fn(&GroupMetrics) -> &AtomicU64| {
+            let row = move |(name, group): &(String, Arc<GroupMetrics>)| -> Row<u64> {
                 (of_group(name), count(group).load(Ordering::Relaxed))
             };
             groups.iter().map(row).filter(|(_, count)| *count > 0).collect::<Vec<_>>()
@@ -216,4 +211,20 @@ pub fn write_share_partitions(page: &mut Page<'_>, rows: &[SharePartitionRow]) -
     page.gauges(IN_FLIGHT_MESSAGES, rows.iter().map(|row| (row.labels(), row.messages as f64)))?;
     page.gauges(IN_FLIGHT_BATCHES, rows.iter().map(|row| (row.labels(), row.batches as f64)))?;
     page.histograms(BATCH_MESSAGES, rows.iter().map(|row| (row.labels(), &row.metrics.batch_messages)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_that_nobody_holds_is_forgotten() {
+        let metrics = ShareGroupMetrics::default();
+        let held = metrics.group("held");
+        metrics.group("gone").fetched(0, 1, Duration::ZERO);
+        held.dead_letters_written(3);
+        let names: Vec<_> = metrics.groups.all().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["held"]);
+        assert_eq!(metrics.group("held").dead_letters.load(Ordering::Relaxed), 3);
+    }
 }

@@ -3,11 +3,11 @@
 //! Not yet: the rates of replication, and of tiers.
 //! Kafka: `BrokerTopicStats`, `BrokerTopicMetrics`.
 
-use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, RwLock, Weak};
 
+use crate::by_name::ByName;
 use crate::{Metric, Page, Row, Source};
 
 const COUNTERS: [Metric; 13] = [
@@ -150,19 +150,13 @@ impl TopicMetrics {
 #[derive(Debug, Default)]
 pub struct BrokerTopicMetrics {
     all: Arc<Counters>,
-    topics: RwLock<BTreeMap<String, Weak<TopicMetrics>>>,
+    topics: ByName<TopicMetrics>,
 }
 
 impl BrokerTopicMetrics {
     /// Returns a topic's metrics. They are forgotten when the last of who got them lets go.
     pub fn topic(&self, name: &str) -> Arc<TopicMetrics> {
-        let mut topics = self.topics.write().expect("no holder panics");
-        if let Some(known) = topics.get(name).and_then(Weak::upgrade) {
-            return known;
-        }
-        let fresh = Arc::new(TopicMetrics { own: Counters::default(), all: self.all.clone() });
-        topics.insert(name.to_owned(), Arc::downgrade(&fresh));
-        fresh
+        self.topics.get(name, || TopicMetrics { own: Counters::default(), all: self.all.clone() })
     }
 
     /// Counts an append to a topic that this broker does not have.
@@ -178,26 +172,21 @@ impl BrokerTopicMetrics {
         self.all.add(Counter::FailedFetches, 1);
     }
 
-    fn rows(&self, index: usize) -> Vec<Row<u64>> {
-        let topics = self.topics.read().expect("no holder panics");
-        let mut rows: Vec<Row<u64>> = topics
-            .iter()
-            .filter_map(|(name, metrics)| {
-                let value = metrics.upgrade()?.own.0[index].load(Ordering::Relaxed);
-                Some((vec![("topic", name.clone())], value))
-            })
-            .filter(|(_, value)| *value > 0)
-            .collect();
-        rows.push((Vec::new(), self.all.0[index].load(Ordering::Relaxed)));
+    fn rows(&self, topics: &[(String, Arc<TopicMetrics>)], index: usize) -> Vec<Row<u64>> {
+        let value = |counters: &Counters| counters.0[index].load(Ordering::Relaxed);
+        let of_topic = |(name, metrics): &(String, Arc<TopicMetrics>)| {
+            (vec![("topic", name.clone())], value(&metrics.own))
+        };
+        let mut rows: Vec<Row<u64>> = topics.iter().map(of_topic).filter(|(_, value)| *value > 0).collect();
+        rows.push((Vec::new(), value(&self.all)));
         rows
     }
 }
 
 impl Source for Arc<BrokerTopicMetrics> {
     fn write(&self, page: &mut Page<'_>) -> fmt::Result {
-        // Here and not with each new topic, of which there may be thousands at once.
-        self.topics.write().expect("no holder panics").retain(|_, metrics| metrics.strong_count() > 0);
-        (0..COUNTERS.len()).try_for_each(|index| page.counters(COUNTERS[index], self.rows(index)))
+        let topics = self.topics.all();
+        (0..COUNTERS.len()).try_for_each(|index| page.counters(COUNTERS[index], self.rows(&topics, index)))
     }
 }
 
@@ -214,7 +203,7 @@ mod tests {
         b.appended(4, 50);
         let value = |name: &str| vec![("topic", name.to_owned())];
         assert_eq!(
-            broker.rows(Counter::MessagesIn as usize),
+            broker.rows(&broker.topics.all(), Counter::MessagesIn as usize),
             [(value("a"), 3), (value("b"), 4), (vec![], 7)]
         );
     }
@@ -223,6 +212,6 @@ mod tests {
     fn a_topic_that_is_gone_is_forgotten_but_stays_in_the_sum() {
         let broker = BrokerTopicMetrics::default();
         broker.topic("a").fetched(10);
-        assert_eq!(broker.rows(Counter::BytesOut as usize), [(vec![], 10)]);
+        assert_eq!(broker.rows(&broker.topics.all(), Counter::BytesOut as usize), [(vec![], 10)]);
     }
 }

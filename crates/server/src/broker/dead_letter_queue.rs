@@ -20,6 +20,7 @@ use coordinators::share_partition::DeadLetter;
 use model::Offset;
 use protocol::ErrorCode;
 use storage::AppendOptions;
+use telemetry::GroupMetrics;
 use tokio::time::{sleep, timeout};
 
 use super::Broker;
@@ -73,6 +74,7 @@ impl DeadLetterError {
 pub(super) async fn write(
     broker: &Weak<Broker>,
     group: &str,
+    counts: &GroupMetrics,
     source: &Arc<Partition>,
     letters: &[DeadLetter],
 ) -> Result<(), DeadLetterError> {
@@ -80,8 +82,7 @@ pub(super) async fn write(
     let mut tries = 0;
     while !at.is_end(letters) {
         let broker = broker.upgrade().ok_or(DeadLetterError::Stopped)?;
-        let metrics = broker.metrics.share.clone();
-        let tried = Try { broker: &broker, group, source }.write_next(letters, at).await;
+        let tried = Try { broker: &broker, group, counts, source }.write_next(letters, at).await;
         drop(broker);
         tries += 1;
         match tried {
@@ -92,7 +93,7 @@ pub(super) async fn write(
             }
             Err(error) => {
                 if matches!(error, DeadLetterError::Append { .. }) {
-                    metrics.dead_letter_write_failed(group);
+                    counts.dead_letter_write_failed();
                 }
                 return Err(error);
             }
@@ -105,6 +106,7 @@ pub(super) async fn write(
 struct Try<'a> {
     broker: &'a Arc<Broker>,
     group: &'a str,
+    counts: &'a GroupMetrics,
     source: &'a Arc<Partition>,
 }
 
@@ -122,9 +124,9 @@ impl Try<'_> {
         let origin = Origin { group: self.group, partition: self.source.topic_partition(), source };
         let round =
             origin.next_round(letters, at, max_bytes, now).map_err(|error| failed(error.error_code()))?;
-        self.broker.metrics.share.dead_letter_write_begun(self.group);
+        self.counts.dead_letter_write_begun();
         self.append(&queue, &round).await.map_err(|error| failed(error.code()))?;
-        self.broker.metrics.share.dead_letters_written(self.group, round.count);
+        self.counts.dead_letters_written(round.count);
         Ok(round.next)
     }
 

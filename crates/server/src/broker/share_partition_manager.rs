@@ -132,7 +132,8 @@ impl SharePartitionManager {
         if let Some(found) = cache.get(&key).filter(|found| found.leader_epoch() == epoch) {
             return Ok(found.clone());
         }
-        let fresh = Arc::new(CachedSharePartition::new(key.clone(), partition, epoch));
+        let of_group = self.metrics.group(group);
+        let fresh = Arc::new(CachedSharePartition::new(key.clone(), partition, epoch, of_group));
         let old = cache.insert(key, fresh.clone());
         drop(cache);
         old.iter().for_each(|old| old.fence());
@@ -262,22 +263,20 @@ impl SharePartitionManager {
         }
     }
 
-    /// Gives back what a member held that closed its session; nobody waits for that.
-    pub fn on_session_closed(self: &Arc<Self>, key: ShareSessionKey, targets: Vec<ShareTarget>) {
-        let manager = self.clone();
-        tokio::spawn(async move { manager.release(&key, &targets).await });
-    }
-
-    /// Gives back what the member of a lost connection held, and lets go of the group's partitions if it was the last.
-    pub fn on_session_lost(self: &Arc<Self>, ended: EndedSession) {
+    /// Gives back what the member of a session held that ended, and lets go of the group's partitions if it was the last.
+    pub fn on_session_ended(self: &Arc<Self>, ended: EndedSession) {
         let manager = self.clone();
         tokio::spawn(async move {
             manager.release(&ended.key, &ended.targets).await;
-            let Some(broker) = manager.broker.upgrade().filter(|_| ended.was_last) else { return };
-            if !broker.share_sessions.has_group(&ended.key.group) {
+            if ended.was_last && !manager.is_used(&ended.key.group) {
                 manager.remove_idle(&ended.key.group);
             }
         });
+    }
+
+    /// Tells whether a group has sessions here.
+    fn is_used(&self, group: &Arc<str>) -> bool {
+        self.broker.upgrade().is_none_or(|broker| broker.share_sessions.has_group(group))
     }
 }
 

@@ -3,14 +3,15 @@
 //! Invariants:
 //! - a member of a group has one session; its epoch grows by one with each request, and whoever comes with another epoch is
 //!   refused
-//! - there are at most `group.share.max.share.sessions`; none is evicted while its connection lives
-//! - a session ends with the connection that opened it
+//! - there are at most `group.share.max.share.sessions`, with at most `TARGETS_MAX` partitions together; none is evicted while
+//!   its connection lives
+//! - a session ends with the connection that opened it, however many that opened. Kafka forgets all but the last of these
 //!
 //! Kafka: `ShareSessionCache`, `ShareSessionContext`.
 
 mod targets;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use model::Uuid;
@@ -25,6 +26,9 @@ use targets::Targets;
 pub const INITIAL_EPOCH: i32 = 0;
 /// The epoch of a request that closes it.
 pub const FINAL_EPOCH: i32 = -1;
+
+/// How many partitions all sessions have together: clients say how many, of topics that need not exist.
+const TARGETS_MAX: usize = 1 << 20;
 
 /// A partition as requests and responses name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,12 +65,12 @@ pub struct ShareSessionRequest {
     pub connection: ConnectionId,
 }
 
-/// A session whose connection is gone.
+/// A session that its member closed, or whose connection is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndedSession {
     /// Whose it was.
     pub key: ShareSessionKey,
-    /// The partitions that it had; none if the member ended it itself.
+    /// The partitions that it had.
     pub targets: Vec<ShareTarget>,
     /// Whether the group has no other session here.
     pub was_last: bool,
@@ -81,8 +85,10 @@ pub struct ShareSessions {
 #[derive(Debug, Default)]
 struct Cache {
     sessions: BTreeMap<ShareSessionKey, Session>,
-    /// The session that a connection opened last.
-    of_connection: HashMap<ConnectionId, ShareSessionKey>,
+    /// The sessions that a connection opened.
+    of_connection: HashMap<ConnectionId, BTreeSet<ShareSessionKey>>,
+    /// How many partitions the sessions have together.
+    targets: usize,
 }
 
 #[derive(Debug)]
@@ -100,8 +106,8 @@ impl ShareSessions {
     /// Finds out what a ShareFetch is to read: nothing if it closes the session. Kafka: `SharePartitionManager.newContext`.
     ///
     /// # Errors
-    /// `SHARE_SESSION_NOT_FOUND`, `INVALID_SHARE_SESSION_EPOCH`, `SHARE_SESSION_LIMIT_REACHED` at `max` sessions, or
-    /// `INVALID_REQUEST` for acknowledgements along with the epoch that opens a session.
+    /// `SHARE_SESSION_NOT_FOUND`, `INVALID_SHARE_SESSION_EPOCH`, `SHARE_SESSION_LIMIT_REACHED` at `max` sessions or too
+    /// many partitions, or `INVALID_REQUEST` for acknowledgements along with the epoch that opens a session.
     pub fn begin_fetch(
         &self,
         request: ShareSessionRequest,
@@ -158,20 +164,19 @@ impl ShareSessions {
         Ok(())
     }
 
-    /// Ends a session; returns its partitions, or none if there was no such session.
-    pub fn remove(&self, key: &ShareSessionKey) -> Option<Vec<ShareTarget>> {
-        self.cache().sessions.remove(key).map(|session| session.targets.in_order())
+    /// Ends a session, if there is such a one.
+    pub fn remove(&self, key: &ShareSessionKey) -> Option<EndedSession> {
+        let mut cache = self.cache();
+        let ended = cache.end(key)?;
+        Some(cache.told(key.clone(), &ended))
     }
 
-    /// Ends the session that a connection opened, if it has not ended yet. Kafka:
-    /// `ShareSessionCache.ClientConnectionDisconnectListener`.
-    pub fn on_disconnect(&self, connection: ConnectionId) -> Option<EndedSession> {
+    /// Ends the sessions that a connection opened. Kafka: `ShareSessionCache.ClientConnectionDisconnectListener`.
+    pub fn on_disconnect(&self, connection: ConnectionId) -> Vec<EndedSession> {
         let mut cache = self.cache();
-        let key = cache.of_connection.remove(&connection)?;
-        let is_its = cache.sessions.get(&key).is_some_and(|session| session.connection == connection);
-        let ended = if is_its { cache.sessions.remove(&key) } else { None };
-        let targets = ended.map(|session| session.targets.in_order()).unwrap_or_default();
-        Some(EndedSession { targets, was_last: !cache.has_group(&key.group), key })
+        let keys = cache.of_connection.remove(&connection).unwrap_or_default();
+        let ended: Vec<_> = keys.into_iter().filter_map(|key| Some((cache.end(&key)?, key))).collect();
+        ended.into_iter().map(|(session, key)| cache.told(key, &session)).collect()
     }
 
     /// Tells whether a group has a session here.
@@ -181,7 +186,7 @@ impl ShareSessions {
 
     /// Ends all sessions: share groups were switched off.
     pub fn clear(&self) {
-        self.cache().sessions.clear();
+        *self.cache() = Cache::default();
     }
 }
 
@@ -190,8 +195,8 @@ impl Cache {
         if request.acknowledges {
             return Err(ErrorCode::INVALID_REQUEST);
         }
-        self.sessions.remove(&request.key);
-        if self.sessions.len() >= max {
+        self.end(&request.key);
+        if self.sessions.len() >= max || self.targets + request.added.len() > TARGETS_MAX {
             return Err(ErrorCode::SHARE_SESSION_LIMIT_REACHED);
         }
         let mut session = Session {
@@ -201,9 +206,27 @@ impl Cache {
         };
         request.added.iter().for_each(|target| session.targets.add(*target, false));
         let targets = session.targets.in_order();
-        self.of_connection.insert(request.connection, request.key.clone());
+        self.targets += targets.len();
+        self.of_connection.entry(request.connection).or_default().insert(request.key.clone());
         self.sessions.insert(request.key, session);
         Ok(targets)
+    }
+
+    /// Takes a session out, wherever it is kept.
+    fn end(&mut self, key: &ShareSessionKey) -> Option<Session> {
+        let ended = self.sessions.remove(key)?;
+        self.targets -= ended.targets.len();
+        if let Some(keys) = self.of_connection.get_mut(&ended.connection) {
+            keys.remove(key);
+            if keys.is_empty() {
+                self.of_connection.remove(&ended.connection);
+            }
+        }
+        Some(ended)
+    }
+
+    fn told(&self, key: ShareSessionKey, ended: &Session) -> EndedSession {
+        EndedSession { targets: ended.targets.in_order(), was_last: !self.has_group(&key.group), key }
     }
 
     fn resume(&mut self, request: ShareSessionRequest) -> Result<Vec<ShareTarget>, ErrorCode> {
@@ -211,8 +234,13 @@ impl Cache {
         if session.epoch != request.epoch {
             return Err(ErrorCode::INVALID_SHARE_SESSION_EPOCH);
         }
+        if self.targets + request.added.len() > TARGETS_MAX {
+            return Err(ErrorCode::SHARE_SESSION_LIMIT_REACHED);
+        }
+        let before = session.targets.len();
         request.added.iter().for_each(|target| session.targets.add(*target, true));
         request.forgotten.iter().for_each(|target| session.targets.remove(*target));
+        self.targets = self.targets + session.targets.len() - before;
         session.epoch = next_epoch(session.epoch);
         Ok(session.targets.in_order())
     }
@@ -282,7 +310,7 @@ mod tests {
         forgetting.forgotten = vec![target(0)];
         assert_eq!(sessions.begin_fetch(forgetting, 9), Ok(vec![target(1)]));
         assert_eq!(sessions.begin_fetch(request("a", -1, &[]), 9), Ok(vec![]));
-        assert_eq!(sessions.remove(&key("a")), Some(vec![target(1)]));
+        assert_eq!(sessions.remove(&key("a")).map(|ended| ended.targets), Some(vec![target(1)]));
         assert_eq!(sessions.begin_fetch(request("a", -1, &[]), 9), Err(ErrorCode::SHARE_SESSION_NOT_FOUND));
     }
 
@@ -349,10 +377,48 @@ mod tests {
         assert!(sessions.begin_fetch(request("a", 0, &[0]), 9).is_ok());
         assert!(sessions.begin_fetch(request("b", 0, &[1]), 9).is_ok());
         let ended = sessions.on_disconnect(ConnectionId(u64::from(b'a')));
-        assert_eq!(ended, Some(EndedSession { key: key("a"), targets: vec![target(0)], was_last: false }));
-        assert_eq!(sessions.on_disconnect(ConnectionId(u64::from(b'a'))), None);
+        assert_eq!(ended, [EndedSession { key: key("a"), targets: vec![target(0)], was_last: false }]);
+        assert_eq!(sessions.on_disconnect(ConnectionId(u64::from(b'a'))), []);
+        let ended = sessions.remove(&key("b"));
+        assert_eq!(ended, Some(EndedSession { key: key("b"), targets: vec![target(1)], was_last: true }));
+        assert_eq!(sessions.on_disconnect(ConnectionId(u64::from(b'b'))), []);
+    }
+
+    /// Else a client that goes leaves sessions behind until there may be no more of them.
+    #[test]
+    fn all_sessions_that_a_connection_opened_end_with_it() {
+        let (sessions, connection) = (ShareSessions::default(), ConnectionId(7));
+        let open = |member: &str| {
+            sessions.begin_fetch(ShareSessionRequest { connection, ..request(member, 0, &[0]) }, 3)
+        };
+        assert!(["a", "b", "c"].into_iter().all(|member| open(member).is_ok()));
+        assert_eq!(open("d"), Err(ErrorCode::SHARE_SESSION_LIMIT_REACHED));
+        let ended = sessions.on_disconnect(connection);
+        let members: Vec<_> = ended.iter().map(|ended| (&*ended.key.member, ended.was_last)).collect();
+        assert_eq!(members, [("a", true), ("b", true), ("c", true)]);
+        assert!(["a", "b", "c"].into_iter().all(|member| open(member).is_ok()));
+    }
+
+    #[test]
+    fn what_a_session_was_opened_with_anew_stays_when_the_old_connection_goes() {
+        let sessions = ShareSessions::default();
+        assert!(sessions.begin_fetch(request("a", 0, &[0]), 9).is_ok());
+        let moved = ShareSessionRequest { connection: ConnectionId(7), ..request("a", 0, &[0]) };
+        assert!(sessions.begin_fetch(moved, 9).is_ok());
+        assert_eq!(sessions.on_disconnect(ConnectionId(u64::from(b'a'))), []);
+        assert_eq!(sessions.on_disconnect(ConnectionId(7)).len(), 1);
+    }
+
+    #[test]
+    fn there_is_room_for_so_many_partitions_of_all_sessions() {
+        let (sessions, half) = (ShareSessions::default(), TARGETS_MAX as i32 / 2);
+        let many: Vec<i32> = (0..half).collect();
+        assert!(sessions.begin_fetch(request("a", 0, &many), 9).is_ok());
+        assert!(sessions.begin_fetch(request("b", 0, &many), 9).is_ok());
+        let full = Err(ErrorCode::SHARE_SESSION_LIMIT_REACHED);
+        assert_eq!(sessions.begin_fetch(request("c", 0, &[0]), 9), full);
+        assert_eq!(sessions.begin_fetch(request("a", 1, &[half]), 9), full);
         sessions.remove(&key("b"));
-        let ended = sessions.on_disconnect(ConnectionId(u64::from(b'b')));
-        assert_eq!(ended, Some(EndedSession { key: key("b"), targets: vec![], was_last: true }));
+        assert!(sessions.begin_fetch(request("a", 1, &[half]), 9).is_ok());
     }
 }

@@ -46,7 +46,7 @@ async fn answer(
     let rows = acknowledgements.apply(broker, &key).await;
     let acquisition_lock_timeout_ms = lock_timeout_ms(broker, &key);
     if request.share_session_epoch == FINAL_EPOCH {
-        close(broker, key);
+        close(broker, &key);
     }
     let mut response = ShareAcknowledgeResponse { acquisition_lock_timeout_ms, ..Default::default() };
     let image = broker.metadata.image();

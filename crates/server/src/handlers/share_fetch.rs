@@ -83,7 +83,7 @@ async fn answer(
     broker.share_sessions.finish_fetch(&key, request.share_session_epoch, &mut rows)?;
     tell(&mut rows, acknowledged);
     if request.share_session_epoch == FINAL_EPOCH {
-        close(broker, key.clone());
+        close(broker, &key);
     }
     Ok(respond(broker, context, &key, rows))
 }
@@ -205,9 +205,9 @@ fn tell(rows: &mut Vec<ShareFetchRow>, acknowledged: Vec<(ShareTarget, ErrorCode
 }
 
 /// Ends a session that its member closed.
-pub(super) fn close(broker: &Broker, key: ShareSessionKey) {
-    if let Some(targets) = broker.share_sessions.remove(&key) {
-        broker.share_partitions.on_session_closed(key, targets);
+pub(super) fn close(broker: &Broker, key: &ShareSessionKey) {
+    if let Some(ended) = broker.share_sessions.remove(key) {
+        broker.share_partitions.on_session_ended(ended);
     }
 }
 

@@ -8,7 +8,7 @@ use machine::Instant;
 use model::LeaderEpoch;
 use protocol::ErrorCode;
 use storage::{Interest, Subscription};
-use telemetry::{SharePartitionMetrics, SharePartitionRow};
+use telemetry::{GroupMetrics, SharePartitionMetrics, SharePartitionRow};
 use tokio::sync::Notify;
 
 use super::writes::Queued;
@@ -22,6 +22,7 @@ pub(super) struct CachedSharePartition {
     state: Mutex<State>,
     waiters: Mutex<Vec<Arc<Notify>>>,
     metrics: Arc<SharePartitionMetrics>,
+    of_group: Arc<GroupMetrics>,
 }
 
 /// What changes of it.
@@ -54,7 +55,12 @@ pub(super) enum Phase {
 }
 
 impl CachedSharePartition {
-    pub(super) fn new(key: SharePartitionKey, partition: Arc<Partition>, leader_epoch: LeaderEpoch) -> Self {
+    pub(super) fn new(
+        key: SharePartitionKey,
+        partition: Arc<Partition>,
+        leader_epoch: LeaderEpoch,
+        of_group: Arc<GroupMetrics>,
+    ) -> Self {
         let state = State {
             phase: Phase::Loading,
             is_fenced: false,
@@ -71,11 +77,17 @@ impl CachedSharePartition {
             state: Mutex::new(state),
             waiters: Mutex::default(),
             metrics: Arc::default(),
+            of_group,
         }
     }
 
     pub(super) fn metrics(&self) -> &SharePartitionMetrics {
         &self.metrics
+    }
+
+    /// Returns where its group is counted.
+    pub(super) fn of_group(&self) -> &Arc<GroupMetrics> {
+        &self.of_group
     }
 
     /// Tells of it to a reader of the metrics, if it is in use.

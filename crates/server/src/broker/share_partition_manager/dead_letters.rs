@@ -31,18 +31,35 @@ impl SharePartitionManager {
 async fn bury_all(manager: Arc<SharePartitionManager>, cached: Arc<CachedSharePartition>) {
     while let Some(letters) = cached.take_dead_letters() {
         let group = &cached.key().group;
-        let written = dead_letter_queue::write(&manager.broker, group, cached.partition(), &letters).await;
+        let (counts, source) = (cached.of_group(), cached.partition());
+        let written = dead_letter_queue::write(&manager.broker, group, counts, source, &letters).await;
         if let Err(error) = written {
             tracing::error!(share_partition = %cached.key(), "Failed to write to DLQ, proceeding to ARCHIVED regardless: {error}");
         }
+        let mut archived = Vec::with_capacity(letters.len());
         for letter in &letters {
+            archived.extend(manager.decide(&cached, |share| ((), share.archive_dead_letter(letter))));
+        }
+        if manager.is_used(group) || cached.has_dead_letters() {
             // Nobody waits until that is written: who loads the share partition before it is writes them again.
-            _ = manager.decide(&cached, |share| ((), share.archive_dead_letter(letter)));
+            continue;
+        }
+        for ((), written) in archived {
+            // A failed write was logged.
+            _ = written.wait().await;
+        }
+        // It had to stay for its dead letters when the group's last session ended.
+        if !manager.is_used(group) {
+            manager.remove(&cached);
         }
     }
 }
 
 impl CachedSharePartition {
+    fn has_dead_letters(&self) -> bool {
+        !self.state().dead_letters.is_empty()
+    }
+
     /// Takes what is to be written; the task ends when that is nothing.
     fn take_dead_letters(&self) -> Option<Vec<DeadLetter>> {
         let mut state = self.state();

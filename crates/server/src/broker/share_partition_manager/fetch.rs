@@ -84,11 +84,13 @@ impl SharePartitionManager {
         let committed = self.settings(&params.key.group).is_some_and(|settings| settings.read_committed);
         let isolation = if committed { FetchIsolation::TxnCommitted } else { FetchIsolation::HighWatermark };
         let fetch = Fetch { manager: self, params, limits: self.limits(&params.key.group), isolation };
-        let begun = self.now();
+        let (begun, of_group) = (self.now(), asked.first().map(|asked| asked.cached.of_group().clone()));
         rows.extend(fetch.acquire_or_wait(asked).await);
         let acquired = rows.iter().filter(|(_, row)| !row.acquired_records.is_empty()).count();
         let took = self.now().saturating_sub(begun);
-        self.metrics.fetched(&params.key.group, acquired, targets.len(), took);
+        if let Some(of_group) = of_group {
+            of_group.fetched(acquired, targets.len(), took);
+        }
         rows
     }
 }

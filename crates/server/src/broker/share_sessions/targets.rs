@@ -61,6 +61,11 @@ impl Targets {
         Some(std::mem::replace(&mut place.is_due, is_due))
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.places.len()
+    }
+
     /// The partitions in order.
     pub(super) fn in_order(&self) -> Vec<ShareTarget> {
         self.order.values().copied().collect()

@@ -264,6 +264,29 @@ async fn changes_over_the_rate_are_refused_to_new_clients_and_paid_for_by_old_on
 }
 
 #[tokio::test]
+async fn who_owes_changes_has_no_topics_created_by_asking_for_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = TestNode::start(dir.path(), &WINDOWS).await;
+    let mut client = node.client().await;
+    set(&mut client, "controller_mutation_rate", 0.001).await;
+    let first = client.ask(create("a", 13), 7).await;
+    assert_eq!(first.topics[0].error_code, ErrorCode::NONE);
+    let named = protocol::metadata_request::MetadataRequestTopic {
+        name: Some("auto".to_owned()),
+        ..Default::default()
+    };
+    for _ in 0..20 {
+        let topics = Some(vec![named.clone()]);
+        let asked = MetadataRequest { topics, allow_auto_topic_creation: true, ..Default::default() };
+        let known = client.ask(asked, 12).await;
+        assert_eq!(known.topics[0].error_code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+        // The controller has decided on what came before it.
+        set(&mut client, "producer_byte_rate", 1e9).await;
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn an_address_that_connects_too_fast_is_closed_unheard() {
     let dir = tempfile::tempdir().unwrap();
     let node = TestNode::start(dir.path(), &WINDOWS).await;

@@ -67,7 +67,7 @@ impl SharePersister {
 fn has_topic(broker: &Arc<Broker>) -> bool {
     let is_there = broker.metadata.image().topics().by_name(topic_name::SHARE_GROUP_STATE).is_some();
     if !is_there {
-        broker.topic_creation.create(broker, [topic_name::SHARE_GROUP_STATE.to_owned()]);
+        broker.topic_creation.create(broker, [topic_name::SHARE_GROUP_STATE.to_owned()], None);
     }
     is_there
 }

@@ -14,9 +14,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use config::BrokerConfig;
+use controller::ControllerRequest;
 use model::topic_name;
 use protocol::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use protocol::{CreateTopicsRequest, ErrorCode, ResponseBody};
+use quota::MutationQuota;
 
 use super::Broker;
 use errors::CreationErrors;
@@ -29,8 +31,14 @@ pub struct TopicCreation {
 }
 
 impl TopicCreation {
-    /// Asks the controller to create those of `names` that nobody asked for yet. Must be called within a tokio runtime.
-    pub fn create(&self, broker: &Arc<Broker>, names: impl IntoIterator<Item = String>) {
+    /// Asks the controller to create those of `names` that nobody asked for yet. Their partitions count against the quota of
+    /// the client on whose behalf that is; none for what the cluster itself needs. Must be called within a tokio runtime.
+    pub fn create(
+        &self,
+        broker: &Arc<Broker>,
+        names: impl IntoIterator<Item = String>,
+        quota: Option<MutationQuota>,
+    ) {
         let config = broker.config();
         let topics: Vec<_> =
             names.into_iter().filter(|name| self.begin(name)).map(|name| creatable(&config, name)).collect();
@@ -42,7 +50,12 @@ impl TopicCreation {
         tokio::spawn(async move {
             let names: Vec<_> = topics.iter().map(|topic| topic.name.clone()).collect();
             let request = CreateTopicsRequest { topics, timeout_ms, ..Default::default() };
-            report(&broker.controller.submit(request.into()).await);
+            let request = ControllerRequest::from(request);
+            let request = match quota {
+                Some(quota) => request.limited(quota),
+                None => request,
+            };
+            report(&broker.controller.submit(request).await);
             broker.topic_creation.end(&names);
         });
     }
@@ -94,6 +107,10 @@ fn report(response: &ResponseBody) {
         match topic.error_code {
             ErrorCode::NONE => tracing::info!(topic = topic.name, "created because it was asked for"),
             ErrorCode::TOPIC_ALREADY_EXISTS => {}
+            // The client decides how often that is.
+            ErrorCode::THROTTLING_QUOTA_EXCEEDED => {
+                tracing::debug!(topic = topic.name, "not created, for who asked for it owes: {message}");
+            }
             error => tracing::warn!(
                 topic = topic.name,
                 error = error.name(),

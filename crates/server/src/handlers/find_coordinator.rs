@@ -94,7 +94,7 @@ fn find_one(
         _ => return Err(ErrorCode::INVALID_REQUEST),
     };
     let Some(topic_image) = image.topics().by_name(topic) else {
-        broker.topic_creation.create(broker, [topic.to_owned()]);
+        broker.topic_creation.create(broker, [topic.to_owned()], None);
         return Err(ErrorCode::COORDINATOR_NOT_AVAILABLE);
     };
     let index = partition_for_key(&key, topic_image.partition_count());

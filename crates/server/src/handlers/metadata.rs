@@ -13,6 +13,7 @@ use metadata::{MetadataImage, PartitionRegistration, TopicImage};
 use model::{AclOperation, AclResourceType, NodeId, Uuid, topic_name};
 use protocol::metadata_response::{MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic};
 use protocol::{ErrorCode, MetadataRequest, MetadataResponse};
+use quota::QuotaKind;
 
 use crate::authorize::{Gate, Permitted};
 use crate::broker::Broker;
@@ -34,7 +35,7 @@ pub fn handle(broker: &Arc<Broker>, context: &RequestContext, request: &Metadata
             let creates = request.allow_auto_topic_creation && broker.config().log.auto_create_topics_enable;
             let (names, refused) = permitted(&gate, &image, names, creates);
             if creates {
-                create_missing(broker, &image, &names);
+                create_missing(broker, context, &image, &names);
             }
             let mut topics = by_name(&image, context, names);
             topics.extend(refused);
@@ -136,10 +137,18 @@ fn by_id(
 }
 
 /// Has topics created that are missing and may exist; the client comes again for them.
-fn create_missing(broker: &Arc<Broker>, image: &MetadataImage, names: &BTreeSet<String>) {
+fn create_missing(
+    broker: &Arc<Broker>,
+    context: &RequestContext,
+    image: &MetadataImage,
+    names: &BTreeSet<String>,
+) {
     let missing = names.iter().filter(|name| image.topics().by_name(name).is_none());
     let valid = missing.filter(|name| topic_name::is_valid(name)).cloned();
-    broker.topic_creation.create(broker, valid);
+    // Nobody can be told to wait, so who owes is refused. Kafka: `AutoTopicCreationManager`, whose envelope is of the newest version.
+    let is_limited = broker.quotas.is_enabled(QuotaKind::ControllerMutation);
+    let quota = is_limited.then(|| broker.quotas.mutation(context, i16::MIN));
+    broker.topic_creation.create(broker, valid, quota);
 }
 
 fn by_name(

@@ -3,11 +3,12 @@
 //!
 //! Kafka: `ReplicaAlterLogDirsThread`, `ReplicationQuotaManager`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use model::TopicIdPartition;
+use model::{TopicIdPartition, TopicPartition};
 use quota::{QuotaRate, Window};
-use storage::{MoveProgress, UnifiedLog};
+use storage::{MoveProgress, StorageError, UnifiedLog};
 
 use super::{Broker, directory_assignments};
 
@@ -23,6 +24,8 @@ const RATE_KEY: &str = "replica.alter.log.dirs.io.max.bytes.per.second";
 #[derive(Debug)]
 pub struct LogMoves {
     rate: QuotaRate,
+    /// Moves whose last step failed, so that each is told of once and not with every step.
+    failing: BTreeSet<TopicPartition>,
 }
 
 impl LogMoves {
@@ -30,7 +33,7 @@ impl LogMoves {
     pub fn new(config: &config::QuotaConfig) -> Self {
         let samples = config.alter_log_dirs_replication_quota_window_num;
         let seconds = config.alter_log_dirs_replication_quota_window_size_seconds;
-        Self { rate: QuotaRate::new(Window::new(samples, seconds), f64::MAX) }
+        Self { rate: QuotaRate::new(Window::new(samples, seconds), f64::MAX), failing: BTreeSet::new() }
     }
 
     /// Takes each move one step on; true if any has more to copy and may go on at once. Must be called within a tokio
@@ -40,6 +43,7 @@ impl LogMoves {
         let moves = logs.all_future_logs();
         // Whoever takes a partition up must not find its log exchanged meanwhile.
         if moves.is_empty() || broker.replicas.awaits_logs() {
+            self.failing.clear();
             return false;
         }
         let step_bytes = self.follow(broker);
@@ -49,18 +53,28 @@ impl LogMoves {
                 return false;
             }
             let before = future.size();
-            match logs.step_move(future.topic_partition(), step_bytes) {
+            let stepped = logs.step_move(future.topic_partition(), step_bytes);
+            self.tell(future.topic_partition(), stepped.as_ref().err());
+            match stepped {
                 Ok(MoveProgress::Done) => on_moved(broker, future.clone()),
                 Ok(MoveProgress::Behind(_)) => more = true,
-                Ok(MoveProgress::None) => {}
-                Err(error) => {
-                    tracing::error!(partition = %future.topic_partition(), "a move to another log dir failed: {error}");
-                }
+                Ok(MoveProgress::None) | Err(_) => {}
             }
             let copied = future.size().saturating_sub(before);
             self.rate.record(copied as f64, broker.clock.monotonic());
         }
         more
+    }
+
+    /// Says that a move fails, once until it goes on; it is tried again and again.
+    fn tell(&mut self, partition: &TopicPartition, error: Option<&StorageError>) {
+        match error {
+            None => _ = self.failing.remove(partition),
+            Some(error) if self.failing.insert(partition.clone()) => {
+                tracing::error!(%partition, "a move to another log dir failed and is tried again: {error}");
+            }
+            Some(error) => tracing::debug!(%partition, "a move to another log dir failed again: {error}"),
+        }
     }
 
     /// Takes over the rate that the configuration now says; returns how much to copy at once.

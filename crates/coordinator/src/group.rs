@@ -15,7 +15,7 @@ mod streams;
 pub use context::ClientContext;
 pub use offset_fetch::{offset_fetch_groups, offset_fetch_response};
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -299,7 +299,8 @@ impl GroupCoordinator {
         for (partition, mut groups) in self.by_partition(groups) {
             match self.forget_share_groups(partition, &groups).await {
                 Ok(refused) => {
-                    groups.retain(|group| refused.iter().all(|refused| refused.group_id != *group));
+                    let named: BTreeSet<&str> = refused.iter().map(|refused| &*refused.group_id).collect();
+                    groups.retain(|group| !named.contains(group.as_str()));
                     results.extend(refused);
                 }
                 Err(error) => {

@@ -21,6 +21,9 @@ pub enum ScramMechanism {
 }
 
 impl ScramMechanism {
+    /// All of them, by number.
+    pub const ALL: [Self; 2] = [Self::Sha256, Self::Sha512];
+
     /// Returns the mechanism with this number.
     pub fn of(value: i8) -> Option<Self> {
         match value {

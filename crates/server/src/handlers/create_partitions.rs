@@ -2,7 +2,7 @@
 //!
 //! Versions: 0–3. 2 flexible · 3 throttling error. Decided by the controller; answered when it is committed. Kafka: `ControllerApis.createPartitions`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::AclOperation;
 use protocol::create_partitions_response::CreatePartitionsTopicResult;
@@ -24,8 +24,8 @@ pub async fn handle(
     request.topics.iter().for_each(|topic| *counts.entry(topic.name.clone()).or_default() += 1);
     let once = || counts.iter().filter(|(_, count)| **count == 1).map(|(name, _)| name.as_str());
     let permitted = broker.gate(context).permitted_topics(AclOperation::Alter, once());
-    let refused: Vec<&str> = once().filter(|name| !permitted.contains(name)).collect();
-    request.topics.retain(|topic| !refused.contains(&topic.name.as_str()));
+    let refused: BTreeSet<&str> = once().filter(|name| !permitted.contains(name)).collect();
+    request.topics.retain(|topic| !refused.contains(topic.name.as_str()));
     let mut response = broker.decide_within_quota(context, request.into(), STRICT_SINCE).await;
     if let ResponseBody::CreatePartitions(response) = &mut response {
         response.results.extend(refused.into_iter().map(|name| CreatePartitionsTopicResult {

@@ -2,6 +2,8 @@
 //!
 //! Versions: 1–3. 2 flexible · 3 who asked for a token. Kafka: `KafkaApis.handleDescribeTokensRequest`.
 
+use std::collections::BTreeSet;
+
 use model::{AclOperation, AclResourceType};
 use protocol::describe_delegation_token_request::DescribeDelegationTokenOwner;
 use protocol::describe_delegation_token_response::{
@@ -31,11 +33,12 @@ pub fn handle(
     };
     let text =
         |owner: &DescribeDelegationTokenOwner| format!("{}:{}", owner.principal_type, owner.principal_name);
-    let owners: Option<Vec<String>> = request.owners.as_ref().map(|owners| owners.iter().map(text).collect());
+    let owners: Option<BTreeSet<String>> =
+        request.owners.as_ref().map(|owners| owners.iter().map(text).collect());
     let image = broker.metadata.image();
     let gate = broker.gate(context);
     let asked = |token: &DelegationTokenRecord| {
-        owners.as_ref().is_none_or(|owners| owners.iter().any(|owner| concerns(token, owner)))
+        owners.as_ref().is_none_or(|owners| principals(token).any(|principal| owners.contains(principal)))
     };
     let tokens = image.delegation_tokens().tokens();
     let shown = tokens.filter(|token| asked(token) && may_see(&gate, &context.principal, token));
@@ -43,15 +46,13 @@ pub fn handle(
     DescribeDelegationTokenResponse { tokens, ..Default::default() }
 }
 
-/// Kafka: `TokenInformation.ownerOrRenewer`.
-fn concerns(token: &DelegationTokenRecord, principal: &str) -> bool {
-    token.owner == principal
-        || token.requester == principal
-        || token.renewers.iter().any(|renewer| renewer == principal)
+/// Whom a token concerns. Kafka: `TokenInformation.ownerOrRenewer`.
+fn principals(token: &DelegationTokenRecord) -> impl Iterator<Item = &str> {
+    [&token.owner, &token.requester].into_iter().chain(&token.renewers).map(String::as_str)
 }
 
 fn may_see(gate: &Gate<'_>, principal: &str, token: &DelegationTokenRecord) -> bool {
-    concerns(token, principal)
+    principals(token).any(|own| own == principal)
         || gate.may(AclOperation::Describe, AclResourceType::DelegationToken, &token.token_id)
         || gate.may(AclOperation::DescribeTokens, AclResourceType::User, &token.owner)
 }

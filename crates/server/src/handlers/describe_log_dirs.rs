@@ -3,10 +3,11 @@
 //! Versions: 1–5. 2 flexible · 3 top-level error · 4 total and usable bytes · 5 cordoned dirs (KIP-1066).
 //! Kafka: `ReplicaManager.describeLogDirs`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use model::AclOperation;
+use protocol::describe_log_dirs_request::DescribableLogDirTopic;
 use protocol::describe_log_dirs_response::{
     DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic,
 };
@@ -30,6 +31,7 @@ pub async fn handle(
     let manager = broker.replicas.logs();
     let logs: Vec<Arc<UnifiedLog>> =
         manager.all_logs().into_iter().chain(manager.all_future_logs()).collect();
+    let asked = request.topics.as_deref().map(asked);
     let cordoned = broker.config().cordoned_log_dirs.clone();
     let online = manager.online_dirs().map(|dir| {
         let path = dir.path().display().to_string();
@@ -38,7 +40,7 @@ pub async fn handle(
         match manager.environment().files().space(dir.path()) {
             Ok((total, usable)) => DescribeLogDirsResult {
                 log_dir,
-                topics: topics(broker, dir, &logs, request),
+                topics: topics(broker, dir, &logs, asked.as_ref()),
                 total_bytes: i64::try_from(total).unwrap_or(i64::MAX),
                 usable_bytes: i64::try_from(usable).unwrap_or(i64::MAX),
                 is_cordoned,
@@ -58,21 +60,31 @@ fn offline(log_dir: String) -> DescribeLogDirsResult {
     DescribeLogDirsResult { error_code: ErrorCode::KAFKA_STORAGE_ERROR, log_dir, ..Default::default() }
 }
 
+/// The partitions that a request names, of each topic.
+type Asked<'a> = BTreeMap<&'a str, BTreeSet<i32>>;
+
+fn asked(topics: &[DescribableLogDirTopic]) -> Asked<'_> {
+    let mut asked = Asked::new();
+    for topic in topics {
+        asked.entry(&topic.topic).or_default().extend(&topic.partitions);
+    }
+    asked
+}
+
 fn topics(
     broker: &Broker,
     dir: &Arc<LogDir>,
     logs: &[Arc<UnifiedLog>],
-    request: &DescribeLogDirsRequest,
+    asked: Option<&Asked<'_>>,
 ) -> Vec<DescribeLogDirsTopic> {
-    let asked = |log: &UnifiedLog| {
+    let is_asked = |log: &UnifiedLog| {
         let name = log.topic_partition();
-        request.topics.as_ref().is_none_or(|topics| {
-            let of_topic = topics.iter().filter(|topic| topic.topic.as_str() == &*name.topic);
-            of_topic.flat_map(|topic| &topic.partitions).any(|index| *index == name.partition)
+        asked.is_none_or(|asked| {
+            asked.get(&*name.topic).is_some_and(|indexes| indexes.contains(&name.partition))
         })
     };
     let mut topics: BTreeMap<String, Vec<DescribeLogDirsPartition>> = BTreeMap::new();
-    for log in logs.iter().filter(|log| log.dir().id() == dir.id() && asked(log)) {
+    for log in logs.iter().filter(|log| log.dir().id() == dir.id() && is_asked(log)) {
         let topic = topics.entry(log.topic_partition().topic.to_string()).or_default();
         topic.push(describe(broker, log));
     }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use metadata::ScramImage;
+use metadata::{ScramImage, ScramMechanism};
 use model::AclOperation;
 use protocol::describe_user_scram_credentials_response::{
     CredentialInfo, DescribeUserScramCredentialsResult,
@@ -57,14 +57,11 @@ fn describe(scram: &ScramImage, user: &str, count: usize) -> DescribeUserScramCr
             "Cannot describe SCRAM credentials for the same user twice in a single request: ",
         );
     }
-    let of_user = scram.credentials().filter(|(_, name, _)| *name == user);
-    let credential_infos: Vec<_> = of_user
-        .map(|(mechanism, _, credential)| CredentialInfo {
-            mechanism: mechanism as i8,
-            iterations: credential.iterations,
-            ..Default::default()
-        })
-        .collect();
+    let of_mechanism = |mechanism: ScramMechanism| {
+        let iterations = scram.credential(mechanism, user)?.iterations;
+        Some(CredentialInfo { mechanism: mechanism as i8, iterations, ..Default::default() })
+    };
+    let credential_infos: Vec<_> = ScramMechanism::ALL.into_iter().filter_map(of_mechanism).collect();
     if credential_infos.is_empty() {
         let text = "Attempt to describe a user credential that does not exist: ";
         return refused(ErrorCode::RESOURCE_NOT_FOUND, text);

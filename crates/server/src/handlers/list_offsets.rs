@@ -34,7 +34,8 @@ pub fn handle(
     let image = broker.metadata.image();
     let names = request.topics.iter().map(|topic| topic.name.as_str());
     let permitted = broker.gate(context).permitted_topics(AclOperation::Describe, names);
-    let listing = Listing { broker, image: &image, version: context.version, request, permitted };
+    let repeated = repeated(&request.topics);
+    let listing = Listing { broker, image: &image, version: context.version, request, permitted, repeated };
     let topics = request.topics.iter().map(|topic| listing.topic(topic)).collect();
     ListOffsetsResponse { topics, ..Default::default() }
 }
@@ -45,21 +46,24 @@ struct Listing<'a> {
     version: i16,
     request: &'a ListOffsetsRequest,
     permitted: Permitted,
+    repeated: BTreeSet<(&'a str, i32)>,
+}
+
+/// The partitions that are asked for more than once, which is no question. Kafka: `ListOffsetsRequest.duplicatePartitions`.
+fn repeated(topics: &[ListOffsetsTopic]) -> BTreeSet<(&str, i32)> {
+    let mut seen = BTreeSet::new();
+    let named = topics
+        .iter()
+        .flat_map(|topic| topic.partitions.iter().map(|asked| (topic.name.as_str(), asked.partition_index)));
+    named.filter(|partition| !seen.insert(*partition)).collect()
 }
 
 impl Listing<'_> {
     fn topic(&self, topic: &ListOffsetsTopic) -> ListOffsetsTopicResponse {
         let key = TopicKey::Name(topic.name.as_str().into());
-        let mut seen = BTreeSet::new();
-        let repeated: BTreeSet<i32> = topic
-            .partitions
-            .iter()
-            .map(|asked| asked.partition_index)
-            .filter(|index| !seen.insert(*index))
-            .collect();
         let permitted = self.permitted.contains(&topic.name);
         let row = |asked: &ListOffsetsPartition| {
-            let found = match repeated.contains(&asked.partition_index) {
+            let found = match self.repeated.contains(&(topic.name.as_str(), asked.partition_index)) {
                 _ if !permitted => Err(ErrorCode::TOPIC_AUTHORIZATION_FAILED),
                 true => Err(ErrorCode::INVALID_REQUEST),
                 false => self.partition(&key, asked),
@@ -116,5 +120,24 @@ fn refused(partition_index: i32, error_code: ErrorCode) -> ListOffsetsPartitionR
         offset: -1,
         leader_epoch: -1,
         ..Default::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partition_is_repeated_also_where_its_topic_is() {
+        let topic = |name: &str, indexes: &[i32]| ListOffsetsTopic {
+            name: name.to_owned(),
+            partitions: indexes
+                .iter()
+                .map(|index| ListOffsetsPartition { partition_index: *index, ..Default::default() })
+                .collect(),
+            ..Default::default()
+        };
+        let topics = [topic("a", &[0, 1]), topic("b", &[0, 7, 7]), topic("a", &[1])];
+        assert_eq!(repeated(&topics), BTreeSet::from([("a", 1), ("b", 7)]));
     }
 }

@@ -11,6 +11,9 @@ use crate::log_dirs::LogDir;
 use crate::names::{DELETE_DIR_SUFFIX, FUTURE_DIR_SUFFIX, STRAY_DIR_SUFFIX};
 use crate::{LoadOptions, StorageError, UnifiedLog};
 
+/// For how many partitions that are not here yet a dir is remembered: whoever asks for one says how they are called.
+const PREFERRED_MAX: usize = 100_000;
+
 impl LogManager {
     /// Returns a partition's log, made if it is not there: on `target_dir`, or the dir that was preferred for it, or the one with
     /// the fewest logs. Nothing is synced; the first acknowledged append does that. Fails if there is one of another topic id.
@@ -48,8 +51,10 @@ impl LogManager {
     /// Remembers where the log of a partition that is not here yet is to be made, unless the controller then names a dir.
     /// Kafka: `LogManager.maybeUpdatePreferredLogDir`.
     pub fn prefer_dir(&self, partition: &TopicPartition, target_dir: Uuid) {
-        if self.get_log(partition).is_none() {
-            self.preferred().insert(partition.clone(), target_dir);
+        let mut preferred = self.preferred();
+        let has_room = preferred.len() < PREFERRED_MAX || preferred.contains_key(partition);
+        if has_room && self.get_log(partition).is_none() {
+            preferred.insert(partition.clone(), target_dir);
         }
     }
 

@@ -1,11 +1,12 @@
-//! The records of a compressed batch, decompressed piece by piece; keys, values and headers are passed over.
+//! What validation needs to know of records; keys, values and headers are passed over.
 //!
-//! Holds one piece and one small record at a time, so that a record of any claimed size takes no memory.
+//! Compressed records are decompressed piece by piece: one piece and one small record are held at a time, so that a
+//! record of any claimed size takes no memory.
 
 use crate::batch_header::BatchHeader;
 use crate::compression::Decompressor;
 use crate::record::{Record, RecordBase, read_record};
-use crate::varint::{read_varint, read_varlong};
+use crate::varint::{read_varint, read_varlong, short_varint};
 use crate::{Codec, RecordsError};
 use model::{Offset, Timestamp};
 
@@ -34,6 +35,43 @@ impl From<Record<'_>> for Scanned {
             key_size: size(record.key),
             value_size: size(record.value),
         }
+    }
+}
+
+/// What a record says of itself that is as most records are: without headers, all its numbers of one byte or two.
+#[derive(Clone, Copy)]
+pub(crate) struct UsualRecord {
+    pub timestamp_delta: i32,
+    pub offset_delta: i32,
+    /// Negative for null.
+    pub key_size: i32,
+    /// Negative for null.
+    pub value_size: i32,
+}
+
+impl UsualRecord {
+    /// Takes the record at `at` of `input` and moves `at` past it; `None` if it is of another kind, cut or malformed.
+    ///
+    /// It is called for each record that is produced, so it makes no error, which would have to be dropped again.
+    #[inline(always)]
+    pub(crate) fn take(input: &[u8], at: &mut usize) -> Option<Self> {
+        let length = short_varint(input, at)?;
+        let end = *at + usize::try_from(length).ok()?;
+        // Attributes mean nothing yet.
+        *at += 1;
+        let timestamp_delta = short_varint(input, at)?;
+        let offset_delta = short_varint(input, at)?;
+        let key_size = short_varint(input, at)?;
+        *at += usize::try_from(key_size).unwrap_or(0);
+        let value_size = short_varint(input, at)?;
+        *at += usize::try_from(value_size).unwrap_or(0);
+        let header_count = short_varint(input, at)?;
+        (header_count == 0 && *at == end).then_some(Self {
+            timestamp_delta,
+            offset_delta,
+            key_size,
+            value_size,
+        })
     }
 }
 
@@ -102,9 +140,23 @@ impl<'a> RecordScan<'a> {
     /// Reads a record of which the buffer holds every byte, as it does of nearly all.
     #[inline]
     fn read_buffered(&mut self) -> Result<Scanned, RecordsError> {
-        let mut input = &self.buffer[self.at..];
-        let record = read_record(&mut input, &self.base)?.into();
-        self.at = self.buffer.len() - input.len();
+        let mut end = self.at;
+        let record = match UsualRecord::take(&self.buffer, &mut end) {
+            Some(record) => Scanned {
+                size: end - self.at,
+                offset: self.base.offset(record.offset_delta),
+                timestamp: self.base.timestamp(i64::from(record.timestamp_delta)),
+                key_size: i64::from(record.key_size.max(-1)),
+                value_size: i64::from(record.value_size.max(-1)),
+            },
+            None => {
+                let mut input = &self.buffer[self.at..];
+                let record = read_record(&mut input, &self.base)?.into();
+                end = self.buffer.len() - input.len();
+                record
+            }
+        };
+        self.at = end;
         Ok(record)
     }
 

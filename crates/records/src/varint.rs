@@ -42,6 +42,23 @@ pub(crate) fn read_varint(input: &mut &[u8]) -> Result<i32, RecordsError> {
     Ok((raw >> 1) as i32 ^ -((raw & 1) as i32))
 }
 
+/// Reads a number of one byte or two at `at` of `bytes` and moves `at` past it; `None` if it is longer or cut.
+#[inline(always)]
+pub(crate) fn short_varint(bytes: &[u8], at: &mut usize) -> Option<i32> {
+    let low = *bytes.get(*at)?;
+    *at += 1;
+    let mut raw = i32::from(low & !CONTINUES);
+    if low >= CONTINUES {
+        let high = *bytes.get(*at)?;
+        *at += 1;
+        if high >= CONTINUES {
+            return None;
+        }
+        raw |= i32::from(high) << 7;
+    }
+    Some(raw >> 1 ^ -(raw & 1))
+}
+
 /// Reads a long. Kafka: `ByteUtils.readVarlong`.
 #[inline]
 pub(crate) fn read_varlong(input: &mut &[u8]) -> Result<i64, RecordsError> {
@@ -126,6 +143,16 @@ mod tests {
             let bytes = written(i64::from(value));
             prop_assert!(bytes.len() <= 5);
             prop_assert_eq!(read_varint(&mut &bytes[..]), Ok(value));
+        }
+
+        #[test]
+        fn a_short_number_is_read_alike_and_a_longer_or_cut_one_is_left(value in -9000..9000i32, missing in 0..2usize) {
+            let bytes = written(i64::from(value));
+            let bytes = &bytes[..bytes.len() - missing];
+            let mut at = 0;
+            let short = read_varint(&mut &bytes[..]).ok().filter(|_| bytes.len() <= 2);
+            prop_assert_eq!(short_varint(bytes, &mut at), short);
+            prop_assert!(short.is_none() || at == bytes.len());
         }
     }
 }

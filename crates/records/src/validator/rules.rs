@@ -1,5 +1,7 @@
 //! What a topic's configuration demands of records, and how each record that fails it is reported (KIP-467).
 
+use std::ops::RangeInclusive;
+
 use model::{Timestamp, TopicPartition};
 
 use crate::scan::Scanned;
@@ -114,13 +116,23 @@ impl AppendRules<'_> {
         })
     }
 
+    /// Tells whether all `timestamps`, none of which is before 1970, are within the bounds.
+    pub(super) fn allows_all(&self, timestamps: RangeInclusive<i64>) -> bool {
+        let allows = |timestamp| self.allows(Timestamp(timestamp));
+        self.now.0 >= 0 && allows(*timestamps.start()) && allows(*timestamps.end())
+    }
+
+    fn allows(&self, timestamp: Timestamp) -> bool {
+        let age = self.now.0.wrapping_sub(timestamp.0);
+        age <= self.timestamp_before_max_ms && age.wrapping_neg() <= self.timestamp_after_max_ms
+    }
+
     fn reject_timestamp(&self, record: &Scanned) -> Option<Rejection> {
-        let now = self.now.0;
-        let (before, after) = (self.timestamp_before_max_ms, self.timestamp_after_max_ms);
-        let age = now.wrapping_sub(record.timestamp.0);
-        if age <= before && age.wrapping_neg() <= after {
+        if self.allows(record.timestamp) {
             return None;
         }
+        let now = self.now.0;
+        let (before, after) = (self.timestamp_before_max_ms, self.timestamp_after_max_ms);
         Some(Rejection::Timestamp(format!(
             "Timestamp {} of message with offset {} is out of range. The timestamp should be within [{}, {}]",
             record.timestamp,

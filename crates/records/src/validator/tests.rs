@@ -388,4 +388,46 @@ proptest! {
         let whole: Result<Vec<_>, _> = decoded.iter().map(|record| record.map(Scanned::from)).collect();
         prop_assert_eq!(scanned, whole);
     }
+
+    #[test]
+    fn what_is_summed_up_in_one_pass_is_what_care_finds(
+        fields in proptest::collection::vec(
+            (-9000..9000i64, proptest::option::of(0..90usize), proptest::option::of(0..9000usize), 0..40usize),
+            1..6,
+        ),
+        base in prop_oneof![Just(NOW), Just(5000), any::<i64>()],
+        log_append_time: bool,
+        compacted: bool,
+        flips in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 0..2),
+        cut in 0..2usize,
+    ) {
+        let mut builder = BatchBuilder::new(BatchOptions::default());
+        for (time, key, value, headers) in &fields {
+            let (key, value) = (key.map(|size| vec![1; size]), value.map(|size| vec![2; size]));
+            let headers = vec![Header::new("name", value.as_deref()); headers.saturating_sub(38)];
+            let time = Timestamp(base.saturating_add(*time));
+            builder.append(time, key.as_deref(), value.as_deref(), &headers).expect("fits");
+        }
+        let batch = builder.build_batch().expect("fits");
+        let mut body = batch.body()[..batch.body().len() - cut].to_vec();
+        for (at, flip) in &flips {
+            let at = at.index(body.len());
+            body[at] ^= flip;
+        }
+        let topic = topic();
+        let timestamp_type =
+            if log_append_time { TimestampType::LogAppendTime } else { TimestampType::CreateTime };
+        let rules = AppendRules { compacted, timestamp_type, ..rules(&topic) };
+        if let Some(summary) = usual::summarize(batch.header(), &body, &rules) {
+            prop_assert_eq!(Ok(summary), check_with_care(batch.header(), &body, &rules));
+        }
+    }
+}
+
+#[test]
+fn records_as_most_are_need_no_care() {
+    let topic = topic();
+    let rules = rules(&topic);
+    let batch = RecordBatch::parse(&batch(Codec::None)).expect("a whole batch");
+    assert!(usual::summarize(batch.header(), batch.body(), &rules).is_some());
 }

@@ -66,6 +66,8 @@ pub struct View {
     pub metadata: Arc<ClusterMetadata>,
     /// How many answers were taken in; 0 before the first.
     pub updates: u64,
+    /// How many tries have ended, in whichever way.
+    pub tries: u64,
     /// Why the last try failed, if it did and another will not help.
     pub failure: Option<Error>,
 }
@@ -75,7 +77,7 @@ impl Cluster {
     /// Must be called within a tokio runtime.
     pub fn new(settings: ClientSettings, interest: Interest) -> Self {
         let metadata = Arc::new(ClusterMetadata::bootstrap(settings.bootstrap.addresses()));
-        let (view, _) = watch::channel(View { metadata, updates: 0, failure: None });
+        let (view, _) = watch::channel(View { metadata, updates: 0, tries: 0, failure: None });
         let inner = Arc::new(Inner {
             settings,
             slots: Mutex::default(),
@@ -123,12 +125,16 @@ impl Cluster {
     /// Asks for an update and waits for it, until `deadline` at most.
     pub async fn update(&self, deadline: Instant) -> Result<Arc<ClusterMetadata>> {
         let mut view = self.subscribe();
-        let before = self.updates();
+        let (updates, tries) = {
+            let known = view.borrow();
+            (known.updates, known.tries)
+        };
         self.request_update();
-        let newer = view.wait_for(|view| view.updates > before || view.failure.is_some());
+        let failed = |view: &View| view.tries > tries && view.failure.is_some();
+        let newer = view.wait_for(|view| view.updates > updates || failed(view));
         match tokio::time::timeout_at(deadline, newer).await {
             Ok(Ok(view)) => match &view.failure {
-                Some(failure) if view.updates <= before => Err(failure.clone()),
+                Some(failure) if view.updates <= updates => Err(failure.clone()),
                 _ => Ok(Arc::clone(&view.metadata)),
             },
             Ok(Err(_)) => Err(Error::Closed("the client was closed".into())),

@@ -56,7 +56,16 @@ struct Inner {
 struct Call {
     correlation: i32,
     frame: Vec<Bytes>,
-    answer: Option<oneshot::Sender<Result<Bytes>>>,
+    reply: Reply,
+}
+
+/// What is told to the one who sends a frame.
+#[derive(Debug)]
+enum Reply {
+    /// The answer to it.
+    Answer(oneshot::Sender<Result<Bytes>>),
+    /// That it was written; there is no answer.
+    Written(oneshot::Sender<()>),
 }
 
 /// A request whose answer has not come.
@@ -173,27 +182,30 @@ impl Connection {
         timeout: Duration,
     ) -> Result<impl Future<Output = Result<R::Response>> + Send + 'static + use<R>> {
         let (sender, receiver) = oneshot::channel();
-        self.put(request, version, Some(sender))?;
+        self.put(request, version, Reply::Answer(sender))?;
         let inner = Arc::clone(&self.inner);
         inner.in_flight.fetch_add(1, Ordering::Relaxed);
         let guard = InFlight(Arc::clone(&inner));
         Ok(Answer::<R> { inner, version, guard, receiver, response: PhantomData }.wait(timeout))
     }
 
-    /// Puts `request` in line; the broker sends no answer to it (produce with `acks=0`).
-    pub fn send_without_answer<R: Request + 'static>(&self, request: &R, version: i16) -> Result<()> {
-        self.put(request, version, None)
-    }
-
-    fn put<R: Request + 'static>(
+    /// Puts `request` in line, to which the broker sends no answer (produce with `acks=0`); the future ends when it was
+    /// given to the network.
+    pub fn begin_without_answer<R: Request + 'static>(
         &self,
         request: &R,
         version: i16,
-        answer: Option<oneshot::Sender<Result<Bytes>>>,
-    ) -> Result<()> {
+    ) -> Result<impl Future<Output = Result<()>> + Send + 'static + use<R>> {
+        let (sender, written) = oneshot::channel();
+        self.put(request, version, Reply::Written(sender))?;
+        let inner = Arc::clone(&self.inner);
+        Ok(async move { written.await.map_err(|_| inner.why_closed()) })
+    }
+
+    fn put<R: Request + 'static>(&self, request: &R, version: i16, reply: Reply) -> Result<()> {
         let correlation = self.inner.next_correlation.fetch_add(1, Ordering::Relaxed) & i32::MAX;
         let frame = self.frame(request, version, correlation)?;
-        self.inner.calls.send(Call { correlation, frame, answer }).map_err(|_| self.inner.why_closed())
+        self.inner.calls.send(Call { correlation, frame, reply }).map_err(|_| self.inner.why_closed())
     }
 
     fn frame<R: Request + 'static>(&self, request: &R, version: i16, correlation: i32) -> Result<Vec<Bytes>> {
@@ -214,7 +226,7 @@ impl Connection {
         let mut version = versions::FIRST_VERSION;
         loop {
             let (sender, receiver) = oneshot::channel();
-            self.put(&api_versions_request(), version, Some(sender))?;
+            self.put(&api_versions_request(), version, Reply::Answer(sender))?;
             let body = self.inner.answer(receiver, self.inner.request_timeout).await?;
             match versions::read_answer(body, version)? {
                 versions::Answer::Agreed(versions) => {

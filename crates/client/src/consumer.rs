@@ -58,6 +58,7 @@ pub struct Consumer {
     cluster: Cluster,
     view: watch::Receiver<View>,
     seen_updates: u64,
+    seen_tries: u64,
     subscriptions: Subscriptions,
     group_client: Option<Arc<CoordinatorClient>>,
     /// Our part in a classic group.
@@ -69,6 +70,8 @@ pub struct Consumer {
     tasks: JoinSet<Event>,
     events: VecDeque<Event>,
     next_auto_commit: Instant,
+    /// Held by the commit that is under way.
+    commit_turns: Arc<tokio::sync::Mutex<()>>,
     wake: Waker,
     /// To be told by the next poll.
     failure: Option<Error>,
@@ -110,6 +113,7 @@ impl Consumer {
         Self {
             view: cluster.subscribe(),
             seen_updates: 0,
+            seen_tries: 0,
             subscriptions: Subscriptions::new(config.auto_offset_reset),
             group_client,
             group: None,
@@ -119,6 +123,7 @@ impl Consumer {
             tasks: JoinSet::new(),
             events: VecDeque::new(),
             next_auto_commit: Instant::now() + config.auto_commit_interval,
+            commit_turns: Arc::default(),
             wake: Waker::default(),
             failure: None,
             measures: Measures::new(),
@@ -408,3 +413,6 @@ impl Consumer {
         told.unwrap_or(Ok(()))
     }
 }
+
+#[cfg(test)]
+mod tests;

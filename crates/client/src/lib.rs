@@ -12,6 +12,8 @@ pub mod connection;
 pub mod consumer;
 pub mod consumer_protocol;
 mod error;
+#[cfg(test)]
+mod fake_broker;
 pub mod metrics;
 pub mod offsets;
 pub mod producer;

@@ -161,10 +161,8 @@ impl Producer {
         if let Some(delivery) = self.append(&record, chosen, timestamp, &metadata)? {
             return Ok(delivery);
         }
-        shared.with(|accumulator| accumulator.starve(true));
-        let appended = self.append_when_free(&record, chosen, timestamp, &metadata, start).await;
-        shared.with(|accumulator| accumulator.starve(false));
-        appended
+        let _hurry = Hurry::new(shared, |accumulator| accumulator.starve(true), |a| a.starve(false));
+        self.append_when_free(&record, chosen, timestamp, &metadata, start).await
     }
 
     fn append(
@@ -239,6 +237,7 @@ impl Producer {
             )));
         }
         let mut view = cluster.subscribe();
+        let before = view.borrow().tries;
         cluster.interest(|interest| interest.touch(&record.topic, Instant::now()));
         loop {
             {
@@ -246,13 +245,16 @@ impl Producer {
                 if known(&seen.metadata) {
                     return Ok(Arc::clone(&seen.metadata));
                 }
-                if let Some(failure) = &seen.failure {
-                    return Err(failure.clone());
-                }
-                let error =
-                    seen.metadata.topics.get(&record.topic).map(|topic| topic.error).unwrap_or_default();
-                if error.is_error() && !error.is_retriable() {
-                    return Err(Error::broker(error));
+                // What an earlier try found may have changed: each call asks anew before it fails.
+                if seen.tries > before {
+                    if let Some(failure) = &seen.failure {
+                        return Err(failure.clone());
+                    }
+                    let topic = seen.metadata.topics.get(&record.topic);
+                    let error = topic.map(|topic| topic.error).unwrap_or_default();
+                    if error.is_error() && !error.is_retriable() {
+                        return Err(Error::broker(error));
+                    }
                 }
             }
             cluster.request_update();
@@ -282,12 +284,12 @@ impl Producer {
     /// Sends everything that was taken in so far, and waits until each record has its answer.
     pub async fn flush(&self) {
         let shared = self.shared();
-        let waiting = shared.with(Accumulator::begin_flush);
+        let mut waiting = Vec::new();
+        let _hurry = Hurry::new(shared, |a| waiting = a.begin_flush(), Accumulator::end_flush);
         shared.wake.notify_one();
         for completion in waiting {
             completion.done().await;
         }
-        shared.with(Accumulator::end_flush);
     }
 
     /// Sends everything that was taken in, for `timeout` at most, and stops; what is left fails.
@@ -307,6 +309,25 @@ impl Producer {
             let _ = sender.await;
         }
         shared.cluster.close();
+    }
+}
+
+/// While it lives batches do not wait for their linger, also where the call that made it is given up.
+struct Hurry<'a> {
+    shared: &'a Shared,
+    end: fn(&mut Accumulator),
+}
+
+impl<'a> Hurry<'a> {
+    fn new(shared: &'a Shared, begin: impl FnOnce(&mut Accumulator), end: fn(&mut Accumulator)) -> Self {
+        shared.with(begin);
+        Self { shared, end }
+    }
+}
+
+impl Drop for Hurry<'_> {
+    fn drop(&mut self) {
+        self.shared.with(self.end);
     }
 }
 

@@ -140,9 +140,9 @@ impl Inner {
     fn publish(&self, result: Result<ClusterMetadata>, schedule: &Schedule) {
         match result {
             Ok(metadata) => self.view.send_modify(|view| {
-                // A leader may have been learnt while the answer was on its way.
                 view.metadata = Arc::new(metadata);
                 view.updates += 1;
+                view.tries += 1;
                 view.failure = None;
             }),
             Err(error) => {
@@ -150,7 +150,10 @@ impl Inner {
                 if schedule.failures == 1 {
                     tracing::warn!(%error, "the cluster's metadata cannot be fetched; trying again");
                 }
-                self.view.send_modify(|view| view.failure = Some(error).filter(|_| final_));
+                self.view.send_modify(|view| {
+                    view.tries += 1;
+                    view.failure = Some(error).filter(|_| final_);
+                });
             }
         }
     }

@@ -1,5 +1,9 @@
 //! The keys that producers, consumers and admin clients share, and the settings they make.
 //! Kafka: `CommonClientConfigs`, `SslConfigs`, `SaslConfigs`.
+//!
+//! Not yet, so that these are read and change nothing: `client.dns.lookup` other than `use_all_dns_ips`, `config.providers`,
+//! `enable.metrics.push`, `interceptor.classes`, `metric.reporters`, `metrics.*`, and what belongs to GSSAPI, OAUTHBEARER and
+//! to classes of Java.
 
 use std::time::Duration;
 

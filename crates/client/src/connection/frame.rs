@@ -10,7 +10,7 @@ use protocol::{Piece, Writer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, watch};
 
-use super::{Call, Queue, Waiting};
+use super::{Call, Queue, Reply, Waiting};
 use crate::error::{Error, Result};
 
 /// How far a buffer grows ahead of the bytes that came.
@@ -71,16 +71,23 @@ async fn write_until_closed(
         let Some(call) = call else {
             return Error::Disconnected("the connection was closed".into());
         };
-        if let Some(answer) = call.answer {
-            let waiting = Waiting { correlation: call.correlation, answer };
-            queue.lock().expect("no holder panics").push_back(waiting);
-        }
+        let told = match call.reply {
+            Reply::Answer(answer) => {
+                let waiting = Waiting { correlation: call.correlation, answer };
+                queue.lock().expect("no holder panics").push_back(waiting);
+                None
+            }
+            Reply::Written(told) => Some(told),
+        };
         let written = tokio::select! {
             written = write_frame(stream, call.frame) => written,
             _ = closing.wait_for(Option::is_some) => return Error::Disconnected("the connection was closed".into()),
         };
-        if let Err(error) = written {
-            return Error::Disconnected(format!("the connection was lost: {error}"));
+        match (written, told) {
+            (Err(error), _) => return Error::Disconnected(format!("the connection was lost: {error}")),
+            // Nobody may wait any more.
+            (Ok(()), Some(told)) => drop(told.send(())),
+            (Ok(()), None) => {}
         }
     }
 }

@@ -1,14 +1,17 @@
 //! Committing positions and reading what was committed. Kafka: the offset part of `ConsumerCoordinator`.
 //!
-//! Invariant: a commit carries the generation that the partitions were had in, so that one that comes too late is refused.
+//! Invariants: a commit carries the generation that the partitions were had in, so that one that comes too late is
+//! refused; commits reach the coordinator in the order in which they were made.
 
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use model::TopicPartition;
 use protocol::{ErrorCode, OffsetCommitRequest, OffsetFetchRequest};
+use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 
 use super::heartbeat::Identity;
@@ -37,38 +40,61 @@ impl Consumer {
         self.commit_until(offsets, deadline, false).await.map_err(commit_failed)
     }
 
-    /// `refreshes`: a commit with an epoch that is a little old is made again with the one that has come since.
-    async fn commit_until(&mut self, offsets: &Offsets, deadline: Instant, refreshes: bool) -> Result<()> {
+    /// `ours`: the user did not ask for it, so that no wakeup ends it, and with an epoch that is a little old it is made
+    /// again with the one that has come since.
+    async fn commit_until(&mut self, offsets: &Offsets, deadline: Instant, ours: bool) -> Result<()> {
         let client = self.group_client.clone().ok_or_else(no_group)?;
         if offsets.is_empty() {
             return Ok(());
         }
+        let wake = self.wake.clone();
+        let woken = async { if ours { std::future::pending().await } else { wake.woken().await } };
+        let turn = self.commit_turn();
+        let committing = async {
+            let _turn = turn.await;
+            self.commit_with_retries(&client, offsets, ours).await
+        };
+        let result = tokio::select! {
+            result = tokio::time::timeout_at(deadline, committing) => result.unwrap_or_else(|_| Err(timed_out())),
+            () = woken => return Err(Error::Wakeup),
+        };
+        if let Err(error) = &result {
+            self.note_commit_error(error);
+        }
+        result
+    }
+
+    async fn commit_with_retries(
+        &mut self,
+        client: &Arc<CoordinatorClient>,
+        offsets: &Offsets,
+        ours: bool,
+    ) -> Result<()> {
         let mut tries = 0;
         loop {
-            let identity = self.commit_identity()?;
-            let sent = commit_once(Arc::clone(&client), identity, offsets.clone());
-            let woken = self.wake.woken();
-            let result = tokio::select! {
-                result = tokio::time::timeout_at(deadline, sent) => result.unwrap_or_else(|_| Err(timed_out())),
-                () = woken => return Err(Error::Wakeup),
-            };
-            match result {
-                Err(error)
-                    if (error.is_retriable() || refreshes && error.is(ErrorCode::STALE_MEMBER_EPOCH))
-                        && !matches!(error, Error::Timeout(_))
-                        && Instant::now() < deadline =>
-                {
-                    tokio::time::sleep_until(
-                        (Instant::now() + client.cluster.retry_delay(tries)).min(deadline),
-                    )
-                    .await;
-                    tries += 1;
-                }
-                Err(error) => {
-                    self.note_commit_error(&error);
-                    return Err(error);
-                }
-                Ok(()) => return Ok(()),
+            let result = commit_once(Arc::clone(client), self.commit_identity()?, offsets.clone()).await;
+            let again =
+                |error: &Error| error.is_retriable() || ours && error.is(ErrorCode::STALE_MEMBER_EPOCH);
+            if !result.as_ref().is_err_and(again) {
+                return result;
+            }
+            tokio::time::sleep(client.cluster.retry_delay(tries)).await;
+            tries += 1;
+        }
+    }
+
+    /// The turn of a commit that is made now: it comes when those before it have ended, so that none of them is
+    /// written after it. The place in line is taken at once, not when the turn is first awaited.
+    fn commit_turn(&self) -> impl Future<Output = OwnedMutexGuard<()>> + Send + 'static + use<> {
+        let mut turn = Box::pin(tokio::task::unconstrained(Arc::clone(&self.commit_turns).lock_owned()));
+        let mut taken = match turn.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop())) {
+            Poll::Ready(taken) => Some(taken),
+            Poll::Pending => None,
+        };
+        async move {
+            match taken.take() {
+                Some(taken) => taken,
+                None => turn.await,
             }
         }
     }
@@ -86,10 +112,12 @@ impl Consumer {
     ) -> Result<impl Future<Output = Result<()>> + Send + 'static + use<>> {
         let client = self.group_client.clone().ok_or_else(no_group)?;
         let identity = self.commit_identity()?;
+        let turn = self.commit_turn();
         let task = tokio::spawn(async move {
             if offsets.is_empty() {
                 return Ok(());
             }
+            let _turn = turn.await;
             commit_once(client, identity, offsets).await.map_err(commit_failed)
         });
         Ok(async move { task.await.unwrap_or_else(|error| Err(Error::Other(error.to_string().into()))) })
@@ -107,8 +135,11 @@ impl Consumer {
         };
         let offsets = self.subscriptions.consumed();
         if !offsets.is_empty() {
-            self.tasks
-                .spawn(async move { Event::AutoCommitted(commit_once(client, identity, offsets).await) });
+            let turn = self.commit_turn();
+            self.tasks.spawn(async move {
+                let _turn = turn.await;
+                Event::AutoCommitted(commit_once(client, identity, offsets).await)
+            });
         }
     }
 

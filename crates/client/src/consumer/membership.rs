@@ -300,20 +300,21 @@ impl Consumer {
             joined.partitions.iter().filter(|name| !owned.contains(name)).cloned().collect();
         let revoked: Vec<TopicPartition> =
             owned.into_iter().filter(|name| !joined.partitions.contains(name)).collect();
+        let mut told = Ok(());
         if cooperative && !revoked.is_empty() {
             if self.config.enable_auto_commit {
                 self.commit_before_rebalance().await;
             }
-            self.give_up(&revoked, false).await?;
+            told = self.give_up(&revoked, false).await;
             self.group()?.request_rejoin("need to revoke partitions and re-join");
         }
         self.subscriptions.assign(joined.partitions);
         self.note_leaders();
         self.next_auto_commit = Instant::now() + self.config.auto_commit_interval;
-        let Some(mut listener) = self.listener.take() else { return Ok(()) };
-        let told = listener.on_partitions_assigned(self, &added).await;
+        let Some(mut listener) = self.listener.take() else { return told };
+        let told_more = listener.on_partitions_assigned(self, &added).await;
         self.listener.get_or_insert(listener);
-        told
+        told.and(told_more)
     }
 
     pub(super) fn group(&mut self) -> Result<&mut Membership> {

@@ -37,7 +37,13 @@ impl Consumer {
             }
             self.step().await?;
             let records = self.collect()?;
-            self.start_fetches()?;
+            if let Err(error) = self.start_fetches() {
+                // The records are past the positions: the error is told by the next poll.
+                if records.is_empty() {
+                    return Err(error);
+                }
+                self.failure.get_or_insert(error);
+            }
             if !records.is_empty() || tokio::time::Instant::now() >= deadline {
                 return Ok(ConsumerRecords { records });
             }
@@ -91,8 +97,13 @@ impl Consumer {
 
     fn notice_metadata(&mut self) -> Result<()> {
         let view = self.view.borrow_and_update().clone();
-        if let Some(failure) = view.failure {
-            return Err(failure);
+        if view.tries != self.seen_tries {
+            self.seen_tries = view.tries;
+            if let Some(failure) = view.failure {
+                // It is told once for each try, and the next one may end otherwise.
+                self.cluster.request_update();
+                return Err(failure);
+            }
         }
         if view.updates == self.seen_updates {
             return Ok(());
@@ -118,7 +129,7 @@ impl Consumer {
 
     async fn wait(&mut self, deadline: tokio::time::Instant) {
         let now = tokio::time::Instant::now();
-        let again = self.subscriptions.next_ask().map(tokio::time::Instant::from_std).filter(|at| *at > now);
+        let again = self.subscriptions.next_ask(now.into_std()).map(tokio::time::Instant::from_std);
         let rejoin = self.group.as_ref().and_then(|group| group.not_before).filter(|at| *at > now);
         let until = [Some(deadline), again, rejoin, Some(now + LOOK_AGAIN)].into_iter().flatten().min();
         let signals = self.group.as_ref().map(|group| Arc::clone(&group.signals));
@@ -265,7 +276,7 @@ impl Consumer {
             ErrorCode::TOPIC_AUTHORIZATION_FAILED | ErrorCode::CORRUPT_MESSAGE => {
                 return Err(Error::broker(data.error_code));
             }
-            code if code.is_retriable() => {
+            code if code.is_retriable() || code == ErrorCode::UNKNOWN_SERVER_ERROR => {
                 tracing::debug!(partition = %name, error = code.name(), "a fetch failed");
                 self.cluster.request_update();
                 self.subscriptions.ask_again(std::slice::from_ref(name), retry_at);

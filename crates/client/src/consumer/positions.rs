@@ -65,6 +65,7 @@ impl Consumer {
         };
         let metadata = self.cluster.metadata();
         let mut without = Vec::new();
+        let mut failure = Ok(());
         for (name, result) in committed {
             let unknown = self.subscriptions.partitions.get(&name).is_some_and(|p| p.position().is_none());
             match result {
@@ -74,10 +75,13 @@ impl Consumer {
                 }
                 Ok(None) => without.push(name),
                 Err(error) if error.is_retriable() => self.subscriptions.ask_again(&[name], retry_at),
-                Err(error) => return Err(error),
+                Err(error) => {
+                    self.subscriptions.ask_again(&[name], retry_at);
+                    failure = Err(error);
+                }
             }
         }
-        self.subscriptions.reset_unknown(&without)
+        self.subscriptions.reset_unknown(&without).and(failure)
     }
 
     fn look_up_resets(&mut self, now: Instant) {

@@ -367,8 +367,9 @@ impl Subscriptions {
     }
 
     /// When something that waits may be asked for again.
-    pub(super) fn next_ask(&self) -> Option<Instant> {
-        self.partitions.values().filter_map(|partition| partition.not_before).min()
+    pub(super) fn next_ask(&self, now: Instant) -> Option<Instant> {
+        let times = self.partitions.values().filter_map(|partition| partition.not_before);
+        times.filter(|at| *at > now).min()
     }
 }
 

@@ -9,6 +9,8 @@ mod fates;
 mod split;
 mod transactional;
 
+pub(super) use drain::Ready;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -80,6 +82,8 @@ pub(super) struct Accumulator {
     /// Partitions with a batch in flight, where they must wait for it.
     muted: BTreeSet<TopicPartition>,
     free: usize,
+    /// Memory was given back since that was last asked.
+    freed: bool,
     /// Senders that wait for memory.
     starving: usize,
     flushing: usize,
@@ -113,6 +117,7 @@ impl Accumulator {
             batches: BTreeMap::new(),
             queues: BTreeMap::new(),
             muted: BTreeSet::new(),
+            freed: false,
             starving: 0,
             flushing: 0,
             closing: false,
@@ -261,6 +266,11 @@ impl Accumulator {
     /// How much of `buffer.memory` is free, in bytes.
     pub(super) fn free_memory(&self) -> usize {
         self.free
+    }
+
+    /// Whether memory was given back since this was last asked.
+    pub(super) fn take_freed(&mut self) -> bool {
+        std::mem::take(&mut self.freed)
     }
 
     /// One more (or one fewer) sender waits for memory.

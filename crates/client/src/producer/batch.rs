@@ -30,8 +30,6 @@ pub(super) struct Batch {
     pub transactional: bool,
     /// The leader's epoch at the last attempt: a newer leader is tried at once.
     pub leader_epoch: LeaderEpoch,
-    /// Whether a request with it is unanswered.
-    pub sent: bool,
 }
 
 #[derive(Debug)]
@@ -58,7 +56,6 @@ impl Batch {
             numbered: None,
             transactional: false,
             leader_epoch: LeaderEpoch::NONE,
-            sent: false,
         }
     }
 

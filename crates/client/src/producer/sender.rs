@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::Shared;
-use super::accumulator::Accumulator;
+use super::accumulator::{Accumulator, Ready};
 use super::batch::{BatchId, Drained, Work};
 use super::delivery::Fate;
 use super::produce_request::{ID_VERSION, leader_of, request};
@@ -50,6 +50,8 @@ struct IdentityRequest {
 enum Event {
     Connected(NodeId, Result<()>),
     Answered(NodeId, Vec<(BatchId, TopicPartition)>, Result<ProduceResponse>),
+    /// A request that gets no answer is on its way.
+    Written(NodeId, Vec<(BatchId, TopicPartition)>, Result<()>),
     Identity(Result<Identity>),
     Asked(Request, Result<Answer>),
 }
@@ -77,6 +79,9 @@ impl Sender {
         let mut view = shared.cluster.subscribe();
         loop {
             let next = self.step();
+            if shared.with(Accumulator::take_freed) {
+                shared.memory.notify_waiters();
+            }
             if self.is_finished() {
                 return;
             }
@@ -104,7 +109,10 @@ impl Sender {
             Ok(Event::Answered(node, sent, result)) => {
                 *self.in_flight.entry(node).or_insert(1) -= 1;
                 self.answered(node, &sent, result);
-                self.shared.memory.notify_waiters();
+            }
+            Ok(Event::Written(node, sent, result)) => {
+                *self.in_flight.entry(node).or_insert(1) -= 1;
+                self.written(&sent, result);
             }
             Ok(Event::Identity(result)) => self.take_identity(result),
             Ok(Event::Asked(request, answer)) => {
@@ -151,24 +159,14 @@ impl Sender {
         }
         self.ask_coordinators(now);
         let metadata = shared.cluster.metadata();
-        let missing = RefCell::new(BTreeSet::new());
-        let (in_flight, throttled) = (&self.in_flight, &self.throttled);
-        let can_send = |node: NodeId| {
-            let open = shared.cluster.open_connection(node, Purpose::Data).is_some();
-            if !open {
-                missing.borrow_mut().insert(node);
+        let ready = loop {
+            let ready = self.ready(now, &metadata);
+            // One batch of each partition at a time: what is behind it may have to wait for more records.
+            let served = ready.nodes.iter().map(|node| self.serve(now, &metadata, *node));
+            if !served.fold(false, |any, sent| any | sent) {
+                break ready;
             }
-            let busy = in_flight.get(&node).copied().unwrap_or(0) >= shared.config.max_in_flight;
-            let waits = throttled.get(&node).is_some_and(|until| Instant::now() < *until);
-            open && !busy && !waits
         };
-        let ready = shared.with(|accumulator| accumulator.ready(now, &metadata, can_send));
-        for node in missing.into_inner() {
-            self.connect(node);
-        }
-        for node in &ready.nodes {
-            self.serve(now, &metadata, *node);
-        }
         if !ready.unknown_leaders.is_empty() {
             shared.cluster.interest(|interest| {
                 for topic in &ready.unknown_leaders {
@@ -180,8 +178,29 @@ impl Sender {
         self.throttled.retain(|_, until| *until > Instant::now());
         let asked = shared.with(|accumulator| accumulator.next_request_time());
         let times = [ready.next, expiry, asked.filter(|at| *at > now)].map(|at| at.map(Instant::from_std));
-        let times = times.into_iter().chain([self.identity.not_before]);
-        times.flatten().chain(self.throttled.values().copied()).min()
+        let identity = self.identity.not_before.filter(|_| wanted);
+        times.into_iter().chain([identity]).flatten().chain(self.throttled.values().copied()).min()
+    }
+
+    /// What can be sent; connects to the nodes that it would go to.
+    fn ready(&mut self, now: std::time::Instant, metadata: &ClusterMetadata) -> Ready {
+        let shared = &self.shared;
+        let missing = RefCell::new(BTreeSet::new());
+        let (in_flight, throttled) = (&self.in_flight, &self.throttled);
+        let can_send = |node: NodeId| {
+            let open = shared.cluster.open_connection(node, Purpose::Data).is_some();
+            if !open {
+                missing.borrow_mut().insert(node);
+            }
+            let busy = in_flight.get(&node).copied().unwrap_or(0) >= shared.config.max_in_flight;
+            let waits = throttled.get(&node).is_some_and(|until| Instant::now() < *until);
+            open && !busy && !waits
+        };
+        let ready = shared.with(|accumulator| accumulator.ready(now, metadata, can_send));
+        for node in missing.into_inner() {
+            self.connect(node);
+        }
+        ready
     }
 
     fn ask_coordinators(&mut self, now: std::time::Instant) {
@@ -193,7 +212,6 @@ impl Sender {
                 Event::Asked(request, answer)
             });
         }
-        self.shared.memory.notify_waiters();
     }
 
     fn connect(&mut self, node: NodeId) {
@@ -206,19 +224,16 @@ impl Sender {
         }
     }
 
-    /// Sends to one node until nothing is left for it, or enough is on its way.
-    fn serve(&mut self, now: std::time::Instant, metadata: &ClusterMetadata, node: NodeId) {
-        let Some(connection) = self.shared.cluster.open_connection(node, Purpose::Data) else { return };
-        while self.in_flight.get(&node).copied().unwrap_or(0) < self.shared.config.max_in_flight {
-            let drained = self.shared.with(|accumulator| accumulator.drain(now, metadata, node));
-            if drained.is_empty() {
-                return;
-            }
-            let built: Vec<_> = drained.into_iter().filter_map(|batch| self.build(batch)).collect();
-            if !built.is_empty() {
-                self.send(&connection, metadata, node, built);
-            }
+    /// Sends one request to a node, with a batch of each of its partitions; tells whether there was anything to send.
+    fn serve(&mut self, now: std::time::Instant, metadata: &ClusterMetadata, node: NodeId) -> bool {
+        let Some(connection) = self.shared.cluster.open_connection(node, Purpose::Data) else { return false };
+        let drained = self.shared.with(|accumulator| accumulator.drain(now, metadata, node));
+        let any = !drained.is_empty();
+        let built: Vec<_> = drained.into_iter().filter_map(|batch| self.build(batch)).collect();
+        if !built.is_empty() {
+            self.send(&connection, metadata, node, built);
         }
+        any
     }
 
     /// The bytes of a batch.
@@ -262,8 +277,14 @@ impl Sender {
         let mut request = request(batches, metadata, version, config.acks, config.client.request_timeout);
         request.transactional_id = config.transactional_id.clone();
         if config.acks == Acks::None {
-            let result = connection.send_without_answer(&request, version);
-            return self.sent_blindly(&sent, result);
+            match connection.begin_without_answer(&request, version) {
+                Ok(written) => {
+                    *self.in_flight.entry(node).or_insert(0) += 1;
+                    self.tasks.spawn(async move { Event::Written(node, sent, written.await) });
+                }
+                Err(error) => self.failed(&sent, &error),
+            }
+            return;
         }
         match connection.begin(&request, version, config.client.request_timeout) {
             Ok(answer) => {
@@ -280,14 +301,13 @@ impl Sender {
         }
     }
 
-    fn sent_blindly(&self, sent: &[(BatchId, TopicPartition)], result: Result<()>) {
+    fn written(&self, sent: &[(BatchId, TopicPartition)], result: Result<()>) {
         if let Err(error) = result {
             return self.failed(sent, &error);
         }
         for (id, _) in sent {
             self.shared.with(|accumulator| accumulator.succeed(*id, None, None));
         }
-        self.shared.memory.notify_waiters();
     }
 
     /// A request failed as a whole.
@@ -441,8 +461,10 @@ impl Sender {
             Err(error) => {
                 *self.shared.fatal.lock().expect("no holder panics") = Some(error.clone());
                 self.shared.with(|accumulator| accumulator.abort(&error));
-                self.shared.memory.notify_waiters();
             }
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

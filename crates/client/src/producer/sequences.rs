@@ -102,7 +102,8 @@ impl Sequences {
             && entry.identity == identity
         {
             entry.in_flight.remove(&first);
-            entry.last_acked = Some(increment_sequence(first, count - 1));
+            let last = increment_sequence(first, count - 1);
+            entry.last_acked = Some(entry.last_acked.map_or(last, |known| later(known, last)));
         }
     }
 
@@ -209,6 +210,12 @@ impl Sequences {
             _ => Vec::new(),
         }
     }
+}
+
+/// The later of two sequences that are not far apart; after the greatest comes 0 again.
+fn later(one: i32, other: i32) -> i32 {
+    let ahead = other.wrapping_sub(one) & i32::MAX;
+    if ahead < i32::MAX / 2 { other } else { one }
 }
 
 impl Entry {

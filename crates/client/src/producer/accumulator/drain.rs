@@ -178,7 +178,6 @@ impl Accumulator {
             self.muted.insert(partition.clone());
         }
         let batch = self.batches.get_mut(&id).expect("a queued batch is known");
-        batch.sent = true;
         self.measures.sent += batch.count as u64;
         self.measures.queue_times.add_time(now.saturating_duration_since(batch.last_attempt));
         batch.leader_epoch = metadata.leader_and_epoch(partition).epoch;

@@ -7,6 +7,7 @@ use protocol::ErrorCode;
 
 use super::super::batch::{Batch, BatchId};
 use super::super::delivery::Fate;
+use super::super::sequences::Identity;
 use super::Accumulator;
 use crate::error::Error;
 
@@ -25,7 +26,7 @@ impl Accumulator {
         batch.completion.complete(Fate::Written { base, append_time });
     }
 
-    /// The batch will not be written. `certain`: it surely was not, so that later numbers move up.
+    /// The batch will not be written. `certain`: it surely was not.
     pub(in crate::producer) fn fail(&mut self, id: BatchId, fate: Fate, certain: bool) {
         let Some(batch) = self.remove(id) else { return };
         self.measures.failed += batch.count as u64;
@@ -35,23 +36,35 @@ impl Accumulator {
             transactions.record_failed(error);
         }
         if let Some((identity, sequence)) = batch.numbered {
-            if certain {
-                for (other, number) in self.sequences.close_gap(&batch.partition, sequence, batch.count) {
-                    if let Some(other) = self.batches.get_mut(&other).filter(|other| !other.sent) {
-                        other.set_number(identity, number);
-                    }
-                }
-            } else {
-                self.sequences.forget(&batch.partition, identity, sequence);
-                self.sequences.mark_unresolved(&batch.partition);
-            }
+            self.number_left(&batch, identity, sequence, certain);
         }
         batch.completion.complete(fate);
+    }
+
+    /// A batch that had a number left without being written, as far as is known. What came after it may be written or
+    /// not, so that without a transaction to abort, numbers start anew: to move up could give a number out twice, and
+    /// a broker holds a number that it has for written. Kafka: `TransactionManager.handleFailedBatch`.
+    fn number_left(&mut self, batch: &Batch, identity: Identity, sequence: i32, certain: bool) {
+        let partition = &batch.partition;
+        if !certain {
+            self.sequences.forget(partition, identity, sequence);
+            self.sequences.mark_unresolved(partition);
+        } else if self.transactions.is_none() {
+            self.sequences.forget(partition, identity, sequence);
+            self.sequences.request_bump(partition);
+        } else {
+            for (other, number) in self.sequences.close_gap(partition, sequence, batch.count) {
+                if let Some(other) = self.batches.get_mut(&other) {
+                    other.set_number(identity, number);
+                }
+            }
+        }
     }
 
     pub(super) fn remove(&mut self, id: BatchId) -> Option<Batch> {
         let batch = self.batches.remove(&id)?;
         self.free += batch.memory;
+        self.freed = true;
         self.muted.remove(&batch.partition);
         if let Some(queue) = self.queues.get_mut(&batch.partition) {
             queue.retain(|queued| *queued != id);
@@ -102,7 +115,6 @@ impl Accumulator {
         batch.attempts += 1;
         self.measures.retried += batch.count as u64;
         batch.last_attempt = now;
-        batch.sent = false;
         let partition = batch.partition.clone();
         self.muted.remove(&partition);
         self.requeue(&partition, id);

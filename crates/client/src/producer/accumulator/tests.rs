@@ -273,16 +273,32 @@ fn retried_batches_go_in_the_order_of_their_numbers() {
 }
 
 #[test]
-fn later_batches_move_up_when_one_is_refused_for_good() {
+fn no_number_is_given_out_twice_after_a_batch_was_refused_for_good() {
     let mut fixture = Fixture::idempotent();
-    for _ in 0..2 {
+    for _ in 0..3 {
         fixture.append(0, 400);
     }
     let ids: Vec<BatchId> = (0..2).map(|_| fixture.drain()[0]).collect();
-    fixture.fail_once(ids[1], ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
     let refused = Fate::Failed(Error::broker(ErrorCode::INVALID_RECORD));
     fixture.accumulator.fail(ids[0], refused, true);
-    assert_eq!(fixture.number(ids[1]), Some((0, 0)));
+    // A broker that knew nothing of the producer has taken the second batch, with number 1 of epoch 0.
+    fixture.accumulator.succeed(ids[1], Some(Offset(0)), None);
+    fixture.accumulator.settle_sequences();
+    let third = fixture.drain()[0];
+    assert_eq!(fixture.number(third), Some((1, 0)), "number 1 of epoch 0 would be held for the second batch");
+}
+
+#[test]
+fn answers_out_of_their_order_do_not_take_back_what_is_known_to_be_written() {
+    let mut fixture = Fixture::idempotent();
+    for _ in 0..3 {
+        fixture.append(0, 400);
+    }
+    let ids: Vec<BatchId> = (0..3).map(|_| fixture.drain()[0]).collect();
+    fixture.accumulator.succeed(ids[1], None, None);
+    fixture.accumulator.succeed(ids[0], None, None);
+    fixture.fail_once(ids[2], ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
+    assert_eq!(fixture.number(ids[2]), Some((1, 0)), "it was the next one, so that only a new epoch helps");
 }
 
 #[test]

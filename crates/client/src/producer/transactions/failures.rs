@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use protocol::ErrorCode;
 
-use super::{State, Transactions};
+use super::{Request, State, Step, Transactions};
 use crate::error::{Error, Result};
 
 impl Transactions {
@@ -40,10 +40,24 @@ impl Transactions {
         let text = "The client hasn't received acknowledgment for some previously sent messages and can no longer retry them. ";
         let error = |end: &str| Error::Other(format!("{text}{end}").into());
         if self.can_abort() {
-            self.bump_needed |= self.client_must_bump();
+            self.bump_after_end();
             self.fail_transaction(error("It is safe to abort the transaction and continue."));
         } else {
             self.fail(error("It isn't safe to continue."));
+        }
+    }
+
+    /// Has a newer epoch asked for when the transaction has ended, where that is our part. Where it is being ended
+    /// already, the one who waits for the end waits for the epoch too.
+    fn bump_after_end(&mut self) {
+        if !self.client_must_bump() || std::mem::replace(&mut self.bump_needed, true) {
+            return;
+        }
+        let ends = |request: &&mut Request| matches!(request.step, Step::End { .. });
+        if let (Some(identity), Some(end)) = (self.identity, self.queue.iter_mut().find(ends)) {
+            let outcome = std::mem::take(&mut end.outcome);
+            let step = Step::Initialize { bump: Some(identity) };
+            self.queue.push(Request { step, outcome, not_before: None });
         }
     }
 

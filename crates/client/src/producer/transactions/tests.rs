@@ -265,3 +265,24 @@ fn calls_at_the_wrong_time_are_refused() {
     assert!(matches!(fixture.transactions.end(true, None), Err(Error::IllegalState(_))));
     assert!(matches!(fixture.transactions.initialize(), Err(Error::IllegalState(_))));
 }
+
+#[test]
+fn records_whose_fate_stays_unknown_while_the_transaction_is_aborted_ask_for_a_newer_epoch_after_it() {
+    let mut fixture = Fixture::ready(LEVEL_1);
+    fixture.transactions.begin().expect("it is ready");
+    fixture.transactions.add_partition(&t(0));
+    let added = fixture.next().expect("the partition is added");
+    fixture.answer(added, Answer::PartitionsAdded(vec![(t(0), ErrorCode::NONE)]));
+    let aborted = fixture.transactions.end(false, LEVEL_1).expect("there is a transaction");
+    fixture.transactions.records_unresolved();
+    let end = fixture.next().expect("the transaction is ended");
+    assert!(matches!(end.step, Step::End { commit: false, .. }));
+    fixture.answer(end, ended(ErrorCode::NONE, -1, -1));
+    assert_eq!(code_of(&aborted), None, "it is not over before there is a newer epoch");
+    let bump = fixture.next().expect("an epoch is asked for");
+    assert_eq!(bump.step, Step::Initialize { bump: Some(identity(0)) });
+    fixture.answer(bump, initialized(ErrorCode::NONE, 1));
+    assert_eq!(code_of(&aborted), Some(Ok(())));
+    fixture.transactions.observed(&aborted);
+    fixture.transactions.begin().expect("it is ready again");
+}

@@ -1,0 +1,142 @@
+//! What a producer does at brokers that are slow, gone or of another mind; against a broker within the test.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use protocol::produce_response::TopicProduceResponse;
+use protocol::{MetadataResponse, RequestBody, ResponseBody};
+
+use super::*;
+use crate::fake_broker::{FakeBroker, Reply, metadata};
+use crate::producer::{Producer, ProducerRecord};
+
+fn record(bytes: usize) -> ProducerRecord {
+    ProducerRecord::to("t").partition(0).value(vec![b'x'; bytes])
+}
+
+fn told(response: MetadataResponse) -> Reply {
+    Reply::With(ResponseBody::Metadata(Box::new(response)))
+}
+
+fn written() -> Reply {
+    let partition_responses = vec![PartitionProduceResponse::default()];
+    let topic =
+        TopicProduceResponse { topic_id: Uuid::from_u128(9), partition_responses, ..Default::default() };
+    Reply::With(ResponseBody::Produce(Box::new(ProduceResponse {
+        responses: vec![topic],
+        ..Default::default()
+    })))
+}
+
+#[tokio::test]
+async fn what_waits_for_memory_goes_on_when_a_batch_of_an_unreachable_leader_is_too_old() {
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let unreachable = gone.local_addr().expect("it is bound").port();
+    drop(gone);
+    let broker = FakeBroker::start(move |request, port| match request {
+        RequestBody::Metadata(_) => told(metadata(port, unreachable)),
+        _ => Reply::Usual,
+    })
+    .await;
+    let config = broker.config([
+        ("batch.size", "1000"),
+        ("buffer.memory", "1000"),
+        ("delivery.timeout.ms", "300"),
+        ("request.timeout.ms", "200"),
+        ("linger.ms", "0"),
+        ("enable.idempotence", "false"),
+    ]);
+    let producer = Producer::from_map(&config).expect("a valid configuration");
+    let first = producer.enqueue(record(900)).await.expect("there is memory");
+    let start = Instant::now();
+    producer.enqueue(record(900)).await.map(drop).expect("there is memory again");
+    assert!(start.elapsed() < Duration::from_secs(30), "not before max.block.ms had almost passed");
+    assert!(matches!(first.await, Err(Error::Timeout(_))));
+}
+
+#[tokio::test]
+async fn records_that_nobody_answers_stay_within_the_buffer_until_they_are_on_their_way() {
+    let broker = FakeBroker::start(|request, _| match request {
+        RequestBody::Produce(_) => Reply::Stall,
+        _ => Reply::Usual,
+    })
+    .await;
+    let config = broker.config([
+        ("acks", "0"),
+        ("batch.size", "65536"),
+        ("buffer.memory", "1000000"),
+        ("max.block.ms", "1000"),
+        ("linger.ms", "0"),
+    ]);
+    let producer = Producer::from_map(&config).expect("a valid configuration");
+    for _ in 0..1000 {
+        match producer.enqueue(record(60_000)).await {
+            Ok(_) => {}
+            Err(Error::BufferExhausted(_)) => return,
+            Err(other) => panic!("{other}"),
+        }
+    }
+    panic!("60 MB were taken in by a buffer of 1 MB");
+}
+
+#[tokio::test]
+async fn a_batch_behind_a_full_one_waits_for_its_linger() {
+    let broker = FakeBroker::start(|request, _| match request {
+        RequestBody::Produce(_) => written(),
+        _ => Reply::Usual,
+    })
+    .await;
+    let config =
+        broker.config([("linger.ms", "60000"), ("batch.size", "1000"), ("delivery.timeout.ms", "120000")]);
+    let producer = Producer::from_map(&config).expect("a valid configuration");
+    let first = producer.enqueue(record(900)).await.expect("there is memory");
+    producer.enqueue(record(900)).await.map(drop).expect("there is memory");
+    first.await.expect("it is written");
+    let sent = producer.metrics().into_iter().find(|metric| metric.name == "record-send-total");
+    assert_eq!(sent.map(|metric| metric.value), Some(1.0));
+}
+
+#[tokio::test]
+async fn a_topic_that_was_refused_once_is_asked_for_again() {
+    let refused = AtomicBool::new(false);
+    let broker = FakeBroker::start(move |request, port| match request {
+        RequestBody::Metadata(_) if !refused.swap(true, Ordering::SeqCst) => {
+            let mut response = metadata(port, port);
+            response.topics[0].error_code = ErrorCode::TOPIC_AUTHORIZATION_FAILED;
+            told(response)
+        }
+        _ => Reply::Usual,
+    })
+    .await;
+    let producer = Producer::from_map(&broker.config([])).expect("a valid configuration");
+    let first = producer.partition_count("t").await.expect_err("it is refused");
+    assert!(first.is(ErrorCode::TOPIC_AUTHORIZATION_FAILED));
+    assert_eq!(producer.partition_count("t").await.expect("it is allowed now"), 1);
+}
+
+#[tokio::test]
+async fn nothing_is_looked_at_before_its_time() {
+    let broker = FakeBroker::start(|_, _| Reply::Usual).await;
+    let producer = Producer::from_map(&broker.config([])).expect("a valid configuration");
+    let mut sender = Sender::new(Arc::clone(&producer.handle.shared));
+    // Asking for an identity failed a while ago, and nothing needs one any more.
+    sender.identity.not_before = Some(Instant::now());
+    assert_eq!(sender.step(), None);
+}
+
+#[tokio::test]
+async fn a_flush_that_is_given_up_leaves_the_linger_as_it_was() {
+    let broker = FakeBroker::start(|request, _| match request {
+        RequestBody::Produce(_) => Reply::Stall,
+        _ => Reply::Usual,
+    })
+    .await;
+    let config = broker.config([("linger.ms", "60000"), ("delivery.timeout.ms", "120000")]);
+    let producer = Producer::from_map(&config).expect("a valid configuration");
+    producer.enqueue(record(10)).await.map(drop).expect("there is memory");
+    let _ = tokio::time::timeout(Duration::from_millis(10), producer.flush()).await;
+    producer.enqueue(record(10)).await.map(drop).expect("there is memory");
+    let shared = &producer.handle.shared;
+    let metadata = shared.cluster.metadata();
+    let ready = shared.with(|accumulator| accumulator.ready(std::time::Instant::now(), &metadata, |_| true));
+    assert!(ready.nodes.is_empty(), "{ready:?}");
+}

@@ -9,18 +9,18 @@ use crate::server;
 /// Makes the links; returns the exit code.
 pub fn install(args: &[String]) -> i32 {
     let [directory] = args else {
-        eprintln!("Usage: monedula install-links DIR");
+        tools::complain!("Usage: monedula install-links DIR");
         return 2;
     };
     match make(Path::new(directory)) {
         Ok(count) => {
-            println!(
+            tools::say!(
                 "Made {count} links in {directory}. Put it first in PATH to use them in place of Kafka's scripts."
             );
             0
         }
         Err(error) => {
-            eprintln!("monedula: {directory}: {error}");
+            tools::complain!("monedula: {directory}: {error}");
             1
         }
     }

@@ -29,7 +29,7 @@ fn run(called: &str, args: &[String]) -> i32 {
         None => help::print(),
         Some((word, _)) if matches!(word.as_str(), "help" | "--help" | "-h") => help::print(),
         Some((word, _)) if matches!(word.as_str(), "version" | "--version" | "-V") => {
-            println!("monedula {} (Kafka {})", env!("CARGO_PKG_VERSION"), tools::KAFKA_VERSION);
+            tools::say!("monedula {} (Kafka {})", env!("CARGO_PKG_VERSION"), tools::KAFKA_VERSION);
             0
         }
         Some((word, rest)) if word == "server" => server::run(rest),
@@ -37,7 +37,7 @@ fn run(called: &str, args: &[String]) -> i32 {
         Some((word, rest)) => match tools::find(word) {
             Some(tool) => run_tool(tool, rest),
             None => {
-                eprintln!(
+                tools::complain!(
                     "monedula: there is no command `{word}`; `monedula help` shows those that there are."
                 );
                 2

@@ -34,13 +34,13 @@ pub fn is_script(called: &str) -> bool {
 /// Runs a node; returns the exit code.
 pub fn run(args: &[String]) -> i32 {
     if args.iter().any(|arg| matches!(arg.as_str(), "--help" | "-h")) {
-        println!("{HELP}");
+        tools::say!("{HELP}");
         return 0;
     }
     let (mut options, format) = match parse(args) {
         Ok(parsed) => parsed,
         Err(text) => {
-            eprintln!("monedula server: {text}\n\n{HELP}");
+            tools::complain!("monedula server: {text}\n\n{HELP}");
             return 1;
         }
     };
@@ -48,7 +48,7 @@ pub fn run(args: &[String]) -> i32 {
     match ::server::run(&options) {
         Ok(()) => 0,
         Err(error) => {
-            eprintln!("monedula server: {error}");
+            tools::complain!("monedula server: {error}");
             1
         }
     }

@@ -179,7 +179,7 @@ impl Arguments {
         let mut words = args.iter().enumerate().peekable();
         while let Some((index, word)) = words.next() {
             if word == "-h" || word == "--help" {
-                print!("{}", syntax.help());
+                say!("{}", syntax.help().trim_end_matches('\n'));
                 return Err(Failure::Code(0));
             }
             if !word.starts_with('-') || word.len() == 1 {

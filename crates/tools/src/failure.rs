@@ -36,11 +36,11 @@ impl Failure {
     pub fn report(&self) -> i32 {
         match self {
             Self::Usage { message, options } => {
-                eprintln!("{message}\n{}", options.trim_end());
+                complain!("{message}\n{}", options.trim_end());
                 1
             }
             Self::Message(message, code) => {
-                eprintln!("{message}");
+                complain!("{message}");
                 *code
             }
             Self::Code(code) => *code,

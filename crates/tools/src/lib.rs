@@ -2,6 +2,9 @@
 //!
 //! Names, options, output and exit codes are those of Apache Kafka's tools; the help is our own.
 
+#[macro_use]
+mod terminal;
+
 mod arguments;
 mod commands;
 mod coordinator_json;

@@ -129,7 +129,7 @@ impl Options {
             return Err(self.usage(self.intro));
         }
         if self.has("version") {
-            println!("{}", crate::KAFKA_VERSION);
+            say!("{}", crate::KAFKA_VERSION);
             return Err(Failure::Code(0));
         }
         Ok(())

@@ -74,12 +74,12 @@ pub fn run(args: &[String], out: &mut dyn Write) -> Result<(), Failure> {
         let read = read(&mut consumer, &settings, &mut count, out).await;
         let flushed = out.flush();
         let closed = consumer.close(Duration::from_secs(30)).await;
-        eprintln!("Processed a total of {count} messages");
+        complain!("Processed a total of {count} messages");
         if settings.tells_events {
-            println!("shutdown_complete");
+            say!("shutdown_complete");
         }
         if let Err(error) = closed {
-            eprintln!("{error}");
+            complain!("{error}");
         }
         read.and(flushed.map_err(Failure::from))
     })
@@ -127,14 +127,14 @@ async fn read(
         let records = match polled {
             Ok(records) => records,
             Err(error) => {
-                eprintln!("Error processing message, terminating consumer process: {error}");
+                complain!("Error processing message, terminating consumer process: {error}");
                 return Ok(());
             }
         };
         if records.is_empty() {
             out.flush()?;
             if settings.timeout.is_some_and(|timeout| last.elapsed() >= timeout) {
-                eprintln!(
+                complain!(
                     "Error processing message, terminating consumer process: no record came for the given time"
                 );
                 return Ok(());
@@ -147,7 +147,7 @@ async fn read(
             *count += 1;
             match formatter.write(&record, out) {
                 Err(Failure::Message(text, _)) if settings.skips_errors => {
-                    eprintln!("Error processing message, skipping this message: {text}");
+                    complain!("Error processing message, skipping this message: {text}");
                 }
                 other => other?,
             }

@@ -137,7 +137,7 @@ async fn settle(pending: &mut VecDeque<(client::producer::Delivery, usize)>, top
 
 /// Kafka: `ErrorLoggingCallback`.
 fn tell(topic: &str, size: usize, error: &client::Error) {
-    eprintln!("Error when sending message to topic {topic} with value of {size} bytes: {error}");
+    complain!("Error when sending message to topic {topic} with value of {size} bytes: {error}");
 }
 
 fn reader_properties(options: &Options) -> Result<ConfigMap, Failure> {

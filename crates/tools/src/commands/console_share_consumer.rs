@@ -67,12 +67,12 @@ pub fn run(args: &[String], out: &mut dyn Write) -> Result<(), Failure> {
         let read = read(&mut consumer, &mut settings, &mut count, out).await;
         let flushed = out.flush();
         let closed = consumer.close(Duration::from_secs(30)).await;
-        eprintln!("Processed a total of {count} messages");
+        complain!("Processed a total of {count} messages");
         if options.has("enable-systest-events") {
-            println!("shutdown_complete");
+            say!("shutdown_complete");
         }
         if let Err(error) = closed {
-            eprintln!("{error}");
+            complain!("{error}");
         }
         read.and(flushed.map_err(Failure::from))
     })
@@ -95,7 +95,7 @@ fn settings(options: &Options) -> Result<Settings, Failure> {
             return Err(options.usage(format!("Options --{old} and --{new} cannot be specified together.")));
         }
         if options.has(old) {
-            println!(
+            say!(
                 "Option --{old} is deprecated and will be removed in a future version. Use --{new} instead."
             );
         }
@@ -151,13 +151,13 @@ async fn read(
         let records = match polled {
             Ok(records) => records,
             Err(error) => {
-                eprintln!("Error processing message, terminating consumer process: {error}");
+                complain!("Error processing message, terminating consumer process: {error}");
                 return Ok(());
             }
         };
         if records.is_empty() {
             if settings.timeout.is_some_and(|timeout| last.elapsed() >= timeout) {
-                eprintln!(
+                complain!(
                     "Error processing message, terminating consumer process: no record came for the given time"
                 );
                 return Ok(());
@@ -187,7 +187,7 @@ fn write_one(
         Err(error) => {
             if settings.rejects_errors {
                 if let Failure::Message(text, _) = &error {
-                    eprintln!("Error processing message, rejecting this message: {text}");
+                    complain!("Error processing message, rejecting this message: {text}");
                 }
                 consumer.acknowledge_as(record, AcknowledgeType::Reject).map_err(failed)?;
             }

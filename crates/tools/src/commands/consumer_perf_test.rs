@@ -161,7 +161,7 @@ async fn measure(config: &ConfigMap, plan: &Plan, out: &mut dyn Write) -> Result
     let (elapsed, end_ms) = (started.elapsed(), now_ms());
     let metrics = consumer.metrics();
     if let Err(error) = consumer.close(Duration::from_secs(30)).await {
-        eprintln!("{error}");
+        complain!("{error}");
     }
     if !plan.is_detailed {
         let joined = joining.lock().expect("no holder panics").total;

@@ -2,8 +2,9 @@
 
 use std::io::Write;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use base64::engine::{DecodePaddingMode, Engine};
+use base64::{DecodeError, alphabet};
 use bytes::Bytes;
 use client::Admin;
 use client::admin::{DelegationToken, Principal};
@@ -24,7 +25,7 @@ const OPTIONS: &[Opt] = &[
         "REQUIRED: A file with properties of the client: who asks. Tokens need SASL or TLS with client certificates.",
     ),
     flag("create", "Make a token."),
-    flag("describe", "Show the tokens of --owner-principal, or all that whoever asks may see."),
+    flag("describe", "Show the tokens of --owner-principal."),
     flag("expire", "End a token."),
     maybe("expiry-time-period", "Long", "After how many milliseconds the token ends; -1 for at once."),
     maybe("hmac", "String", "What proves the token, as it was printed."),
@@ -117,8 +118,8 @@ async fn describe(admin: &Admin, options: &Options, out: &mut dyn Write) -> Resu
     } else {
         writeln!(out, "Calling describe token operation for owners: {}", list(&owners))?;
     }
-    let owners = Some(owners).filter(|owners| !owners.is_empty());
-    let tokens = admin.describe_delegation_tokens(owners.as_deref()).await.map_err(failed_with_name)?;
+    // As Kafka's tool, which asks for the tokens of no owner where none is named, and so is told of none.
+    let tokens = admin.describe_delegation_tokens(Some(&owners)).await.map_err(failed_with_name)?;
     write!(out, "Total number of tokens : {}", tokens.len())?;
     show(&tokens, out)
 }
@@ -133,14 +134,36 @@ async fn change(admin: &Admin, options: &Options, out: &mut dyn Write) -> Result
     let hmac = options.value("hmac")?.unwrap_or_default();
     let period = options.number(option)?.unwrap_or(-1);
     writeln!(out, "Calling {verb} token operation with hmac :{hmac} , {key} :{period}")?;
-    let bytes = STANDARD.decode(hmac).map(Bytes::from);
-    let bytes = bytes.map_err(|error| Failure::message(format!("The hmac is not base64: {error}")))?;
+    let bytes = decode_hmac(hmac)?;
     let end = match renews {
         true => admin.renew_delegation_token(bytes, period).await,
         false => admin.expire_delegation_token(bytes, period).await,
     };
     let end = date(end.map_err(failed_with_name)?);
     Ok(write!(out, "Completed {verb} operation. New expiry date : {end}")?)
+}
+
+/// Reads base64 as Java's `Base64.getDecoder` does: padding may be left out, but not half of it.
+fn decode_hmac(text: &str) -> Result<Bytes, Failure> {
+    if text.len() == 1 {
+        return Err(Failure::message("Input byte[] should at least have 2 bytes for base64 bytes"));
+    }
+    let padding = match text.ends_with('=') {
+        true => DecodePaddingMode::RequireCanonical,
+        false => DecodePaddingMode::RequireNone,
+    };
+    let config =
+        GeneralPurposeConfig::new().with_decode_padding_mode(padding).with_decode_allow_trailing_bits(true);
+    let decoded = GeneralPurpose::new(&alphabet::STANDARD, config).decode(text);
+    decoded.map(Bytes::from).map_err(|error| {
+        Failure::message(match error {
+            DecodeError::InvalidByte(_, byte) if byte != b'=' => {
+                format!("Illegal base64 character {byte:x}")
+            }
+            DecodeError::InvalidLength(_) => "Last unit does not have enough valid bits".to_owned(),
+            _ => "Input byte array has wrong 4-byte ending unit".to_owned(),
+        })
+    })
 }
 
 fn date(time: Timestamp) -> String {
@@ -169,4 +192,24 @@ fn show(tokens: &[DelegationToken], out: &mut dyn Write) -> Result<(), Failure> 
         )?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_hmac_is_read_as_java_reads_base64() {
+        for text in ["aGVsbG8=", "aGVsbG8"] {
+            assert_eq!(decode_hmac(text).expect("it is base64"), "hello");
+        }
+        for (text, said) in [
+            ("!!", "Illegal base64 character 21"),
+            ("a", "Input byte[] should at least have 2 bytes for base64 bytes"),
+            ("aGVsb", "Last unit does not have enough valid bits"),
+            ("aGVsbG=", "Input byte array has wrong 4-byte ending unit"),
+        ] {
+            assert_eq!(decode_hmac(text).expect_err("it is none").text(), said, "{text}");
+        }
+    }
 }

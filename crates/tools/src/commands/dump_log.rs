@@ -81,7 +81,7 @@ pub fn run(args: &[String], out: &mut dyn Write) -> Result<(), Failure> {
             Some("timeindex") => indexes::dump_times(path, &settings, &mut problems, out)?,
             Some("snapshot") => indexes::dump_producers(path, out)?,
             Some("txnindex") => indexes::dump_transactions(path, out)?,
-            _ => eprintln!("Ignoring unknown file {name}"),
+            _ => complain!("Ignoring unknown file {name}"),
         }
     }
     out.flush()?;

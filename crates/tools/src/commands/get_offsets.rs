@@ -131,7 +131,7 @@ async fn fetch(
             }
             Ok(_) => {}
             Err(error) => {
-                eprintln!("Skip getting offsets for topic-partition {partition} due to error: {error}");
+                complain!("Skip getting offsets for topic-partition {partition} due to error: {error}");
             }
         }
     }

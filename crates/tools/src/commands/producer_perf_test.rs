@@ -209,7 +209,7 @@ async fn send(config: &ConfigMap, plan: &Plan) -> Result<Sent, Failure> {
     let collector = tokio::spawn(async move {
         while let Some((delivery, sent, size, is_steady)) = receiver.recv().await {
             match delivery.await {
-                Err(error) => eprintln!("{error}"),
+                Err(error) => complain!("{error}"),
                 Ok(_) => {
                     let steady = counted_steady.iter().filter(|_| is_steady);
                     for statistics in [&counted].into_iter().chain(steady) {
@@ -242,7 +242,7 @@ async fn send(config: &ConfigMap, plan: &Plan) -> Result<Sent, Failure> {
                 let message = (delivery, sent, size, index >= plan.warmup);
                 sender.send(message).map_err(|_| Failure::message("the collector ended"))?;
             }
-            Err(error) => eprintln!("{error}"),
+            Err(error) => complain!("{error}"),
         }
         let lasted = transaction.map(|since| sent.duration_since(since));
         if lasted.zip(plan.transactions).is_some_and(|(lasted, duration)| lasted >= duration) {

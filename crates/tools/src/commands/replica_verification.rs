@@ -49,7 +49,7 @@ const BY_ID: i16 = 13;
 /// Runs the tool.
 pub fn run(args: &[String], out: &mut dyn Write) -> Result<(), Failure> {
     let options = Options::parse(INTRO, OPTIONS, args)?;
-    eprintln!("This tool is deprecated and may be removed in a future major release.");
+    complain!("This tool is deprecated and may be removed in a future major release.");
     options.require(&["broker-list"])?;
     let filter = TopicFilter::new(options.value_or("topics-include", ".*")?)?;
     let config = config_map([("bootstrap.servers", options.value("broker-list")?.unwrap_or_default())]);

@@ -179,10 +179,7 @@ async fn consume(
         if last_report.0.elapsed() >= plan.interval {
             if plan.is_detailed {
                 let now = now_ms();
-                println!(
-                    "{} for share consumer {number}",
-                    progress(&plan, (before, read), last_report.1, now)
-                );
+                say!("{} for share consumer {number}", progress(&plan, (before, read), last_report.1, now));
             }
             (before, last_report) = (read, (Instant::now(), now_ms()));
         }

@@ -220,7 +220,7 @@ async fn delete(admin: &Admin, topics: &[String]) -> Result<(), Failure> {
     let mut any = false;
     for (name, result) in admin.delete_topics(&names).await.map_err(failed)? {
         if let (TopicName::Name(name), Err(error)) = (name, result) {
-            eprintln!("ERROR: deleting topic {name}\n{}: {error}", exception(&error));
+            complain!("ERROR: deleting topic {name}\n{}: {error}", exception(&error));
             any = true;
         }
     }

@@ -155,7 +155,7 @@ impl Session {
             let records = match polled {
                 Ok(records) => records,
                 Err(error) => {
-                    eprintln!("Error during processing, terminating consumer process: {error}");
+                    complain!("Error during processing, terminating consumer process: {error}");
                     break;
                 }
             };
@@ -170,7 +170,7 @@ impl Session {
             event.write(out)?;
         }
         if let Err(error) = closed {
-            eprintln!("{error}");
+            complain!("{error}");
         }
         Event::new("shutdown_complete").write(out)?;
         match signal {

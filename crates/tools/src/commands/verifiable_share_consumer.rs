@@ -208,11 +208,11 @@ impl Session {
     /// Gives back what is held, and tells of the end.
     async fn end(self, stopped: Stopped, out: &mut dyn Write) -> Result<(), Failure> {
         if let Stopped::Failed(failure) = &stopped {
-            eprintln!("Error during processing, terminating share consumer process: {}", failure.text());
+            complain!("Error during processing, terminating share consumer process: {}", failure.text());
         }
         let Self { consumer, mut acknowledged, .. } = self;
         if let Err(error) = consumer.close(Duration::from_secs(30)).await {
-            eprintln!("{error}");
+            complain!("{error}");
         }
         while let Ok(done) = acknowledged.try_recv() {
             tell(&done, out)?;

@@ -76,7 +76,7 @@ impl Formatter {
                         .as_ref()
                         .map_or_else(|| "null".into(), |bytes| String::from_utf8_lossy(bytes).into_owned())
                 };
-                eprintln!(
+                complain!(
                     "{}:{}, key:{}, value:{}",
                     time_name(record.timestamp_type),
                     record.timestamp,

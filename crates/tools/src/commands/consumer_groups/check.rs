@@ -68,7 +68,7 @@ fn check_reset(options: &Options, has_group: bool) -> Result<(), Failure> {
         return Err(options.usage("Option [reset-offsets] only accepts one of [execute] and [dry-run]"));
     }
     if !options.has("dry-run") && !options.has("execute") {
-        eprintln!(
+        complain!(
             "WARN: No action will be performed as the --execute option is missing. Give --dry-run to say that this is \
              meant."
         );

@@ -42,9 +42,9 @@ pub(super) async fn run(admin: &Admin, options: &Options, out: &mut dyn Write) -
 fn show_state(name: &str, state: &str, rows: usize, out: &mut dyn Write) -> Result<bool, Failure> {
     match state.to_ascii_lowercase().as_str() {
         "dead" => print_error(&format!("Consumer group '{name}' does not exist."), out)?,
-        "empty" => eprintln!("\nConsumer group '{name}' has no active members."),
+        "empty" => complain!("\nConsumer group '{name}' has no active members."),
         "preparingrebalance" | "completingrebalance" | "assigning" | "reconciling" => {
-            eprintln!("\nWarning: Consumer group '{name}' is rebalancing.");
+            complain!("\nWarning: Consumer group '{name}' is rebalancing.");
         }
         _ => {}
     }

@@ -163,11 +163,11 @@ async fn within_logs(admin: &Admin, offsets: Offsets) -> Result<Offsets, Failure
     let clamp = |(partition, offset): (TopicPartition, i64)| {
         let (start, end) = (starts[&partition], ends[&partition]);
         if offset > end {
-            eprintln!(
+            complain!(
                 "New offset ({offset}) is higher than latest offset for topic partition {partition}. Value will be set to {end}"
             );
         } else if offset < start {
-            eprintln!(
+            complain!(
                 "New offset ({offset}) is lower than earliest offset for topic partition {partition}. Value will be set to {start}"
             );
         }

@@ -177,13 +177,13 @@ pub(super) fn dump_transactions(path: &Path, out: &mut dyn Write) -> Result<(), 
 pub(super) fn dump_producers(path: &Path, out: &mut dyn Write) -> Result<(), Failure> {
     let bytes = read(path)?;
     let Some(snapshot) = parse_producers(&bytes) else {
-        eprintln!("Snapshot failed schema validation: {}", path.display());
+        complain!("Snapshot failed schema validation: {}", path.display());
         return Ok(());
     };
     let body = &bytes[SNAPSHOT_BODY..];
     let computed = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, body) as u32;
     if snapshot.crc != computed {
-        eprintln!(
+        complain!(
             "Snapshot is corrupt (CRC is no longer valid). Stored crc: {}. Computed crc: {computed}",
             snapshot.crc
         );

@@ -33,9 +33,9 @@ impl Problems {
             format!("  Index timestamp: {a}, Previously indexed timestamp: {b}")
         });
         for pairs in self.not_found.values() {
-            eprintln!("The following indexed offsets are not found in the log.");
+            complain!("The following indexed offsets are not found in the log.");
             for (indexed, found) in pairs {
-                eprintln!("Indexed offset: {indexed}, found log offset: {found}");
+                complain!("Indexed offset: {indexed}, found log offset: {found}");
             }
         }
         tell(&self.gaps, "Non-consecutive offsets in ", |a, b| format!("  {a} is followed by {b}"));
@@ -44,9 +44,9 @@ impl Problems {
 
 fn tell(pairs: &Pairs, title: &str, line: impl Fn(i64, i64) -> String) {
     for (file, pairs) in pairs {
-        eprintln!("{title}{file}");
+        complain!("{title}{file}");
         for (first, second) in pairs {
-            eprintln!("{}", line(*first, *second));
+            complain!("{}", line(*first, *second));
         }
     }
 }

@@ -62,7 +62,7 @@ impl Statistics {
         self.all.add(latency, bytes as u64);
         self.window.add(latency, bytes as u64);
         if self.window_start.elapsed() >= self.interval {
-            println!("{}", self.report());
+            say!("{}", self.report());
             self.window = Sum::default();
             self.window_start = Instant::now();
         }

@@ -56,7 +56,7 @@ fn note_state(group: &ShareGroupDescription, rows: usize, out: &mut dyn Write) -
     if is_dead {
         print_error(&format!("Share group '{name}' does not exist."), out)?;
     } else if group.state.eq_ignore_ascii_case("empty") {
-        eprintln!("\nShare group '{name}' has no active members.");
+        complain!("\nShare group '{name}' has no active members.");
     }
     Ok(!is_dead && rows > 0)
 }

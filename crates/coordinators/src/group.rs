@@ -16,6 +16,7 @@ mod machine;
 mod metadata;
 mod offsets;
 mod record;
+mod refreshed;
 mod request;
 mod share;
 mod streams;

@@ -2,7 +2,8 @@
 //!
 //! Invariant: a record is written in version 0, as 4.3 does; its type is that of its key's schema.
 
-/// Makes the enum of what records say of a kind of group, one variant for each row, with what writes and reads them.
+/// Makes the enum of what records say of a kind of group, one variant for each row, with what writes and reads them. The rows
+/// `Member`, `Target` and `Current` are there, by member id.
 macro_rules! group_entries {
     (
         $(#[$about:meta])*
@@ -53,6 +54,16 @@ macro_rules! group_entries {
                     })*
                     _ => return Ok(None),
                 }))
+            }
+
+            /// Makes the tombstones of a member: its assignment, its target, then itself, the order in which Kafka
+            /// replays them.
+            pub(in crate::group) fn member_tombstones(group: &str, member: &str) -> [GroupRecord; 3] {
+                [
+                    Self::Current(member.into(), None).of(group),
+                    Self::Target(member.into(), None).of(group),
+                    Self::Member(member.into(), None).of(group),
+                ]
             }
         }
     };

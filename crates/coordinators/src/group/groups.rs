@@ -1,5 +1,8 @@
 //! The groups of one partition: DescribeGroups 0-6, ListGroups 0-5, DeleteGroups 0-3.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use protocol::delete_groups_response::DeletableGroupResult;
 use protocol::describe_groups_response::DescribedGroup;
 use protocol::list_groups_response::ListedGroup;
@@ -11,6 +14,9 @@ use super::consumer::ConsumerGroup;
 use super::machine::GroupMachine;
 use super::share::ShareGroup;
 use super::streams::StreamsGroup;
+
+/// Groups by id.
+pub(super) type Groups = BTreeMap<Arc<str>, Group>;
 
 /// A group of any kind.
 #[derive(Debug)]

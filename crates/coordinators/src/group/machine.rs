@@ -17,7 +17,7 @@ pub use machine::Outcome;
 use super::classic::{ClassicGroup, Joining, Turn};
 use super::consumer::Lookups;
 use super::counts::GroupEvents;
-use super::groups::Group;
+use super::groups::{Group, Groups};
 use super::metadata::Metadata;
 use super::offsets::Offsets;
 use super::record::GroupRecord;
@@ -30,7 +30,7 @@ use super::{GroupCoordinatorConfig, GroupOutcome};
 #[derive(Debug)]
 pub struct GroupMachine {
     pub(super) config: Arc<GroupCoordinatorConfig>,
-    pub(super) groups: BTreeMap<Arc<str>, Group>,
+    pub(super) groups: Groups,
     pub(super) offsets: Offsets,
     pub(super) timers: Timers,
     pub(super) metadata: Metadata,
@@ -49,7 +49,7 @@ impl GroupMachine {
     pub fn new(config: Arc<GroupCoordinatorConfig>, metadata: Arc<MetadataImage>) -> Self {
         Self {
             config,
-            groups: BTreeMap::new(),
+            groups: Groups::new(),
             offsets: Offsets::default(),
             timers: Timers::default(),
             metadata: Metadata::new(metadata),

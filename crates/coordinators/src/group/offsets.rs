@@ -8,6 +8,10 @@ mod commit;
 mod delete;
 mod expiry;
 mod fetch;
+mod members;
+
+pub(super) use commit::Committer;
+pub(super) use members::{EpochMember, validate_offset_commit, validate_offset_fetch};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

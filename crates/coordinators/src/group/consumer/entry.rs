@@ -50,13 +50,4 @@ impl ConsumerEntry {
         };
         Self::TargetEpoch(Some(value)).of(group)
     }
-
-    /// Makes the tombstones of a member: its assignment, its target, then itself, the order in which Kafka replays them.
-    pub(super) fn member_tombstones(group: &str, member: &str) -> [GroupRecord; 3] {
-        [
-            Self::Current(member.into(), None).of(group),
-            Self::Target(member.into(), None).of(group),
-            Self::Member(member.into(), None).of(group),
-        ]
-    }
 }

@@ -11,11 +11,12 @@ use protocol::{ConsumerGroupRegularExpressionValue, ErrorCode};
 use regex::Regex;
 
 use super::entry::ConsumerEntry;
-use super::group::{ConsumerGroup, Refreshed, ResolvedRegex};
+use super::group::{ConsumerGroup, ResolvedRegex};
 use super::member::ConsumerMember;
 use super::subscriptions::replace_regex;
 use super::{ConsumerTurn, Refusal};
 use crate::group::metadata::Metadata;
+use crate::group::refreshed::Refreshed;
 use crate::group::request::{RequestContext, TopicGate};
 use crate::group::timers::TimerKey;
 
@@ -111,8 +112,7 @@ impl ConsumerGroup {
         if bump || hash != self.metadata_hash {
             let epoch = self.epoch.wrapping_add(1);
             turn.write(ConsumerEntry::epoch(&self.id, epoch, hash));
-            let until = turn.now.wall.0.saturating_add(i64::from(i32::MAX));
-            self.refreshed = Some(Refreshed { until, epoch });
+            self.refreshed = Some(Refreshed::new(turn.now, epoch));
         }
     }
 

@@ -18,6 +18,7 @@ use super::member::{Assignment, ConsumerMember, MemberState, Partitions, target_
 use super::subscriptions::{SubscribedRegexes, SubscribedTopics, is_homogeneous, replace_regex};
 use crate::group::metadata::Metadata;
 use crate::group::record::GroupRecord;
+use crate::group::refreshed::Refreshed;
 
 /// The topics that a regular expression matched when it was last looked up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,15 +53,6 @@ impl ConsumerGroupState {
             Self::Stable => "Stable",
         }
     }
-}
-
-/// That the hash of the group's topics is up to date.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Refreshed {
-    /// Until when, in milliseconds since 1970.
-    pub(super) until: i64,
-    /// From which group epoch on.
-    pub(super) epoch: i32,
 }
 
 /// A consumer group. Kafka: `ConsumerGroup`.
@@ -250,7 +242,7 @@ impl ConsumerGroup {
     }
 
     pub(super) fn needs_refresh(&self, now: Now) -> bool {
-        self.refreshed.is_none_or(|refreshed| now.wall.0 >= refreshed.until || self.epoch < refreshed.epoch)
+        !self.refreshed.is_some_and(|refreshed| refreshed.holds(now, self.epoch))
     }
 
     pub(super) fn classic_member_count(&self) -> usize {

@@ -12,17 +12,15 @@ use protocol::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, Er
 
 use super::entry::ConsumerEntry;
 use super::expressions::RegexChange;
-use super::group::{ConsumerGroup, Refreshed};
+use super::group::ConsumerGroup;
 use super::member::{AWAY_EPOCH, ConsumerMember, MemberState, Partitions, target_record};
 use super::reconcile::Reconciling;
 use super::subscriptions::{is_homogeneous, replace_regex};
 use super::target::Target;
 use super::{ConsumerTurn, Refusal, millis};
+use crate::group::refreshed::Refreshed;
 use crate::group::request::RequestContext;
 use crate::group::timers::TimerKey;
-
-/// For how long the hash of a group's topics counts when nothing is heard of them, in milliseconds.
-const REFRESH_INTERVAL_MS: i64 = i32::MAX as i64;
 
 /// A group's epoch and whether its members read the same topics, once a request is through.
 pub(super) struct Epoch {
@@ -197,8 +195,7 @@ impl ConsumerGroup {
             epoch = epoch.wrapping_add(1);
             turn.write(ConsumerEntry::epoch(&self.id, epoch, hash));
         }
-        let until = turn.now.wall.0.saturating_add(REFRESH_INTERVAL_MS);
-        self.refreshed = Some(Refreshed { until, epoch });
+        self.refreshed = Some(Refreshed::new(turn.now, epoch));
         if self.has_partition_metadata {
             turn.write(ConsumerEntry::PartitionMetadata(None).of(&self.id));
         }

@@ -16,7 +16,7 @@ use super::member::{AWAY_EPOCH, LEAVE_EPOCH};
 use super::upgrade::upgrade;
 use super::{ConsumerEntry, ConsumerTurn, Refusal};
 use crate::group::GroupOutcome;
-use crate::group::groups::Group;
+use crate::group::groups::{Group, Groups};
 use crate::group::machine::GroupMachine;
 use crate::group::metadata::MetadataChange;
 use crate::group::request::RequestContext;
@@ -30,8 +30,18 @@ impl GroupMachine {
         out: &mut GroupOutcome,
         act: impl FnOnce(&mut ConsumerGroup, &mut ConsumerTurn<'_>) -> T,
     ) -> Option<T> {
-        let Some(Group::Consumer(group)) = self.groups.get_mut(id) else { return None };
-        let mut turn = ConsumerTurn {
+        let (groups, mut turn) = self.consumer_turn(now, out);
+        let Some(Group::Consumer(group)) = groups.get_mut(id) else { return None };
+        Some(act(group, &mut turn))
+    }
+
+    /// Lends the groups, and beside them what a consumer group may touch.
+    fn consumer_turn<'a>(
+        &'a mut self,
+        now: Now,
+        out: &'a mut GroupOutcome,
+    ) -> (&'a mut Groups, ConsumerTurn<'a>) {
+        let turn = ConsumerTurn {
             now,
             config: &self.config,
             metadata: &mut self.metadata,
@@ -39,7 +49,7 @@ impl GroupMachine {
             lookups: &mut self.lookups,
             out,
         };
-        Some(act(group, &mut turn))
+        (&mut self.groups, turn)
     }
 
     /// Takes in a heartbeat. What is refused writes nothing.
@@ -90,15 +100,8 @@ impl GroupMachine {
     ) -> Result<ConsumerGroupHeartbeatResponse, Refusal> {
         let joins = request.member_epoch == 0;
         let id = request.group_id.as_str();
-        let mut turn = ConsumerTurn {
-            now,
-            config: &self.config,
-            metadata: &mut self.metadata,
-            timers: &mut self.timers,
-            lookups: &mut self.lookups,
-            out,
-        };
-        match self.groups.get_mut(id) {
+        let (groups, mut turn) = self.consumer_turn(now, out);
+        match groups.get_mut(id) {
             Some(Group::Consumer(group)) => group.heartbeat(context, request, &mut turn),
             None if joins => ConsumerGroup::new(id.into()).heartbeat(context, request, &mut turn),
             None => {

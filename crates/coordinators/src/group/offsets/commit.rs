@@ -20,13 +20,15 @@ use crate::group::request::RequestContext;
 use crate::group::{consumer, streams};
 
 /// Who commits.
-struct Committer<'a> {
+#[derive(Clone, Copy)]
+pub(in crate::group) struct Committer<'a> {
     group: &'a str,
-    member_id: &'a str,
-    instance_id: Option<&'a str>,
-    generation: i32,
-    transactional: bool,
-    api_version: i16,
+    pub(in crate::group) member_id: &'a str,
+    pub(in crate::group) instance_id: Option<&'a str>,
+    /// The generation, or the member's epoch.
+    pub(in crate::group) generation: i32,
+    pub(in crate::group) transactional: bool,
+    pub(in crate::group) api_version: i16,
 }
 
 /// What each partition of a commit must still pass.
@@ -217,24 +219,10 @@ impl GroupMachine {
                 )
                 .map(|()| None),
             Some(Group::Consumer(group)) => {
-                let check = group.validate_offset_commit(
-                    committer.member_id,
-                    committer.instance_id,
-                    committer.generation,
-                    committer.transactional,
-                    committer.api_version,
-                )?;
-                Ok(check.map(CommitCheck::Consumer))
+                Ok(group.validate_offset_commit(committer)?.map(CommitCheck::Consumer))
             }
             Some(Group::Streams(group)) => {
-                let check = group.validate_offset_commit(
-                    committer.member_id,
-                    committer.instance_id,
-                    committer.generation,
-                    committer.transactional,
-                    committer.api_version,
-                )?;
-                Ok(check.map(CommitCheck::Streams))
+                Ok(group.validate_offset_commit(committer)?.map(CommitCheck::Streams))
             }
             Some(Group::Share(_)) => Err(ErrorCode::GROUP_ID_NOT_FOUND),
         }

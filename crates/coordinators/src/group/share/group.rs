@@ -18,15 +18,7 @@ use super::member::{ShareMember, target_from_record};
 use super::partition_states::PartitionStates;
 use crate::group::metadata::Metadata;
 use crate::group::record::GroupRecord;
-
-/// That the hash of the group's topics is up to date.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Refreshed {
-    /// Until when, in milliseconds since 1970.
-    pub(super) until: i64,
-    /// From which group epoch on.
-    pub(super) epoch: i32,
-}
+use crate::group::refreshed::Refreshed;
 
 /// A share group. Kafka: `ShareGroup`.
 #[derive(Clone, Debug)]
@@ -139,21 +131,12 @@ impl ShareGroup {
     }
 
     pub(super) fn needs_refresh(&self, now: Now) -> bool {
-        self.refreshed.is_none_or(|refreshed| now.wall.0 >= refreshed.until || self.epoch < refreshed.epoch)
+        !self.refreshed.is_some_and(|refreshed| refreshed.holds(now, self.epoch))
     }
 
     /// The group's state as it is listed: no member has anything to wait for.
     pub(in crate::group) fn state(&self) -> &'static str {
         if self.is_empty() { "Empty" } else { "Stable" }
-    }
-
-    /// Makes the tombstones of a member: its assignment, its target, then itself, the order in which Kafka replays them.
-    pub(super) fn member_tombstones(&self, member: &str) -> [GroupRecord; 3] {
-        [
-            ShareEntry::Current(member.into(), None).of(&self.id),
-            ShareEntry::Target(member.into(), None).of(&self.id),
-            ShareEntry::Member(member.into(), None).of(&self.id),
-        ]
     }
 
     /// Makes the tombstones of the whole group, in the order in which Kafka's replay asks for them.

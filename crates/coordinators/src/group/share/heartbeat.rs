@@ -9,15 +9,13 @@ use protocol::share_group_heartbeat_response as response;
 use protocol::{ErrorCode, ShareGroupHeartbeatRequest, ShareGroupHeartbeatResponse};
 
 use super::entry::ShareEntry;
-use super::group::{Refreshed, ShareGroup};
+use super::group::ShareGroup;
 use super::member::ShareMember;
 use super::partition_states::{NamedPartitions, NamedTopics, partitions_of};
 use super::{ShareGroupResponse, SharePartitions, ShareTurn};
 use crate::group::consumer::Refusal;
+use crate::group::refreshed::Refreshed;
 use crate::group::request::RequestContext;
-
-/// For how long the hash of a group's topics counts when nothing is heard of them, in milliseconds.
-const REFRESH_INTERVAL_MS: i64 = i32::MAX as i64;
 
 /// What a group is like once a request is through.
 struct Renewed {
@@ -106,8 +104,7 @@ impl ShareGroup {
                 epoch = epoch.wrapping_add(1);
                 turn.write(ShareEntry::epoch(&self.id, epoch, hash));
             }
-            let until = turn.now.wall.0.saturating_add(REFRESH_INTERVAL_MS);
-            self.refreshed = Some(Refreshed { until, epoch });
+            self.refreshed = Some(Refreshed::new(turn.now, epoch));
         }
         Renewed { epoch, bumped, topics, homogeneous }
     }
@@ -181,7 +178,7 @@ impl ShareGroup {
 
     /// Puts a member out.
     fn fence(&self, member: &ShareMember, turn: &mut ShareTurn<'_>) {
-        turn.out.records.extend(self.member_tombstones(&member.id));
+        turn.out.records.extend(ShareEntry::member_tombstones(&self.id, &member.id));
         let topics = self.subscribed_with(Some(member), None);
         let hash = turn.metadata.group_hash(topics.keys());
         turn.write(ShareEntry::epoch(&self.id, self.epoch.wrapping_add(1), hash));

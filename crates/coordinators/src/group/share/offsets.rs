@@ -56,14 +56,7 @@ impl GroupMachine {
     ) -> Result<ShareAlteration, Refusal> {
         let id = request.group_id;
         if !self.groups.contains_key(id.as_str()) {
-            let mut turn = ShareTurn {
-                now,
-                config: &self.config,
-                metadata: &mut self.metadata,
-                timers: &mut self.timers,
-                asked: &mut self.asked_states,
-                out,
-            };
+            let (_, mut turn) = self.share_turn(now, out);
             return ShareGroup::new(id.as_str().into()).alter(request.topics, &mut turn);
         }
         self.with_share(now, &id, out, |group, turn| group.alter(request.topics, turn))

@@ -18,7 +18,7 @@ use super::partition_states::{PartitionStates, partitions_of};
 use super::{SharePartitions, ShareTurn};
 use crate::group::GroupOutcome;
 use crate::group::consumer::Refusal;
-use crate::group::groups::Group;
+use crate::group::groups::{Group, Groups};
 use crate::group::machine::GroupMachine;
 use crate::group::request::{DeletedTopic, RequestContext};
 
@@ -86,8 +86,18 @@ impl GroupMachine {
         out: &mut GroupOutcome,
         act: impl FnOnce(&mut ShareGroup, &mut ShareTurn<'_>) -> T,
     ) -> Option<T> {
-        let Some(Group::Share(group)) = self.groups.get_mut(id) else { return None };
-        let mut turn = ShareTurn {
+        let (groups, mut turn) = self.share_turn(now, out);
+        let Some(Group::Share(group)) = groups.get_mut(id) else { return None };
+        Some(act(group, &mut turn))
+    }
+
+    /// Lends the groups, and beside them what a share group may touch.
+    pub(super) fn share_turn<'a>(
+        &'a mut self,
+        now: Now,
+        out: &'a mut GroupOutcome,
+    ) -> (&'a mut Groups, ShareTurn<'a>) {
+        let turn = ShareTurn {
             now,
             config: &self.config,
             metadata: &mut self.metadata,
@@ -95,7 +105,7 @@ impl GroupMachine {
             asked: &mut self.asked_states,
             out,
         };
-        Some(act(group, &mut turn))
+        (&mut self.groups, turn)
     }
 
     /// Answers a request about share groups.
@@ -171,15 +181,8 @@ impl GroupMachine {
         out: &mut GroupOutcome,
     ) -> Result<ShareGroupHeartbeatResponse, Refusal> {
         let id = request.group_id.as_str();
-        let mut turn = ShareTurn {
-            now,
-            config: &self.config,
-            metadata: &mut self.metadata,
-            timers: &mut self.timers,
-            asked: &mut self.asked_states,
-            out,
-        };
-        match self.groups.get_mut(id) {
+        let (groups, mut turn) = self.share_turn(now, out);
+        match groups.get_mut(id) {
             Some(Group::Share(group)) if request.member_epoch == LEAVE_EPOCH => {
                 group.leave(request, &mut turn)
             }

@@ -21,6 +21,7 @@ use super::member::StreamsMember;
 use super::tasks::TaskSet;
 use super::topology::StreamsTopology;
 use crate::group::record::GroupRecord;
+use crate::group::refreshed::Refreshed;
 
 /// The state of a streams group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,15 +49,6 @@ impl StreamsGroupState {
             Self::Stable => "Stable",
         }
     }
-}
-
-/// That the hash of the group's topics is up to date.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Refreshed {
-    /// Until when, in milliseconds since 1970.
-    pub(super) until: i64,
-    /// From which group epoch on.
-    pub(super) epoch: i32,
 }
 
 /// A streams group. Kafka: `StreamsGroup`.
@@ -214,7 +206,7 @@ impl StreamsGroup {
     }
 
     pub(super) fn needs_refresh(&self, now: Now) -> bool {
-        self.refreshed.is_none_or(|refreshed| now.wall.0 >= refreshed.until || self.epoch < refreshed.epoch)
+        !self.refreshed.is_some_and(|refreshed| refreshed.holds(now, self.epoch))
     }
 
     /// Returns the group's state.

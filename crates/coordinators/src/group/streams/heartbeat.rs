@@ -11,7 +11,7 @@ use protocol::{ErrorCode, StreamsGroupHeartbeatRequest, StreamsGroupHeartbeatRes
 
 use super::configure::ConfiguredTopology;
 use super::entry::StreamsEntry;
-use super::group::{Refreshed, StreamsGroup};
+use super::group::StreamsGroup;
 use super::member::{MemberState, StreamsMember};
 use super::reconcile::Reconciling;
 use super::target::Target;
@@ -19,11 +19,9 @@ use super::tasks::{TaskSet, answer};
 use super::topology::{StreamsTopology, record_of};
 use super::{StreamsHeartbeat, StreamsTurn, millis, status};
 use crate::group::consumer::Refusal;
+use crate::group::refreshed::Refreshed;
 use crate::group::request::RequestContext;
 use crate::group::timers::TimerKey;
-
-/// For how long the hash of a group's topics counts when nothing is heard of them, in milliseconds.
-const REFRESH_INTERVAL_MS: i64 = i32::MAX as i64;
 
 /// The group's epoch and topology, once a request is through.
 struct Refresh {
@@ -166,8 +164,7 @@ impl StreamsGroup {
             epoch = epoch.wrapping_add(1);
             turn.write(self.epoch_record(epoch, hash, validated_epoch, &configs));
         }
-        let until = turn.now.wall.0.saturating_add(REFRESH_INTERVAL_MS);
-        self.refreshed = Some(Refreshed { until, epoch });
+        self.refreshed = Some(Refreshed::new(turn.now, epoch));
         self.configured = Some(configured.clone());
         Ok(Refresh { epoch, configured, configs })
     }

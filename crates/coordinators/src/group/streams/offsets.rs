@@ -1,14 +1,13 @@
-//! Whether offsets may be committed to a streams group, and fetched from it: by its members alone, at their epochs.
+//! Whether offsets may be committed to a streams group, and fetched from it.
 //!
 //! Kafka: `StreamsGroup.validateOffsetCommit`, `validateOffsetFetch`.
-
-use std::cmp::Ordering;
 
 use protocol::ErrorCode;
 
 use super::group::StreamsGroup;
 use super::member::StreamsMember;
 use super::topology::StreamsTopology;
+use crate::group::offsets::{Committer, EpochMember, validate_offset_commit, validate_offset_fetch};
 
 /// What each partition of a commit must still pass: a member that is behind may commit for tasks it had at its epoch.
 pub(in crate::group) struct CommitCheck<'a> {
@@ -28,44 +27,29 @@ impl CommitCheck<'_> {
     }
 }
 
+impl EpochMember for StreamsMember {
+    fn epoch(&self) -> i32 {
+        self.epoch
+    }
+}
+
 impl StreamsGroup {
     /// Checks who commits; what it returns is still to be checked for each partition.
     pub(in crate::group) fn validate_offset_commit(
         &self,
-        member_id: &str,
-        instance_id: Option<&str>,
-        epoch: i32,
-        transactional: bool,
-        api_version: i16,
+        committer: &Committer<'_>,
     ) -> Result<Option<CommitCheck<'_>>, ErrorCode> {
-        let no_member = epoch == -1 && member_id.is_empty() && instance_id.is_none();
-        if epoch < 0 && self.is_empty() || transactional && no_member {
-            return Ok(None);
-        }
-        let member = self.members.get(member_id).ok_or(ErrorCode::UNKNOWN_MEMBER_ID)?;
-        if !transactional && api_version < 9 {
-            return Err(ErrorCode::UNSUPPORTED_VERSION);
-        }
-        match epoch.cmp(&member.epoch) {
-            Ordering::Equal => Ok(None),
-            Ordering::Greater => Err(ErrorCode::STALE_MEMBER_EPOCH),
-            Ordering::Less => {
-                let topology = self.topology.as_deref();
-                Ok(Some(CommitCheck { member, topology, epoch }))
-            }
-        }
+        let (behind, topology) =
+            (validate_offset_commit(&self.members, committer)?, self.topology.as_deref());
+        Ok(behind.map(|member| CommitCheck { member, topology, epoch: committer.generation }))
     }
 
-    /// Checks who fetches: anybody who does not say that it is a member.
+    /// Checks who fetches.
     pub(in crate::group) fn validate_offset_fetch(
         &self,
         member_id: Option<&str>,
         epoch: i32,
     ) -> Result<(), ErrorCode> {
-        if member_id.is_none() && epoch < 0 {
-            return Ok(());
-        }
-        let member = member_id.and_then(|id| self.members.get(id)).ok_or(ErrorCode::UNKNOWN_MEMBER_ID)?;
-        if epoch == member.epoch { Ok(()) } else { Err(ErrorCode::STALE_MEMBER_EPOCH) }
+        validate_offset_fetch(&self.members, member_id, epoch)
     }
 }

@@ -12,7 +12,7 @@ use super::group::StreamsGroup;
 use super::{StreamsEntry, StreamsHeartbeat, StreamsTurn};
 use crate::group::GroupOutcome;
 use crate::group::consumer::Refusal;
-use crate::group::groups::Group;
+use crate::group::groups::{Group, Groups};
 use crate::group::machine::GroupMachine;
 use crate::group::request::RequestContext;
 use crate::group::timers::TimerKey;
@@ -26,15 +26,25 @@ impl GroupMachine {
         out: &mut GroupOutcome,
         act: impl FnOnce(&mut StreamsGroup, &mut StreamsTurn<'_>) -> T,
     ) -> Option<T> {
-        let Some(Group::Streams(group)) = self.groups.get_mut(id) else { return None };
-        let mut turn = StreamsTurn {
+        let (groups, mut turn) = self.streams_turn(now, out);
+        let Some(Group::Streams(group)) = groups.get_mut(id) else { return None };
+        Some(act(group, &mut turn))
+    }
+
+    /// Lends the groups, and beside them what a streams group may touch.
+    fn streams_turn<'a>(
+        &'a mut self,
+        now: Now,
+        out: &'a mut GroupOutcome,
+    ) -> (&'a mut Groups, StreamsTurn<'a>) {
+        let turn = StreamsTurn {
             now,
             config: &self.config,
             metadata: &mut self.metadata,
             timers: &mut self.timers,
             out,
         };
-        Some(act(group, &mut turn))
+        (&mut self.groups, turn)
     }
 
     /// Takes in a heartbeat. What is refused writes nothing.
@@ -83,14 +93,8 @@ impl GroupMachine {
         let joins = request.member_epoch == 0;
         let id = request.group_id.as_str();
         let not_found = self.no_streams_group(id, format!("Streams group {id} not found."));
-        let mut turn = StreamsTurn {
-            now,
-            config: &self.config,
-            metadata: &mut self.metadata,
-            timers: &mut self.timers,
-            out,
-        };
-        match self.groups.get_mut(id) {
+        let (groups, mut turn) = self.streams_turn(now, out);
+        match groups.get_mut(id) {
             Some(Group::Streams(group)) => group.heartbeat(context, request, &mut turn),
             None if joins => StreamsGroup::new(id.into()).heartbeat(context, request, &mut turn),
             Some(Group::Classic(classic)) if joins && classic.is_empty() => {

@@ -16,6 +16,35 @@ use protocol::{
 
 use crate::{Quorum, ReplicaKey};
 
+/// Answers for the one partition that there is, with what `$check` says of the request's. A request that names another, or is
+/// meant for another cluster, is refused whole. No vote is granted.
+macro_rules! answer {
+    ($quorum:ident, $request:ident, $response:ident, $rows:ident, |$partition:ident| $check:expr) => {{
+        let refuse = |error_code| $response { error_code, ..Default::default() };
+        if $quorum.is_other_cluster($request.cluster_id.as_deref()) {
+            return refuse(ErrorCode::INCONSISTENT_CLUSTER_ID);
+        }
+        let [topic] = $request.topics.as_slice() else { return refuse(ErrorCode::INVALID_REQUEST) };
+        let [$partition] = topic.partitions.as_slice() else { return refuse(ErrorCode::INVALID_REQUEST) };
+        if topic.topic_name != CLUSTER_METADATA || $partition.partition_index != 0 {
+            return refuse(ErrorCode::INVALID_REQUEST);
+        }
+        let checked: Result<(), ErrorCode> = $check;
+        let answer = $rows::PartitionData {
+            error_code: checked.err().unwrap_or_default(),
+            leader_id: $quorum.leader_or_none(),
+            leader_epoch: $quorum.epoch().0,
+            ..Default::default()
+        };
+        let topic = $rows::TopicData {
+            topic_name: CLUSTER_METADATA.to_owned(),
+            partitions: vec![answer],
+            ..Default::default()
+        };
+        $response { topics: vec![topic], ..Default::default() }
+    }};
+}
+
 impl Quorum {
     pub(crate) fn is_other_cluster(&self, cluster_id: Option<&str>) -> bool {
         cluster_id.is_some_and(|id| id != self.config.cluster_id)
@@ -45,94 +74,35 @@ impl Quorum {
 
     /// Answers a candidate.
     pub fn vote(&self, request: &VoteRequest) -> VoteResponse {
-        let refuse = |error_code| VoteResponse { error_code, ..Default::default() };
-        if self.is_other_cluster(request.cluster_id.as_deref()) {
-            return refuse(ErrorCode::INCONSISTENT_CLUSTER_ID);
-        }
-        let [topic] = request.topics.as_slice() else { return refuse(ErrorCode::INVALID_REQUEST) };
-        let [partition] = topic.partitions.as_slice() else { return refuse(ErrorCode::INVALID_REQUEST) };
-        if topic.topic_name != CLUSTER_METADATA || partition.partition_index != 0 {
-            return refuse(ErrorCode::INVALID_REQUEST);
-        }
-        let candidate = ReplicaKey::of(partition.replica_id, partition.replica_directory_id);
-        // A candidate has bumped its epoch past that of its last record; one that only asks beforehand has not.
-        let last_too_new = if partition.pre_vote {
-            partition.last_offset_epoch > partition.replica_epoch
-        } else {
-            partition.last_offset_epoch >= partition.replica_epoch
-        };
-        let malformed = partition.last_offset < 0 || partition.last_offset_epoch < 0 || last_too_new;
-        let checked = if malformed { Err(ErrorCode::INVALID_REQUEST) } else { Ok(()) };
-        let checked = checked
-            .and_then(|()| self.check_voter_request(candidate, partition.replica_epoch))
-            .and_then(|()| self.check_voter_key(request.voter_id, partition.voter_directory_id));
-        let answer = vote_response::PartitionData {
-            error_code: checked.err().unwrap_or_default(),
-            leader_id: self.leader_or_none(),
-            leader_epoch: self.epoch().0,
-            vote_granted: false,
-            ..Default::default()
-        };
-        let topic = vote_response::TopicData {
-            topic_name: CLUSTER_METADATA.to_owned(),
-            partitions: vec![answer],
-            ..Default::default()
-        };
-        VoteResponse { topics: vec![topic], ..Default::default() }
+        answer!(self, request, VoteResponse, vote_response, |partition| {
+            let candidate = ReplicaKey::of(partition.replica_id, partition.replica_directory_id);
+            // A candidate has bumped its epoch past that of its last record; one that only asks beforehand has not.
+            let last_too_new = if partition.pre_vote {
+                partition.last_offset_epoch > partition.replica_epoch
+            } else {
+                partition.last_offset_epoch >= partition.replica_epoch
+            };
+            let malformed = partition.last_offset < 0 || partition.last_offset_epoch < 0 || last_too_new;
+            let checked = if malformed { Err(ErrorCode::INVALID_REQUEST) } else { Ok(()) };
+            checked
+                .and_then(|()| self.check_voter_request(candidate, partition.replica_epoch))
+                .and_then(|()| self.check_voter_key(request.voter_id, partition.voter_directory_id))
+        })
     }
 
     /// Answers a node that says it leads.
     pub fn begin_quorum_epoch(&self, request: &BeginQuorumEpochRequest) -> BeginQuorumEpochResponse {
-        let refuse = |error_code| BeginQuorumEpochResponse { error_code, ..Default::default() };
-        if self.is_other_cluster(request.cluster_id.as_deref()) {
-            return refuse(ErrorCode::INCONSISTENT_CLUSTER_ID);
-        }
-        let [topic] = request.topics.as_slice() else { return refuse(ErrorCode::INVALID_REQUEST) };
-        let [partition] = topic.partitions.as_slice() else { return refuse(ErrorCode::INVALID_REQUEST) };
-        if topic.topic_name != CLUSTER_METADATA || partition.partition_index != 0 {
-            return refuse(ErrorCode::INVALID_REQUEST);
-        }
-        let checked = self
-            .check_voter_request(self.voter_key(partition.leader_id), partition.leader_epoch)
-            .and_then(|()| self.check_voter_key(request.voter_id, partition.voter_directory_id));
-        let answer = begin_quorum_epoch_response::PartitionData {
-            error_code: checked.err().unwrap_or_default(),
-            leader_id: self.leader_or_none(),
-            leader_epoch: self.epoch().0,
-            ..Default::default()
-        };
-        let topic = begin_quorum_epoch_response::TopicData {
-            topic_name: CLUSTER_METADATA.to_owned(),
-            partitions: vec![answer],
-            ..Default::default()
-        };
-        BeginQuorumEpochResponse { topics: vec![topic], ..Default::default() }
+        answer!(self, request, BeginQuorumEpochResponse, begin_quorum_epoch_response, |partition| {
+            self.check_voter_request(self.voter_key(partition.leader_id), partition.leader_epoch)
+                .and_then(|()| self.check_voter_key(request.voter_id, partition.voter_directory_id))
+        })
     }
 
     /// Answers a leader that resigns.
     pub fn end_quorum_epoch(&self, request: &EndQuorumEpochRequest) -> EndQuorumEpochResponse {
-        let refuse = |error_code| EndQuorumEpochResponse { error_code, ..Default::default() };
-        if self.is_other_cluster(request.cluster_id.as_deref()) {
-            return refuse(ErrorCode::INCONSISTENT_CLUSTER_ID);
-        }
-        let [topic] = request.topics.as_slice() else { return refuse(ErrorCode::INVALID_REQUEST) };
-        let [partition] = topic.partitions.as_slice() else { return refuse(ErrorCode::INVALID_REQUEST) };
-        if topic.topic_name != CLUSTER_METADATA || partition.partition_index != 0 {
-            return refuse(ErrorCode::INVALID_REQUEST);
-        }
-        let checked = self.check_voter_request(self.voter_key(partition.leader_id), partition.leader_epoch);
-        let answer = end_quorum_epoch_response::PartitionData {
-            error_code: checked.err().unwrap_or_default(),
-            leader_id: self.leader_or_none(),
-            leader_epoch: self.epoch().0,
-            ..Default::default()
-        };
-        let topic = end_quorum_epoch_response::TopicData {
-            topic_name: CLUSTER_METADATA.to_owned(),
-            partitions: vec![answer],
-            ..Default::default()
-        };
-        EndQuorumEpochResponse { topics: vec![topic], ..Default::default() }
+        answer!(self, request, EndQuorumEpochResponse, end_quorum_epoch_response, |partition| {
+            self.check_voter_request(self.voter_key(partition.leader_id), partition.leader_epoch)
+        })
     }
 
     /// The voter with `id` as the voter set knows it; requests of leaders do not carry their directory.

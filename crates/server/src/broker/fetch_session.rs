@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use metadata::{MetadataImage, TopicImage};
 use model::Uuid;
 use protocol::ErrorCode;
 use protocol::fetch_response::PartitionData;
@@ -52,6 +53,16 @@ pub enum TopicKey {
     Id(Uuid),
     /// By name.
     Name(Arc<str>),
+}
+
+impl TopicKey {
+    /// Finds the topic.
+    pub fn find<'a>(&self, image: &'a MetadataImage) -> Option<&'a TopicImage> {
+        match self {
+            Self::Id(id) => image.topics().by_id(*id),
+            Self::Name(name) => image.topics().by_name(name),
+        }
+    }
 }
 
 /// What a fetch says of its session.

@@ -82,11 +82,11 @@ impl ReplicaManager {
         topic: &TopicKey,
         index: i32,
     ) -> Result<Arc<Partition>, ErrorCode> {
-        let (found, known) = match topic {
-            TopicKey::Id(id) => (self.by_id(*id, index), image.topics().by_id(*id)),
-            TopicKey::Name(name) => (self.by_name(name, index), image.topics().by_name(name)),
+        let found = match topic {
+            TopicKey::Id(id) => self.by_id(*id, index),
+            TopicKey::Name(name) => self.by_name(name, index),
         };
-        found.ok_or_else(|| match (known, topic) {
+        found.ok_or_else(|| match (topic.find(image), topic) {
             (None, TopicKey::Id(_)) => ErrorCode::UNKNOWN_TOPIC_ID,
             (None, TopicKey::Name(_)) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
             (Some(topic), _) => match topic.partition(index) {

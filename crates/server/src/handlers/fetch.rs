@@ -10,11 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metadata::MetadataImage;
-use model::{AclOperation, LeaderEpoch, NodeId, Offset, Uuid};
+use model::{AclOperation, LeaderEpoch, Offset, Uuid};
 use protocol::fetch_request::FetchPartition;
-use protocol::fetch_response::{
-    AbortedTransaction, EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
-};
+use protocol::fetch_response::{AbortedTransaction, EpochEndOffset, FetchableTopicResponse, PartitionData};
 use protocol::{ErrorCode, FetchRequest, FetchResponse, Records};
 use quota::QuotaKind;
 use storage::{FetchDataInfo, FetchIsolation, Interest, Subscription};
@@ -22,10 +20,10 @@ use telemetry::worked_so_far;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
+use super::current_leaders::{add_endpoint, current_leader};
 use crate::authorize::Permitted;
 use crate::broker::Broker;
 use crate::broker::fetch_session::{FetchContext, FetchTarget, SessionRequest, TopicKey};
-use crate::broker::metadata_cache::node;
 use crate::broker::partition::{Partition, PartitionError};
 use crate::request::RequestContext;
 use crate::throttle;
@@ -303,7 +301,7 @@ impl Fetch<'_> {
         };
         let moved = matches!(error_code, ErrorCode::NOT_LEADER_OR_FOLLOWER | ErrorCode::FENCED_LEADER_EPOCH);
         if moved && self.context.version >= 16 {
-            row.current_leader = current_leader(image, target);
+            row.current_leader = current_leader(target.topic.find(image), target.partition);
         }
         row
     }
@@ -356,7 +354,11 @@ impl Fetch<'_> {
             Ok((session_id, rows)) => {
                 let mut response = FetchResponse { session_id, ..Default::default() };
                 for (topic, row) in rows {
-                    self.add_endpoint(&mut response.node_endpoints, row.current_leader.leader_id);
+                    let leader = row.current_leader.leader_id;
+                    if leader >= 0 {
+                        let listener = &self.context.listener.name;
+                        add_endpoint(&mut response.node_endpoints, &self.image(), leader, listener);
+                    }
                     add_row(&mut response.responses, topic, row);
                 }
                 response
@@ -372,29 +374,6 @@ impl Fetch<'_> {
             None => self.broker.metrics.topics.fetch_from_unknown_failed(),
         }
     }
-
-    fn add_endpoint(&self, endpoints: &mut Vec<NodeEndpoint>, leader: i32) {
-        if leader < 0 || endpoints.iter().any(|endpoint| endpoint.node_id == leader) {
-            return;
-        }
-        if let Some(node) = node(&self.image(), NodeId(leader), &self.context.listener.name) {
-            let (host, port, rack) = (node.host, node.port, node.rack);
-            endpoints.push(NodeEndpoint { node_id: leader, host, port, rack, ..Default::default() });
-        }
-    }
-}
-
-fn current_leader(image: &MetadataImage, target: &FetchTarget) -> LeaderIdAndEpoch {
-    let topic = match &target.topic {
-        TopicKey::Id(id) => image.topics().by_id(*id),
-        TopicKey::Name(name) => image.topics().by_name(name),
-    };
-    let state = topic.and_then(|topic| topic.partition(target.partition));
-    state.map_or_else(LeaderIdAndEpoch::default, |state| LeaderIdAndEpoch {
-        leader_id: state.leader.0,
-        leader_epoch: state.leader_epoch.0,
-        ..Default::default()
-    })
 }
 
 /// Adds a row to its topic's; rows of a topic that stand apart stay apart, since their order tells whose turn it was.

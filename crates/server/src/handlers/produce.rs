@@ -14,7 +14,7 @@ use metadata::MetadataImage;
 use model::{AclOperation, Offset, TopicPartition, Uuid, topic_name};
 use protocol::produce_request::{PartitionProduceData, TopicProduceData};
 use protocol::produce_response::{
-    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
+    BatchIndexAndErrorMessage, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
 };
 use protocol::{ErrorCode, ProduceRequest, ProduceResponse, Records, ResponseBody};
 use records::{RecordError, RecordsError};
@@ -22,11 +22,11 @@ use storage::{AppendOptions, LogAppendInfo, StorageError};
 use telemetry::BadBatch;
 use tokio::time::timeout;
 
+use super::current_leaders::{add_endpoint, current_leader};
 use crate::authorize::{Gate, Permitted};
 use crate::broker::Broker;
 use crate::broker::fetch_session::TopicKey;
 use crate::broker::join_all::join_all;
-use crate::broker::metadata_cache::node;
 use crate::broker::partition::{Partition, PartitionError};
 use crate::broker::replica_manager::wait_committed;
 use crate::broker::transaction_admission::{self, TransactionOperation};
@@ -258,22 +258,9 @@ impl Produce<'_> {
             row.error_message = Some(refused.to_string());
         }
         if self.context.version >= 10 && error.code() == ErrorCode::NOT_LEADER_OR_FOLLOWER {
-            row.current_leader = self.current_leader(key, index);
+            row.current_leader = current_leader(key.find(self.image), index);
         }
         row
-    }
-
-    fn current_leader(&self, key: &TopicKey, index: i32) -> LeaderIdAndEpoch {
-        let topic = match key {
-            TopicKey::Id(id) => self.image.topics().by_id(*id),
-            TopicKey::Name(name) => self.image.topics().by_name(name),
-        };
-        let state = topic.and_then(|topic| topic.partition(index));
-        state.map_or_else(LeaderIdAndEpoch::default, |state| LeaderIdAndEpoch {
-            leader_id: state.leader.0,
-            leader_epoch: state.leader_epoch.0,
-            ..Default::default()
-        })
     }
 }
 
@@ -324,14 +311,8 @@ impl Answering {
 
     /// Tells where the leaders are that the rows name. Kafka: KIP-951.
     fn add_endpoints(&self, endpoints: &mut Vec<NodeEndpoint>, rows: &[PartitionProduceResponse]) {
-        for leader in rows.iter().map(|row| row.current_leader.leader_id).filter(|leader| *leader >= 0) {
-            let known = endpoints.iter().any(|endpoint| endpoint.node_id == leader);
-            if let Some(node) = node(&self.image, model::NodeId(leader), &self.listener.name)
-                && !known
-            {
-                let (host, port, rack) = (node.host, node.port, node.rack);
-                endpoints.push(NodeEndpoint { node_id: leader, host, port, rack, ..Default::default() });
-            }
+        for row in rows {
+            add_endpoint(endpoints, &self.image, row.current_leader.leader_id, &self.listener.name);
         }
     }
 }

@@ -3,20 +3,15 @@
 //! Versions: 1–2. 1 the first · 2 renewals of locks (KIP-1222).
 //! Kafka: `KafkaApis.handleShareAcknowledgeRequest`.
 
-use metadata::MetadataImage;
-use model::NodeId;
-use protocol::share_acknowledge_response::{
-    LeaderIdAndEpoch, NodeEndpoint, PartitionData, ShareAcknowledgeTopicResponse,
-};
+use protocol::share_acknowledge_response::{PartitionData, ShareAcknowledgeTopicResponse};
 use protocol::{ErrorCode, ShareAcknowledgeRequest, ShareAcknowledgeResponse};
 
+use super::current_leaders::{add_endpoint, current_leader};
 use super::share_acknowledgements::{
-    AcknowledgedPartition, Acknowledgements, by_topic, current_leader, is_moved, lock_timeout_ms, readable,
-    session_key,
+    AcknowledgedPartition, Acknowledgements, by_topic, is_moved, lock_timeout_ms, readable, session_key,
 };
 use super::share_fetch::close;
 use crate::broker::Broker;
-use crate::broker::metadata_cache::node;
 use crate::broker::share_sessions::{FINAL_EPOCH, ShareTarget};
 use crate::request::RequestContext;
 
@@ -59,9 +54,10 @@ async fn answer(
             ..Default::default()
         };
         if is_moved(error_code) {
-            let (leader_id, leader_epoch) = current_leader(&image, target);
-            row.current_leader = LeaderIdAndEpoch { leader_id, leader_epoch, ..Default::default() };
-            add_endpoint(&mut response.node_endpoints, &image, leader_id, context);
+            let topic = image.topics().by_id(target.topic_id);
+            row.current_leader = current_leader(topic, target.partition);
+            let leader = row.current_leader.leader_id;
+            add_endpoint(&mut response.node_endpoints, &image, leader, &context.listener.name);
         }
         partitions.push((target, row));
     }
@@ -81,19 +77,4 @@ fn partitions(request: &ShareAcknowledgeRequest) -> impl Iterator<Item = Acknowl
             (target, batches.collect())
         })
     })
-}
-
-fn add_endpoint(
-    endpoints: &mut Vec<NodeEndpoint>,
-    image: &MetadataImage,
-    leader: i32,
-    context: &RequestContext,
-) {
-    if endpoints.iter().any(|endpoint| endpoint.node_id == leader) {
-        return;
-    }
-    if let Some(node) = node(image, NodeId(leader), &context.listener.name) {
-        let (host, port, rack) = (node.host, node.port, node.rack);
-        endpoints.push(NodeEndpoint { node_id: leader, host, port, rack, ..Default::default() });
-    }
 }

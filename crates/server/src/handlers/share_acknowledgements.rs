@@ -79,13 +79,6 @@ pub(super) fn is_moved(error: ErrorCode) -> bool {
     matches!(error, ErrorCode::NOT_LEADER_OR_FOLLOWER | ErrorCode::FENCED_LEADER_EPOCH)
 }
 
-/// Returns the leader of a partition and its epoch; -1 for none.
-pub(super) fn current_leader(image: &MetadataImage, target: ShareTarget) -> (i32, i32) {
-    let topic = image.topics().by_id(target.topic_id);
-    let state = topic.and_then(|topic| topic.partition(target.partition));
-    state.map_or((-1, -1), |state| (state.leader.0, state.leader_epoch.0))
-}
-
 /// Gathers what is said of partitions by their topics, in the order in which these come first.
 pub(super) fn by_topic<R>(rows: impl IntoIterator<Item = (ShareTarget, R)>) -> Vec<(Uuid, Vec<R>)> {
     let mut topics: Vec<(Uuid, Vec<R>)> = Vec::new();

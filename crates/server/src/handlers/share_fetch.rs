@@ -8,21 +8,18 @@ use std::time::Duration;
 
 use coordinators::share_partition::AcquireMode;
 use metadata::MetadataImage;
-use model::NodeId;
-use protocol::share_fetch_response::{
-    LeaderIdAndEpoch, NodeEndpoint, PartitionData, ShareFetchableTopicResponse,
-};
+use protocol::share_fetch_response::{PartitionData, ShareFetchableTopicResponse};
 use protocol::{ErrorCode, Records, ShareFetchRequest, ShareFetchResponse};
 use quota::QuotaKind;
 use tokio::time::Instant;
 
+use super::current_leaders::{add_endpoint, current_leader};
 use super::share_acknowledgements::{
-    AcknowledgedPartition, Acknowledgements, by_topic, check_known, current_leader, is_moved,
-    lock_timeout_ms, readable, session_key,
+    AcknowledgedPartition, Acknowledgements, by_topic, check_known, is_moved, lock_timeout_ms, readable,
+    session_key,
 };
 use crate::authorize::Permitted;
 use crate::broker::Broker;
-use crate::broker::metadata_cache::node;
 use crate::broker::share_partition_manager::{ShareFetchParams, ShareFetchRow, error_row};
 use crate::broker::share_sessions::{FINAL_EPOCH, ShareSessionKey, ShareSessionRequest, ShareTarget};
 use crate::request::RequestContext;
@@ -225,9 +222,10 @@ fn respond(
     let mut partitions = Vec::with_capacity(rows.len());
     for (target, mut row) in rows {
         if is_moved(row.error_code) {
-            let (leader_id, leader_epoch) = current_leader(&image, target);
-            row.current_leader = LeaderIdAndEpoch { leader_id, leader_epoch, ..Default::default() };
-            add_endpoint(&mut response.node_endpoints, &image, leader_id, context);
+            let topic = image.topics().by_id(target.topic_id);
+            row.current_leader = current_leader(topic, target.partition);
+            let leader = row.current_leader.leader_id;
+            add_endpoint(&mut response.node_endpoints, &image, leader, &context.listener.name);
         }
         partitions.push((target, row));
     }
@@ -245,19 +243,4 @@ fn charge(broker: &Broker, context: &RequestContext, rows: &[ShareFetchRow]) -> 
     }
     let bytes: usize = rows.iter().map(|(_, row)| row.records.as_ref().map_or(0, Records::len)).sum();
     broker.quotas.record(QuotaKind::Fetch, context, bytes as f64, broker.clock.monotonic())
-}
-
-fn add_endpoint(
-    endpoints: &mut Vec<NodeEndpoint>,
-    image: &MetadataImage,
-    leader: i32,
-    context: &RequestContext,
-) {
-    if endpoints.iter().any(|endpoint| endpoint.node_id == leader) {
-        return;
-    }
-    if let Some(node) = node(image, NodeId(leader), &context.listener.name) {
-        let (host, port, rack) = (node.host, node.port, node.rack);
-        endpoints.push(NodeEndpoint { node_id: leader, host, port, rack, ..Default::default() });
-    }
 }

@@ -1,4 +1,5 @@
-//! From a request to its handler: one exhaustive `match`, and the table of what is served.
+//! From a request to its handler: a `match` for each kind of listener and one for what both serve, and the table of what is
+//! served.
 //!
 //! Invariants:
 //! - what [`served_versions`] names is handled at every version it names, and nothing else is advertised
@@ -157,9 +158,75 @@ async fn on_broker(broker: &Arc<Broker>, context: &RequestContext, body: Request
         RequestBody::Fetch(request) => fetch::handle(broker, context, *request).await.into(),
         RequestBody::ListOffsets(request) => list_offsets::handle(broker, context, &request).into(),
         RequestBody::Metadata(request) => metadata::handle(broker, context, &request).into(),
+        RequestBody::FindCoordinator(request) => find_coordinator::handle(broker, context, &request).into(),
+        RequestBody::DeleteRecords(request) => delete_records::handle(broker, context, &request).into(),
+        RequestBody::DescribeCluster(request) => describe_cluster::handle(broker, context, &request).into(),
+        RequestBody::DescribeTopicPartitions(request) => {
+            describe_topic_partitions::handle(broker, context, &request).into()
+        }
+        RequestBody::ListConfigResources(request) => {
+            list_config_resources::handle(broker, context, &request).into()
+        }
+        RequestBody::OffsetForLeaderEpoch(request) => {
+            offset_for_leader_epoch::handle(broker, context, &request).into()
+        }
+        RequestBody::AlterReplicaLogDirs(request) => {
+            alter_replica_log_dirs::handle(broker, context, &request).into()
+        }
+        RequestBody::DescribeLogDirs(request) => {
+            describe_log_dirs::handle(broker, context, &request).await.into()
+        }
+        RequestBody::DescribeDelegationToken(request) => {
+            describe_delegation_token::handle(broker, context, &request).into()
+        }
+        RequestBody::GetTelemetrySubscriptions(request) => {
+            get_telemetry_subscriptions::handle(broker, context, &request).into()
+        }
+        RequestBody::PushTelemetry(request) => push_telemetry::handle(broker, context, *request).into(),
+        RequestBody::DescribeClientQuotas(request) => {
+            describe_client_quotas::handle(broker, context, &request).into()
+        }
+        RequestBody::DescribeProducers(request) => {
+            describe_producers::handle(broker, context, &request).into()
+        }
+        RequestBody::InitProducerId(request) => {
+            init_producer_id::handle(broker, context, *request).await.into()
+        }
+        RequestBody::AddPartitionsToTxn(request) => {
+            add_partitions_to_txn::handle(broker, context, *request).await.into()
+        }
+        RequestBody::AddOffsetsToTxn(request) => {
+            add_offsets_to_txn::handle(broker, context, &request).await.into()
+        }
+        RequestBody::EndTxn(request) => end_txn::handle(broker, context, *request).await.into(),
+        RequestBody::WriteTxnMarkers(request) => {
+            write_txn_markers::handle(broker, context, *request).await.into()
+        }
+        RequestBody::TxnOffsetCommit(request) => {
+            txn_offset_commit::handle(broker, context, *request).await.into()
+        }
+        RequestBody::DescribeTransactions(request) => {
+            describe_transactions::handle(broker, context, *request).await.into()
+        }
+        RequestBody::ListTransactions(request) => {
+            list_transactions::handle(broker, context, *request).await.into()
+        }
+        body => match of_groups(broker, context, body).await {
+            Ok(answer) => answer,
+            Err(body) => on_either(broker, context, body).await.unwrap_or_else(|body| not_served(&body)),
+        },
+    }
+}
+
+/// Has a request of or about a group handled, of any kind; what is another comes back.
+async fn of_groups(
+    broker: &Arc<Broker>,
+    context: &RequestContext,
+    body: RequestBody,
+) -> Result<Answer, RequestBody> {
+    Ok(match body {
         RequestBody::OffsetCommit(request) => offset_commit::handle(broker, context, *request),
         RequestBody::OffsetFetch(request) => offset_fetch::handle(broker, context, *request).await.into(),
-        RequestBody::FindCoordinator(request) => find_coordinator::handle(broker, context, &request).into(),
         RequestBody::JoinGroup(request) => join_group::handle(broker, context, *request).await.into(),
         RequestBody::Heartbeat(request) => heartbeat::handle(broker, context, *request).await.into(),
         RequestBody::LeaveGroup(request) => leave_group::handle(broker, context, *request).await.into(),
@@ -180,105 +247,8 @@ async fn on_broker(broker: &Arc<Broker>, context: &RequestContext, body: Request
             streams_group_describe::handle(broker, context, *request).await.into()
         }
         RequestBody::ListGroups(request) => list_groups::handle(broker, context, *request).await.into(),
-        RequestBody::ApiVersions(request) => api_versions::handle(broker, context, &request).into(),
-        RequestBody::CreateTopics(request) => create_topics::handle(broker, context, *request).await.into(),
-        RequestBody::DeleteTopics(request) => delete_topics::handle(broker, context, *request).await.into(),
-        RequestBody::DeleteRecords(request) => delete_records::handle(broker, context, &request).into(),
-        RequestBody::InitProducerId(request) => {
-            init_producer_id::handle(broker, context, *request).await.into()
-        }
-        RequestBody::CreatePartitions(request) => {
-            create_partitions::handle(broker, context, *request).await.into()
-        }
         RequestBody::DeleteGroups(request) => delete_groups::handle(broker, context, *request).await.into(),
         RequestBody::OffsetDelete(request) => offset_delete::handle(broker, context, *request).await.into(),
-        RequestBody::DescribeCluster(request) => describe_cluster::handle(broker, context, &request).into(),
-        RequestBody::DescribeConfigs(request) => describe_configs::handle(broker, context, &request).into(),
-        RequestBody::DescribeTopicPartitions(request) => {
-            describe_topic_partitions::handle(broker, context, &request).into()
-        }
-        RequestBody::ListConfigResources(request) => {
-            list_config_resources::handle(broker, context, &request).into()
-        }
-        RequestBody::OffsetForLeaderEpoch(request) => {
-            offset_for_leader_epoch::handle(broker, context, &request).into()
-        }
-        RequestBody::AddPartitionsToTxn(request) => {
-            add_partitions_to_txn::handle(broker, context, *request).await.into()
-        }
-        RequestBody::AddOffsetsToTxn(request) => {
-            add_offsets_to_txn::handle(broker, context, &request).await.into()
-        }
-        RequestBody::EndTxn(request) => end_txn::handle(broker, context, *request).await.into(),
-        RequestBody::WriteTxnMarkers(request) => {
-            write_txn_markers::handle(broker, context, *request).await.into()
-        }
-        RequestBody::TxnOffsetCommit(request) => {
-            txn_offset_commit::handle(broker, context, *request).await.into()
-        }
-        RequestBody::AlterConfigs(request) => alter_configs::handle(broker, context, *request).await.into(),
-        RequestBody::AlterReplicaLogDirs(request) => {
-            alter_replica_log_dirs::handle(broker, context, &request).into()
-        }
-        RequestBody::DescribeLogDirs(request) => {
-            describe_log_dirs::handle(broker, context, &request).await.into()
-        }
-        RequestBody::ElectLeaders(request) => elect_leaders::handle(broker, context, *request).await.into(),
-        RequestBody::IncrementalAlterConfigs(request) => {
-            incremental_alter_configs::handle(broker, context, *request).await.into()
-        }
-        RequestBody::AlterPartitionReassignments(request) => {
-            alter_partition_reassignments::handle(broker, context, *request).await.into()
-        }
-        RequestBody::ListPartitionReassignments(request) => {
-            list_partition_reassignments::handle(broker, context, *request).await.into()
-        }
-        RequestBody::DescribeAcls(request) => describe_acls::handle(broker, context, *request),
-        RequestBody::CreateAcls(request) => create_acls::handle(broker, context, *request).await,
-        RequestBody::DeleteAcls(request) => delete_acls::handle(broker, context, *request).await,
-        RequestBody::CreateDelegationToken(request) => {
-            create_delegation_token::handle(broker, context, *request).await.into()
-        }
-        RequestBody::RenewDelegationToken(request) => {
-            renew_delegation_token::handle(broker, context, *request).await.into()
-        }
-        RequestBody::ExpireDelegationToken(request) => {
-            expire_delegation_token::handle(broker, context, *request).await.into()
-        }
-        RequestBody::DescribeDelegationToken(request) => {
-            describe_delegation_token::handle(broker, context, &request).into()
-        }
-        RequestBody::GetTelemetrySubscriptions(request) => {
-            get_telemetry_subscriptions::handle(broker, context, &request).into()
-        }
-        RequestBody::PushTelemetry(request) => push_telemetry::handle(broker, context, *request).into(),
-        RequestBody::AlterUserScramCredentials(request) => {
-            alter_user_scram_credentials::handle(broker, context, *request).await.into()
-        }
-        RequestBody::DescribeClientQuotas(request) => {
-            describe_client_quotas::handle(broker, context, &request).into()
-        }
-        RequestBody::AlterClientQuotas(request) => {
-            alter_client_quotas::handle(broker, context, *request).await.into()
-        }
-        RequestBody::DescribeUserScramCredentials(request) => {
-            describe_user_scram_credentials::handle(broker, context, &request).into()
-        }
-        RequestBody::UpdateFeatures(request) => {
-            update_features::handle(broker, context, *request).await.into()
-        }
-        RequestBody::DescribeProducers(request) => {
-            describe_producers::handle(broker, context, &request).into()
-        }
-        RequestBody::UnregisterBroker(request) => {
-            unregister_broker::handle(broker, context, *request).await.into()
-        }
-        RequestBody::DescribeTransactions(request) => {
-            describe_transactions::handle(broker, context, *request).await.into()
-        }
-        RequestBody::ListTransactions(request) => {
-            list_transactions::handle(broker, context, *request).await.into()
-        }
         RequestBody::ShareFetch(request) => share_fetch::handle(broker, context, *request).await.into(),
         RequestBody::ShareAcknowledge(request) => {
             share_acknowledge::handle(broker, context, *request).await.into()
@@ -313,8 +283,64 @@ async fn on_broker(broker: &Arc<Broker>, context: &RequestContext, body: Request
         RequestBody::DeleteShareGroupOffsets(request) => {
             delete_share_group_offsets::handle(broker, context, *request).await.into()
         }
-        body => not_served(&body),
-    }
+        body => return Err(body),
+    })
+}
+
+/// Has a request handled that both kinds of listeners serve in the same way; what is another comes back.
+async fn on_either(
+    broker: &Arc<Broker>,
+    context: &RequestContext,
+    body: RequestBody,
+) -> Result<Answer, RequestBody> {
+    Ok(match body {
+        RequestBody::ApiVersions(request) => api_versions::handle(broker, context, &request).into(),
+        RequestBody::DescribeConfigs(request) => describe_configs::handle(broker, context, &request).into(),
+        RequestBody::DescribeUserScramCredentials(request) => {
+            describe_user_scram_credentials::handle(broker, context, &request).into()
+        }
+        RequestBody::DescribeAcls(request) => describe_acls::handle(broker, context, *request),
+        RequestBody::CreateAcls(request) => create_acls::handle(broker, context, *request).await,
+        RequestBody::DeleteAcls(request) => delete_acls::handle(broker, context, *request).await,
+        RequestBody::CreateDelegationToken(request) => {
+            create_delegation_token::handle(broker, context, *request).await.into()
+        }
+        RequestBody::RenewDelegationToken(request) => {
+            renew_delegation_token::handle(broker, context, *request).await.into()
+        }
+        RequestBody::ExpireDelegationToken(request) => {
+            expire_delegation_token::handle(broker, context, *request).await.into()
+        }
+        RequestBody::AlterConfigs(request) => alter_configs::handle(broker, context, *request).await.into(),
+        RequestBody::IncrementalAlterConfigs(request) => {
+            incremental_alter_configs::handle(broker, context, *request).await.into()
+        }
+        RequestBody::CreateTopics(request) => create_topics::handle(broker, context, *request).await.into(),
+        RequestBody::DeleteTopics(request) => delete_topics::handle(broker, context, *request).await.into(),
+        RequestBody::CreatePartitions(request) => {
+            create_partitions::handle(broker, context, *request).await.into()
+        }
+        RequestBody::ElectLeaders(request) => elect_leaders::handle(broker, context, *request).await.into(),
+        RequestBody::AlterPartitionReassignments(request) => {
+            alter_partition_reassignments::handle(broker, context, *request).await.into()
+        }
+        RequestBody::ListPartitionReassignments(request) => {
+            list_partition_reassignments::handle(broker, context, *request).await.into()
+        }
+        RequestBody::AlterClientQuotas(request) => {
+            alter_client_quotas::handle(broker, context, *request).await.into()
+        }
+        RequestBody::AlterUserScramCredentials(request) => {
+            alter_user_scram_credentials::handle(broker, context, *request).await.into()
+        }
+        RequestBody::UpdateFeatures(request) => {
+            update_features::handle(broker, context, *request).await.into()
+        }
+        RequestBody::UnregisterBroker(request) => {
+            unregister_broker::handle(broker, context, *request).await.into()
+        }
+        body => return Err(body),
+    })
 }
 
 fn not_served(body: &RequestBody) -> Answer {

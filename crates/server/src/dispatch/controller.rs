@@ -8,7 +8,7 @@ use controller::ControllerRequest;
 use model::AclOperation;
 use protocol::{ApiKey, ErrorCode, RequestBody, ResponseBody};
 
-use super::{Answer, not_served};
+use super::{Answer, not_served, on_either};
 use crate::broker::Broker;
 use crate::controller::ControllerService;
 use crate::handlers::*;
@@ -62,58 +62,16 @@ pub(super) async fn on_controller(
     body: RequestBody,
 ) -> Answer {
     match body {
-        RequestBody::ApiVersions(request) => api_versions::handle(broker, context, &request).into(),
         RequestBody::DescribeQuorum(request) => {
             describe_quorum::handle(controller, broker, context, &request).into()
         }
         RequestBody::DescribeCluster(request) => {
             describe_cluster::on_controller(broker, controller.leader(), context, &request).into()
         }
-        RequestBody::DescribeConfigs(request) => describe_configs::handle(broker, context, &request).into(),
-        RequestBody::DescribeUserScramCredentials(request) => {
-            describe_user_scram_credentials::handle(broker, context, &request).into()
-        }
-        RequestBody::DescribeAcls(request) => describe_acls::handle(broker, context, *request),
-        RequestBody::CreateAcls(request) => create_acls::handle(broker, context, *request).await,
-        RequestBody::DeleteAcls(request) => delete_acls::handle(broker, context, *request).await,
-        RequestBody::CreateDelegationToken(request) => {
-            create_delegation_token::handle(broker, context, *request).await.into()
-        }
-        RequestBody::RenewDelegationToken(request) => {
-            renew_delegation_token::handle(broker, context, *request).await.into()
-        }
-        RequestBody::ExpireDelegationToken(request) => {
-            expire_delegation_token::handle(broker, context, *request).await.into()
-        }
-        RequestBody::AlterConfigs(request) => alter_configs::handle(broker, context, *request).await.into(),
-        RequestBody::IncrementalAlterConfigs(request) => {
-            incremental_alter_configs::handle(broker, context, *request).await.into()
-        }
-        RequestBody::CreateTopics(request) => create_topics::handle(broker, context, *request).await.into(),
-        RequestBody::DeleteTopics(request) => delete_topics::handle(broker, context, *request).await.into(),
-        RequestBody::CreatePartitions(request) => {
-            create_partitions::handle(broker, context, *request).await.into()
-        }
-        RequestBody::ElectLeaders(request) => elect_leaders::handle(broker, context, *request).await.into(),
-        RequestBody::AlterPartitionReassignments(request) => {
-            alter_partition_reassignments::handle(broker, context, *request).await.into()
-        }
-        RequestBody::ListPartitionReassignments(request) => {
-            list_partition_reassignments::handle(broker, context, *request).await.into()
-        }
-        RequestBody::AlterClientQuotas(request) => {
-            alter_client_quotas::handle(broker, context, *request).await.into()
-        }
-        RequestBody::AlterUserScramCredentials(request) => {
-            alter_user_scram_credentials::handle(broker, context, *request).await.into()
-        }
-        RequestBody::UpdateFeatures(request) => {
-            update_features::handle(broker, context, *request).await.into()
-        }
-        RequestBody::UnregisterBroker(request) => {
-            unregister_broker::handle(broker, context, *request).await.into()
-        }
-        body => of_a_node(controller, broker, context, body).await,
+        body => match on_either(broker, context, body).await {
+            Ok(answer) => answer,
+            Err(body) => of_a_node(controller, broker, context, body).await,
+        },
     }
 }
 

@@ -14,7 +14,7 @@ use protocol::{
     AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse, ErrorCode, MetadataRecord,
     RemoveUserScramCredentialRecord,
 };
-use security::{ScramCredential, ScramHash};
+use security::ScramHash;
 
 use crate::api_error::code_and_message;
 use crate::requests::Decision;
@@ -85,8 +85,8 @@ fn upsert_credential(upsertion: &ScramCredentialUpsertion) -> Result<MetadataRec
         return refuse("Too many iterations");
     }
     let (salt, salted) = (upsertion.salt.clone(), &upsertion.salted_password);
-    let credential = ScramCredential::from_salted_password(hash, salted, salt, upsertion.iterations);
-    Ok(MetadataRecord::UserScramCredentialRecord(credential.to_record(&upsertion.name, hash)))
+    let credential = hash.credential_of_salted(salted, salt, upsertion.iterations);
+    Ok(MetadataRecord::UserScramCredentialRecord(credential.to_record(&upsertion.name, hash.into())))
 }
 
 fn check_user_and_mechanism(user: &str, mechanism: i8) -> Result<ScramHash, ApiError> {

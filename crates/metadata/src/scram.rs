@@ -34,22 +34,48 @@ impl ScramMechanism {
     }
 }
 
-/// What is kept of a user's password. Its `Debug` shows no secret.
+/// What is kept of a user's password for one mechanism, and from which it cannot be had back. `Debug` shows the iterations
+/// alone.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ScramCredential {
-    /// The random salt.
+    /// Random bytes that make equal passwords differ.
     pub salt: Bytes,
-    /// The key by which the server checks the client.
+    /// The hash of the client's key, by which the server checks the client.
     pub stored_key: Bytes,
-    /// The key by which the client checks the server.
+    /// The key that the server proves itself with.
     pub server_key: Bytes,
-    /// How often the hash was applied.
+    /// How often the password was hashed.
     pub iterations: i32,
 }
 
 impl fmt::Debug for ScramCredential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ScramCredential").field("iterations", &self.iterations).finish_non_exhaustive()
+    }
+}
+
+impl ScramCredential {
+    /// Reads the credential of a record.
+    pub fn from_record(record: &UserScramCredentialRecord) -> Self {
+        Self {
+            salt: record.salt.clone(),
+            stored_key: record.stored_key.clone(),
+            server_key: record.server_key.clone(),
+            iterations: record.iterations,
+        }
+    }
+
+    /// Makes the record that gives `user` this credential.
+    pub fn to_record(&self, user: &str, mechanism: ScramMechanism) -> UserScramCredentialRecord {
+        UserScramCredentialRecord {
+            name: user.to_owned(),
+            mechanism: mechanism as i8,
+            salt: self.salt.clone(),
+            stored_key: self.stored_key.clone(),
+            server_key: self.server_key.clone(),
+            iterations: self.iterations,
+            ..Default::default()
+        }
     }
 }
 
@@ -71,12 +97,7 @@ impl ScramImage {
     }
 
     pub(crate) fn put(&mut self, record: &UserScramCredentialRecord) -> Result<(), ReplayError> {
-        let credential = ScramCredential {
-            salt: record.salt.clone(),
-            stored_key: record.stored_key.clone(),
-            server_key: record.server_key.clone(),
-            iterations: record.iterations,
-        };
+        let credential = ScramCredential::from_record(record);
         self.credentials.insert((mechanism(record.mechanism)?, record.name.clone()), Arc::new(credential));
         Ok(())
     }
@@ -88,15 +109,7 @@ impl ScramImage {
 
     pub(crate) fn to_records(&self, records: &mut Vec<MetadataRecord>) {
         records.extend(self.credentials().map(|(mechanism, user, credential)| {
-            MetadataRecord::UserScramCredentialRecord(UserScramCredentialRecord {
-                name: user.to_owned(),
-                mechanism: mechanism as i8,
-                salt: credential.salt.clone(),
-                stored_key: credential.stored_key.clone(),
-                server_key: credential.server_key.clone(),
-                iterations: credential.iterations,
-                ..Default::default()
-            })
+            MetadataRecord::UserScramCredentialRecord(credential.to_record(user, mechanism))
         }));
     }
 }

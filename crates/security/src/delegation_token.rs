@@ -11,9 +11,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use config::BrokerConfig;
+use metadata::ScramCredential;
 use model::Timestamp;
 
-use crate::{ScramCredential, ScramHash};
+use crate::ScramHash;
 
 /// `delegation.token.secret.key`, which `Debug` does not show.
 #[derive(Clone)]
@@ -60,7 +61,7 @@ impl TokenSecret {
         // The same for each login with the token. No id of a token has a NUL, so the salt gives no proof away.
         let salt = self.sign(format!("salt\0{}\0{id}", hash.mechanism_name()).as_bytes());
         let salt = Bytes::copy_from_slice(&salt.as_ref()[..SALT_LEN]);
-        ScramCredential::from_password(hash, &password, salt, hash.min_iterations())
+        hash.credential(&password, salt, hash.min_iterations())
     }
 
     fn sign(&self, message: &[u8]) -> hmac::Tag {

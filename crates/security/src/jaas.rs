@@ -11,9 +11,6 @@ use config::Password;
 
 /// The login module of PLAIN.
 pub const PLAIN_LOGIN_MODULE: &str = "org.apache.kafka.common.security.plain.PlainLoginModule";
-/// The login module of SCRAM.
-pub const SCRAM_LOGIN_MODULE: &str = "org.apache.kafka.common.security.scram.ScramLoginModule";
-
 /// Modules that load code from where an attacker says. Kafka: `JaasUtils.DISALLOWED_LOGIN_MODULES_DEFAULT`.
 const DISALLOWED: [&str; 2] =
     ["com.sun.security.auth.module.JndiLoginModule", "com.sun.security.auth.module.LdapLoginModule"];

@@ -22,7 +22,7 @@ mod tls;
 pub use authorizer::{Action, Requester, StandardAuthorizer, Verdict};
 pub use delegation_token::{TokenCredential, TokenSecret};
 pub use distinguished_name::{CertificateError, subject_name};
-pub use jaas::{JaasEntry, JaasError, PLAIN_LOGIN_MODULE, SCRAM_LOGIN_MODULE, server_key};
+pub use jaas::{JaasEntry, JaasError, PLAIN_LOGIN_MODULE, server_key};
 pub use mechanism::{CredentialStore, Mechanism, SaslError};
 pub use plain::{PlainClient, PlainServer, PlainUsers};
 pub use principal::{ParsePrincipalError, Principal};
@@ -31,8 +31,6 @@ pub use sasl_exchange::{
     Awaits, Established, FailedAuthentication, ListenerMechanism, SaslExchange, SaslListener, Step,
     UnexpectedRequest,
 };
-pub use scram::{
-    AddScramError, ScramClient, ScramCredential, ScramDecoy, ScramHash, ScramServer, nonce, parse_add_scram,
-};
+pub use scram::{AddScramError, ScramClient, ScramDecoy, ScramHash, ScramServer, nonce, parse_add_scram};
 pub use ssl_principal_mapper::{MapperError, SslPrincipalMapper};
 pub use tls::{ClientAuth, TlsError, TlsSettings};

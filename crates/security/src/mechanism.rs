@@ -3,7 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{ScramCredential, ScramHash, TokenCredential};
+use metadata::ScramCredential;
+
+use crate::{ScramHash, TokenCredential};
 
 /// A SASL mechanism.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

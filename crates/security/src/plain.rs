@@ -98,7 +98,9 @@ impl PlainClient {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ScramCredential, ScramHash};
+    use metadata::ScramCredential;
+
+    use crate::ScramHash;
 
     impl CredentialStore for PlainUsers {
         fn verify_plain(&self, username: &str, password: &str) -> bool {

@@ -10,7 +10,7 @@ mod server;
 
 pub use add_scram::{AddScramError, parse_add_scram};
 pub use client::ScramClient;
-pub use credential::{ScramCredential, ScramDecoy};
+pub use credential::ScramDecoy;
 pub use server::ScramServer;
 pub(crate) use server::{Login, Reply as ScramReply};
 

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::{BrokerConfig, ConfigError, EndPoint, SecurityProtocol};
-use metadata::{MetadataImage, ScramMechanism};
+use metadata::{MetadataImage, ScramCredential};
 use model::Timestamp;
 use network::TlsConfig;
 use security::{
     ClientAuth, CredentialStore, JaasEntry, JaasError, ListenerMechanism, MapperError, Mechanism, PlainUsers,
-    Principal, SaslError, SaslListener, ScramCredential, ScramDecoy, ScramHash, SslPrincipalMapper, TlsError,
-    TlsSettings, TokenCredential, TokenSecret, server_key, subject_name,
+    Principal, SaslError, SaslListener, ScramDecoy, ScramHash, SslPrincipalMapper, TlsError, TlsSettings,
+    TokenCredential, TokenSecret, server_key, subject_name,
 };
 use world::chance::Chance;
 
@@ -137,13 +137,7 @@ impl CredentialStore for Credentials<'_> {
     }
 
     fn scram_credential(&self, hash: ScramHash, username: &str) -> Option<ScramCredential> {
-        let found = self.image.scram().credential(ScramMechanism::of(hash.id())?, username)?;
-        Some(ScramCredential {
-            salt: found.salt.clone(),
-            stored_key: found.stored_key.clone(),
-            server_key: found.server_key.clone(),
-            iterations: found.iterations,
-        })
+        self.image.scram().credential(hash.into(), username).map(|found| (**found).clone())
     }
 
     fn token_credential(&self, hash: ScramHash, id: &str) -> Option<TokenCredential> {

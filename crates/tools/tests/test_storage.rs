@@ -116,6 +116,10 @@ fn users_that_no_mechanism_knows_are_refused() {
         refusal("SCRAM-SHA-256=[name=a,password=x,iterations=100]"),
         "The 'iterations' value must be >= 4096 for add-scram using SCRAM_SHA_256"
     );
+    assert_eq!(
+        refusal("SCRAM-SHA-256=[name=a,saltedpassword=AAAA]"),
+        "You must supply 'salt' with 'saltedpassword' to add-scram"
+    );
 }
 
 #[test]

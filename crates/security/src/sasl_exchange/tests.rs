@@ -3,9 +3,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use config::Password;
+use metadata::ScramCredential;
 
 use super::*;
-use crate::{ScramClient, ScramCredential, ScramHash, TokenCredential, TokenSecret};
+use crate::{ScramClient, ScramHash, TokenCredential, TokenSecret};
 
 const NOW: Timestamp = Timestamp(1_000_000);
 
@@ -18,7 +19,7 @@ impl CredentialStore for Alice {
 
     fn scram_credential(&self, hash: ScramHash, username: &str) -> Option<ScramCredential> {
         let salt = Bytes::from_static(b"salt");
-        (username == "alice").then(|| ScramCredential::from_password(hash, "pw", salt, 4096))
+        (username == "alice").then(|| hash.credential("pw", salt, 4096))
     }
 
     /// Alice's token ends in five seconds, her old one has.

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use metadata::ScramCredential;
 use protocol::UserScramCredentialRecord;
 
-use super::{ScramCredential, ScramHash};
+use super::ScramHash;
 
 /// What is wrong with the value, in Kafka's words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,7 +44,7 @@ pub fn parse_add_scram(
         return fail("You must supply 'name' to add-scram");
     };
     let credential = credential(hash, &mut components, random_salt)?;
-    Ok(credential.to_record(name, hash))
+    Ok(credential.to_record(name, hash.into()))
 }
 
 /// Splits `key=value`, whose value may be quoted.
@@ -86,8 +87,8 @@ fn credential(
     check_iterations(hash, iterations)?;
     let salt = given_salt.map_or(random_salt, Bytes::from);
     Ok(match salted {
-        Some(salted) => ScramCredential::from_salted_password(hash, &salted, salt, iterations),
-        None => ScramCredential::from_password(hash, password.unwrap_or_default(), salt, iterations),
+        Some(salted) => hash.credential_of_salted(&salted, salt, iterations),
+        None => hash.credential(password.unwrap_or_default(), salt, iterations),
     })
 }
 

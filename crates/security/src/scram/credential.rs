@@ -1,67 +1,32 @@
-//! What a server keeps of a password: salt, iterations, and two keys from which it cannot be had back.
+//! How the credential comes to be that a server keeps of a password, and those of users that there are not.
 
 use std::fmt;
 
 use bytes::Bytes;
-use protocol::UserScramCredentialRecord;
+use metadata::{ScramCredential, ScramMechanism};
 
 use super::ScramHash;
 
-/// A user's credential for one mechanism. `Debug` shows the iterations alone.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ScramCredential {
-    /// Random bytes that make equal passwords differ.
-    pub salt: Bytes,
-    /// The hash of the client's key.
-    pub stored_key: Bytes,
-    /// The key that the server proves itself with.
-    pub server_key: Bytes,
-    /// How often the password was hashed.
-    pub iterations: i32,
-}
-
-impl fmt::Debug for ScramCredential {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ScramCredential").field("iterations", &self.iterations).finish_non_exhaustive()
-    }
-}
-
-impl ScramCredential {
+impl ScramHash {
     /// Makes the credential of a password.
-    pub fn from_password(hash: ScramHash, password: &str, salt: Bytes, iterations: i32) -> Self {
-        let salted = hash.salted_password(password.as_bytes(), &salt, iterations);
-        Self::from_salted_password(hash, &salted, salt, iterations)
+    pub fn credential(self, password: &str, salt: Bytes, iterations: i32) -> ScramCredential {
+        let salted = self.salted_password(password.as_bytes(), &salt, iterations);
+        self.credential_of_salted(&salted, salt, iterations)
     }
 
     /// Makes the credential of a password that a client salted, as `kafka-configs` sends it.
-    pub fn from_salted_password(hash: ScramHash, salted: &[u8], salt: Bytes, iterations: i32) -> Self {
-        let stored_key = hash.hash(&hash.client_key(salted)).into();
-        Self { salt, stored_key, server_key: hash.server_key(salted).into(), iterations }
+    pub fn credential_of_salted(self, salted: &[u8], salt: Bytes, iterations: i32) -> ScramCredential {
+        let stored_key = self.hash(&self.client_key(salted)).into();
+        ScramCredential { salt, stored_key, server_key: self.server_key(salted).into(), iterations }
     }
+}
 
-    /// Returns the metadata record that gives `name` this credential.
-    pub fn to_record(&self, name: &str, hash: ScramHash) -> UserScramCredentialRecord {
-        UserScramCredentialRecord {
-            name: name.to_owned(),
-            mechanism: hash.id(),
-            salt: self.salt.clone(),
-            stored_key: self.stored_key.clone(),
-            server_key: self.server_key.clone(),
-            iterations: self.iterations,
-            ..Default::default()
+impl From<ScramHash> for ScramMechanism {
+    fn from(hash: ScramHash) -> Self {
+        match hash {
+            ScramHash::Sha256 => Self::Sha256,
+            ScramHash::Sha512 => Self::Sha512,
         }
-    }
-
-    /// Reads the metadata record; `None` if its mechanism is not known.
-    pub fn from_record(record: &UserScramCredentialRecord) -> Option<(ScramHash, Self)> {
-        let hash = ScramHash::from_id(record.mechanism)?;
-        let credential = Self {
-            salt: record.salt.clone(),
-            stored_key: record.stored_key.clone(),
-            server_key: record.server_key.clone(),
-            iterations: record.iterations,
-        };
-        Some((hash, credential))
     }
 }
 

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
+use metadata::ScramCredential;
 use model::Timestamp;
 
 use super::messages::{ClientFinal, ClientFirst, auth_message, server_final, server_first};
-use super::{ScramCredential, ScramDecoy, ScramHash, xor};
+use super::{ScramDecoy, ScramHash, xor};
 use crate::{CredentialStore, SaslError, TokenCredential};
 
 const INVALID_CREDENTIALS: SaslError = SaslError::Exchange("Invalid client credentials");

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use config::Password;
+use metadata::ScramCredential;
 use proptest::prelude::*;
 
 use super::messages::ClientFirst;
@@ -25,7 +26,7 @@ impl CredentialStore for Users {
 }
 
 fn users(hash: ScramHash, name: &str, password: &str, salt: &[u8]) -> Users {
-    let credential = ScramCredential::from_password(hash, password, Bytes::copy_from_slice(salt), 4096);
+    let credential = hash.credential(password, Bytes::copy_from_slice(salt), 4096);
     Users(BTreeMap::from([((hash, name.to_owned()), credential)]))
 }
 
@@ -161,8 +162,8 @@ fn add_scram_makes_the_record_that_logs_in() {
     let argument = r#"SCRAM-SHA-256=[name=alice,password="alice secret",iterations=8192]"#;
     let record = parse_add_scram(argument, Bytes::from_static(b"salt")).expect("well-formed");
     assert_eq!((record.name.as_str(), record.mechanism, record.iterations), ("alice", 1, 8192));
-    let (hash, credential) = ScramCredential::from_record(&record).expect("a known mechanism");
-    let expected = ScramCredential::from_password(hash, "alice secret", Bytes::from_static(b"salt"), 8192);
+    let credential = ScramCredential::from_record(&record);
+    let expected = ScramHash::Sha256.credential("alice secret", Bytes::from_static(b"salt"), 8192);
     assert!(credential == expected);
     let salted = "SCRAM-SHA-512=[name=b,saltedpassword=AAAA,salt=AAAA]";
     assert_eq!(parse_add_scram(salted, Bytes::new()).expect("well-formed").salt, [0; 3][..]);
@@ -189,8 +190,7 @@ fn add_scram_refuses_in_kafkas_words() {
 
 #[test]
 fn debug_shows_no_key() {
-    let credential =
-        ScramCredential::from_password(ScramHash::Sha256, "pw", Bytes::from_static(b"salt"), 4096);
+    let credential = ScramHash::Sha256.credential("pw", Bytes::from_static(b"salt"), 4096);
     assert_eq!(format!("{credential:?}"), "ScramCredential { iterations: 4096, .. }");
 }
 

@@ -5,19 +5,22 @@
 pub(crate) mod features;
 mod format;
 mod info;
-mod scram;
 
 use std::fs;
 use std::io::Write;
 
 use config::{BrokerConfig, parse_properties};
 use model::Uuid;
+use protocol::MetadataRecord;
 
 use crate::Failure;
 use crate::arguments::Arity::{Append, Flag, One};
 use crate::arguments::{Arg, Arguments, Syntax, arg};
 
 pub use format::{Format, InitialControllers, Voter};
+
+/// How many random bytes salt a password that comes without a salt.
+const SALT_LEN: usize = 24;
 
 const CONFIG: Arg = arg("--config", "-c", One, "The properties file of the node.").required();
 
@@ -130,11 +133,19 @@ fn run_format(args: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
             .into_iter()
             .map(features::parse_level)
             .collect::<Result<_, _>>()?,
-        scram: args.values("--add-scram").into_iter().map(scram::parse).collect::<Result<_, _>>()?,
+        scram: args.values("--add-scram").into_iter().map(parse_scram).collect::<Result<_, _>>()?,
         ignore_formatted: args.has("--ignore-formatted"),
         controllers,
     };
     format.run(&config, out)
+}
+
+/// Makes the record of a user to begin with: `SCRAM-SHA-256=[name=alice,password=secret]`.
+fn parse_scram(argument: &str) -> Result<MetadataRecord, Failure> {
+    let mut salt = vec![0; SALT_LEN];
+    getrandom::fill(&mut salt).map_err(|error| Failure::message(error.to_string()))?;
+    let record = security::parse_add_scram(argument, salt.into());
+    record.map(MetadataRecord::UserScramCredentialRecord).map_err(|error| Failure::message(error.to_string()))
 }
 
 /// Makes an id that Kafka does not keep for itself and that no command line takes for an option.

@@ -211,21 +211,6 @@ impl LogConfig {
     pub fn max_segment_jitter_ms(&self) -> i64 {
         self.segment_jitter_ms.min(self.segment_ms)
     }
-
-    /// Bytes to reserve for a new segment's file. Kafka: `LogConfig.initFileSize`.
-    pub fn initial_file_size(&self) -> i32 {
-        if self.preallocate { self.segment_bytes } else { 0 }
-    }
-
-    /// Bytes of the partition kept on local disk; -1 for no limit.
-    pub fn effective_local_retention_bytes(&self) -> i64 {
-        if self.local_retention_bytes == -2 { self.retention_bytes } else { self.local_retention_bytes }
-    }
-
-    /// How long segments are kept on local disk; -1 for no limit.
-    pub fn effective_local_retention_ms(&self) -> i64 {
-        if self.local_retention_ms == -2 { self.retention_ms } else { self.local_retention_ms }
-    }
 }
 
 fn read_compression(values: &Values) -> BrokerCompression {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use imbl::ordmap::DiffItem;
 use imbl::{GenericOrdMap, OrdMap, shared_ptr::DefaultSharedPtr};
-use model::{NodeId, TopicIdPartition, TopicPartition, Uuid};
+use model::{NodeId, TopicIdPartition, TopicPartition};
 
 use crate::{ConfigResource, MetadataImage, PartitionRegistration, TopicImage};
 
@@ -163,12 +163,4 @@ fn changed_keys<K: Ord + Clone, V: PartialEq>(
         }
     };
     old.diff(new).map(key).collect()
-}
-
-/// The topic ids of a delta's new topics.
-impl MetadataDelta {
-    /// Returns the ids of topics that were created.
-    pub fn created_topics(&self) -> impl Iterator<Item = Uuid> {
-        self.topics.iter().filter(|delta| delta.is_new).map(|delta| delta.topic.id())
-    }
 }

@@ -31,11 +31,6 @@ impl ErrorCode {
         !self.is_none()
     }
 
-    /// Returns the error, if there is one.
-    pub fn into_result(self) -> Result<(), Self> {
-        if self.is_none() { Ok(()) } else { Err(self) }
-    }
-
     /// Returns Kafka's name: `UNKNOWN_TOPIC_OR_PARTITION`. An unknown code has the name of code -1.
     pub fn name(self) -> &'static str {
         self.row().name

@@ -33,9 +33,6 @@ macro_rules! audit {
     };
 }
 
-/// The value of an authorized-operations field that was not asked for.
-pub const OPERATIONS_UNASKED: i32 = i32::MIN;
-
 /// Why something is refused: the code, and Kafka's text, if it has one of its own.
 pub type Refusal = (ErrorCode, Option<String>);
 

@@ -94,12 +94,6 @@ impl LeaderEpochs {
         Some((floor, end))
     }
 
-    /// Returns the epoch in which `offset` was written.
-    pub fn epoch_for_offset(&self, offset: Offset) -> Option<LeaderEpoch> {
-        let after = self.entries.partition_point(|(_, start)| *start <= offset);
-        after.checked_sub(1).map(|n| self.entries[n].0)
-    }
-
     /// Drops epochs that begin at or after `end`.
     pub fn truncate_from_end(&mut self, end: Offset) {
         let kept = self.entries.partition_point(|(_, start)| *start < end);
@@ -178,7 +172,5 @@ mod tests {
         assert_eq!(epochs.entries(), [(LeaderEpoch(2), Offset(15)), (LeaderEpoch(3), Offset(20))]);
         epochs.truncate_from_end(Offset(20));
         assert_eq!(epochs.entries(), [(LeaderEpoch(2), Offset(15))]);
-        assert_eq!(epochs.epoch_for_offset(Offset(14)), None);
-        assert_eq!(epochs.epoch_for_offset(Offset(15)), Some(LeaderEpoch(2)));
     }
 }

@@ -142,11 +142,6 @@ impl ProducerState {
         ongoing.into_iter().chain(unreplicated).min()
     }
 
-    /// Returns the first offset of the oldest open transaction.
-    pub fn first_undecided_offset(&self) -> Option<Offset> {
-        self.ongoing.first_key_value().map(|(offset, _)| *offset)
-    }
-
     /// Forgets transactions that ended below the high watermark or the log's start.
     pub fn on_high_watermark(&mut self, high_watermark: Offset) {
         self.unreplicated.retain(|_, last| *last >= high_watermark);

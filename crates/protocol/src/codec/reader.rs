@@ -34,11 +34,6 @@ impl Reader {
         self.rest.len()
     }
 
-    /// Returns what is left.
-    pub fn into_rest(self) -> Bytes {
-        self.rest
-    }
-
     get_fixed! {
         /// Reads an int8.
         get_i8 -> i8 = get_i8;

@@ -123,7 +123,6 @@ fn an_open_transaction_holds_the_first_unstable_offset_until_its_end_is_replicat
     assert_eq!(state.first_unstable_offset(), Some(Offset(5)), "its end is above the high watermark");
     state.on_high_watermark(Offset(8));
     assert_eq!(state.first_unstable_offset(), Some(Offset(6)));
-    assert_eq!(state.first_undecided_offset(), Some(Offset(6)));
     end_transaction(&mut state, 8, 2, true);
     state.on_high_watermark(Offset(9));
     assert_eq!(state.first_unstable_offset(), None);

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use config::{BrokerConfig, ConfigError, ConfigMap, PropertiesError, apply_override, parse_properties};
+use config::{
+    BrokerConfig, ConfigError, ConfigMap, LogConfig, PropertiesError, apply_override, parse_properties,
+};
 use model::Uuid;
 use storage::{LogManager, MetaProperties, StorageError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -227,7 +229,10 @@ pub fn configuration(options: &RunOptions) -> Result<BrokerConfig, RunError> {
     if options.properties.is_none() {
         add_defaults(&mut props);
     }
-    Ok(BrokerConfig::parse(&props)?)
+    let config = BrokerConfig::parse(&props)?;
+    let tiering = config.values().boolean("remote.log.storage.system.enable");
+    LogConfig::validate_broker_defaults(&config.topic_defaults(), tiering)?;
+    Ok(config)
 }
 
 /// One node that is both broker and controller, on loopback, with every topic's replicas on itself.
@@ -353,6 +358,17 @@ mod tests {
         assert_eq!(config.listeners.listeners[0].host, "localhost");
         assert_eq!(config.quorum_voters.len(), 1);
         assert_eq!(config.log_dirs, [DEFAULT_DATA_DIR]);
+    }
+
+    #[test]
+    fn a_file_whose_defaults_of_topics_contradict_each_other_is_refused() {
+        let lags = ["log.cleaner.min.compaction.lag.ms=2000", "log.cleaner.max.compaction.lag.ms=1000"];
+        let overrides = lags.map(str::to_owned).to_vec();
+        let refused = configuration(&RunOptions { overrides, ..Default::default() }).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "Invalid config: conflict topic config setting min.compaction.lag.ms (2000) > max.compaction.lag.ms (1000)"
+        );
     }
 
     #[test]

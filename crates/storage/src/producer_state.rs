@@ -4,11 +4,10 @@
 //! - the last 5 batches of a producer's present epoch are known, so that a retry of any of them is answered and not
 //!   appended
 //! - the state is that of the log up to [`ProducerState::end`]; it changes only after the append it stands for
+//! - whether a transaction was verified with its coordinator is for the caller to say
 //! - the first unstable offset is the first of a transaction that is open, or ended at or above the high watermark
 //!
 //! Kafka: `ProducerStateManager`, `ProducerAppendInfo`, `ProducerStateEntry`.
-//!
-//! Not yet: verification of transactions with their coordinator; the caller says whether it was done.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
 //! StreamsGroupHeartbeat and StreamsGroupDescribe: what a request must say, and which partitions answer it.
 //!
-//! Not yet, as in 4.3.1: static members, task offsets, warm-up tasks, source topics by regular expression.
+//! As in 4.3.1 there are no static members, task offsets, warm-up tasks, nor source topics by regular expression.
 
 use coordinators::group::{GroupRequest, GroupResponse, StreamsHeartbeat};
 use protocol::streams_group_describe_response::DescribedGroup;

@@ -16,7 +16,6 @@ pub use context::ClientContext;
 pub use offset_fetch::{offset_fetch_groups, offset_fetch_response};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use coordinators::group::{
@@ -55,16 +54,6 @@ impl PartitionMachine for GroupMachine {
     }
 }
 
-/// Returns the partition of an internal topic that serves `key`, by Java's `String.hashCode`.
-///
-/// Kafka: `GroupCoordinatorService.partitionFor`. `partition_count` below 1 counts as 1.
-pub fn partition_for_key(key: &str, partition_count: i32) -> i32 {
-    let hash =
-        key.encode_utf16().fold(0i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
-    // Kafka's `Utils.abs`: the least int has no positive, and counts as 0.
-    hash.checked_abs().unwrap_or(0) % partition_count.max(1)
-}
-
 /// The coordinator of consumer groups, over the partitions of `__consumer_offsets` that this broker leads.
 pub struct GroupCoordinator {
     runtime: Arc<Runtime<GroupMachine>>,
@@ -74,8 +63,6 @@ pub struct GroupCoordinator {
     persister: Arc<dyn Persister>,
     /// What the machines ask for, until somebody begins to do it.
     work: Mutex<Option<UnboundedReceiver<Told<GroupResponse>>>>,
-    partition_count: AtomicI32,
-    active: AtomicBool,
     /// The newest metadata, for machines that are still to begin.
     metadata: Arc<RwLock<Arc<MetadataImage>>>,
 }
@@ -102,43 +89,39 @@ impl GroupCoordinator {
         chance: Arc<dyn Chance>,
         persister: Arc<dyn Persister>,
     ) -> Self {
-        let (runtime, work) = Runtime::with_shell(runtime, clock);
+        let (runtime, work) = Runtime::new(runtime, clock, partition_count);
         Self {
             runtime: Arc::new(runtime),
             config: Arc::new(config),
             chance,
             persister,
             work: Mutex::new(Some(work)),
-            partition_count: AtomicI32::new(partition_count),
-            active: AtomicBool::new(false),
             metadata: Arc::default(),
         }
     }
 
     /// Begins to answer. Must be called within a tokio runtime.
     pub fn startup(&self) {
-        self.runtime.start_timers();
         if let Some(work) = self.work.lock().unwrap_or_else(PoisonError::into_inner).take() {
             let runtime = Arc::downgrade(&self.runtime);
             tokio::spawn(machine_runner::run(runtime, work, self.persister.clone()));
         }
-        self.active.store(true, Ordering::Release);
+        self.runtime.start();
     }
 
     /// Ceases to answer; requests that wait are told to find another coordinator.
     pub fn shutdown(&self) {
-        self.active.store(false, Ordering::Release);
-        self.runtime.resign_all();
+        self.runtime.shutdown();
     }
 
     /// Takes in how many partitions `__consumer_offsets` has, once it exists.
     pub fn set_partition_count(&self, partition_count: i32) {
-        self.partition_count.store(partition_count, Ordering::Release);
+        self.runtime.set_partition_count(partition_count);
     }
 
     /// Returns the partition of `__consumer_offsets` that serves `group`.
     pub fn partition_for(&self, group: &str) -> i32 {
-        partition_for_key(group, self.partition_count.load(Ordering::Acquire))
+        self.runtime.partition_for(group)
     }
 
     /// Returns what is measured of requests and partitions.
@@ -214,7 +197,7 @@ impl GroupCoordinator {
     }
 
     fn check_join(&self, request: &JoinGroupRequest) -> Result<(), ErrorCode> {
-        self.check_active()?;
+        self.runtime.check_serving()?;
         check_group_id(&request.group_id)?;
         let timeout = i128::from(request.session_timeout_ms);
         let bounds = [self.config.min_session_timeout, self.config.max_session_timeout];
@@ -277,7 +260,7 @@ impl GroupCoordinator {
     /// ListGroups 0-5: the groups of all partitions that this broker leads.
     pub async fn list_groups(&self, request: ListGroupsRequest) -> ListGroupsResponse {
         let mut groups = Vec::new();
-        if let Err(error_code) = self.check_active() {
+        if let Err(error_code) = self.runtime.check_serving() {
             return ListGroupsResponse { error_code, ..Default::default() };
         }
         for partition in self.runtime.partitions() {
@@ -349,7 +332,7 @@ impl GroupCoordinator {
     ) -> OffsetFetchResponseGroup {
         let refused = refuse::OffsetFetch::new(&request, context.api_version);
         let partition = self.partition_for(&request.group_id);
-        let fetched = match self.check_active() {
+        let fetched = match self.runtime.check_serving() {
             Ok(()) => {
                 let request = GroupRequest::OffsetFetch { group: request, require_stable };
                 self.runtime.submit(partition, request).await
@@ -390,14 +373,14 @@ impl GroupCoordinator {
         coordinator_epoch: i32,
         commit: bool,
     ) -> Result<(), ErrorCode> {
-        self.check_active()?;
+        self.runtime.check_serving()?;
         let request = GroupRequest::EndTransaction { producer, coordinator_epoch, commit };
         self.runtime.submit(partition, request).await.map(|_| ())
     }
 
     /// Asks about a group that must have a name.
     async fn ask_about(&self, group: &str, request: GroupRequest) -> Result<GroupResponse, ErrorCode> {
-        self.check_active()?;
+        self.runtime.check_serving()?;
         check_group_id(group)?;
         self.ask(group, request).await
     }
@@ -407,12 +390,8 @@ impl GroupCoordinator {
     }
 
     async fn ask_partition(&self, partition: i32, request: GroupRequest) -> Result<GroupResponse, ErrorCode> {
-        self.check_active()?;
+        self.runtime.check_serving()?;
         self.runtime.submit(partition, request).await.map_err(client_error)
-    }
-
-    fn check_active(&self) -> Result<(), ErrorCode> {
-        if self.active.load(Ordering::Acquire) { Ok(()) } else { Err(ErrorCode::COORDINATOR_NOT_AVAILABLE) }
     }
 
     fn by_partition(&self, groups: Vec<String>) -> BTreeMap<i32, Vec<String>> {

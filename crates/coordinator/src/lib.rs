@@ -22,13 +22,11 @@ mod transaction;
 mod wakeups;
 
 pub use batches::{BatchProducer, EntryError, LogEntry, LogRecord};
-pub use group::{
-    ClientContext, GroupCoordinator, offset_fetch_groups, offset_fetch_response, partition_for_key,
-};
+pub use group::{ClientContext, GroupCoordinator, offset_fetch_groups, offset_fetch_response};
 pub use metrics::{PartitionCounts, RuntimeMetrics};
 pub use partition::Told;
 pub use partition_log::{Committed, PartitionLog};
-pub use runtime::{PartitionMachine, Runtime, RuntimeConfig};
+pub use runtime::{PartitionMachine, Runtime, RuntimeConfig, partition_for_key};
 pub use share::{Persister, ShareCoordinator};
 pub use transaction::{Later, ProducerIds, TransactionCoordinator, WriteMarkers};
 

@@ -37,7 +37,7 @@ pub(crate) struct Partition<M: Machine> {
     pub(crate) epoch: LeaderEpoch,
     pub(crate) log: Arc<dyn PartitionLog>,
     compression: Compression,
-    shell: Option<mpsc::UnboundedSender<Told<M::Response>>>,
+    shell: mpsc::UnboundedSender<Told<M::Response>>,
     clock: Arc<dyn Clock>,
     metrics: Arc<RuntimeMetrics>,
     state: Mutex<State<M>>,
@@ -46,7 +46,7 @@ pub(crate) struct Partition<M: Machine> {
 /// What all partitions of a coordinator share.
 pub(crate) struct Shared<R> {
     pub(crate) compression: Compression,
-    pub(crate) shell: Option<mpsc::UnboundedSender<Told<R>>>,
+    pub(crate) shell: mpsc::UnboundedSender<Told<R>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Arc<RuntimeMetrics>,
 }
@@ -174,14 +174,12 @@ where
     }
 
     fn hand_out(&self, state: &mut State<M>, ticket: Ticket, response: M::Response, end: Offset) {
-        match &self.shell {
-            Some(shell) if ticket == Ticket::SHELL => {
-                let told = Told { partition: self.index, epoch: self.epoch, end, response };
-                // The shell may be gone when the node stops.
-                _ = shell.send(told);
-            }
-            _ => state.tickets.answer(ticket, Ok((response, end))),
+        if ticket != Ticket::SHELL {
+            return state.tickets.answer(ticket, Ok((response, end)));
         }
+        let told = Told { partition: self.index, epoch: self.epoch, end, response };
+        // The shell may be gone when the node stops.
+        _ = self.shell.send(told);
     }
 
     fn append(&self, state: &mut State<M>, now: Now, records: Vec<M::Record>) -> Result<(), ErrorCode> {

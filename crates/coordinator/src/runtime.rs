@@ -1,6 +1,7 @@
 //! The machines of one coordinator: which partitions are loaded, where a request goes, and who wakes the timers.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
@@ -49,8 +50,13 @@ pub struct Runtime<M: PartitionMachine> {
     clock: Arc<dyn Clock>,
     slots: RwLock<BTreeMap<i32, Slot<M>>>,
     wakeups: Arc<Wakeups>,
-    shell: Option<mpsc::UnboundedSender<Told<M::Response>>>,
+    /// To whoever does what the machines ask for.
+    shell: mpsc::UnboundedSender<Told<M::Response>>,
     metrics: Arc<RuntimeMetrics>,
+    /// How many partitions the topic has.
+    partition_count: AtomicI32,
+    /// Whether requests are answered.
+    serving: AtomicBool,
 }
 
 enum Slot<M: Machine> {
@@ -77,24 +83,53 @@ impl<M: Machine> Slot<M> {
 }
 
 impl<M: PartitionMachine> Runtime<M> {
-    /// Makes a runtime without partitions.
-    pub fn new(config: RuntimeConfig, clock: Arc<dyn Clock>) -> Self {
-        let metrics = Arc::default();
-        Self { config, clock, slots: RwLock::default(), wakeups: Arc::default(), shell: None, metrics }
-    }
-
-    /// Makes a runtime whose machines give work to their shell: it comes out of the receiver.
-    pub fn with_shell(
+    /// Makes a runtime that leads no partition of a topic that has, or is to have, `partition_count`. What its machines ask
+    /// for comes out of the receiver.
+    pub fn new(
         config: RuntimeConfig,
         clock: Arc<dyn Clock>,
+        partition_count: i32,
     ) -> (Self, mpsc::UnboundedReceiver<Told<M::Response>>) {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        (Self { shell: Some(sender), ..Self::new(config, clock) }, receiver)
+        let (shell, work) = mpsc::unbounded_channel();
+        let runtime = Self {
+            config,
+            clock,
+            slots: RwLock::default(),
+            wakeups: Arc::default(),
+            shell,
+            metrics: Arc::default(),
+            partition_count: AtomicI32::new(partition_count),
+            serving: AtomicBool::new(false),
+        };
+        (runtime, work)
     }
 
-    /// Wakes the timers from now on, until the runtime is dropped. Must be called within a tokio runtime.
-    pub fn start_timers(self: &Arc<Self>) {
+    /// Begins to serve, and wakes the timers from now on, until the runtime is dropped. Must be called within a tokio runtime.
+    pub fn start(self: &Arc<Self>) {
         tokio::spawn(run_timers(Arc::downgrade(self)));
+        self.serving.store(true, Ordering::Release);
+    }
+
+    /// Ceases to serve; requests that wait are told to find another coordinator.
+    pub fn shutdown(&self) {
+        self.serving.store(false, Ordering::Release);
+        self.resign_all();
+    }
+
+    /// Fails with `COORDINATOR_NOT_AVAILABLE` before the start and after the shutdown.
+    pub fn check_serving(&self) -> Result<(), ErrorCode> {
+        let serving = self.serving.load(Ordering::Acquire);
+        if serving { Ok(()) } else { Err(ErrorCode::COORDINATOR_NOT_AVAILABLE) }
+    }
+
+    /// Takes in how many partitions the topic has, once it exists.
+    pub fn set_partition_count(&self, partition_count: i32) {
+        self.partition_count.store(partition_count, Ordering::Release);
+    }
+
+    /// Returns the partition that serves `key`.
+    pub fn partition_for(&self, key: &str) -> i32 {
+        partition_for_key(key, self.partition_count.load(Ordering::Acquire))
     }
 
     /// Puts `request` to the machine of `partition`, and returns its answer when that may be shown.
@@ -213,8 +248,7 @@ impl<M: PartitionMachine> Runtime<M> {
         }
     }
 
-    /// Ceases to lead all partitions.
-    pub fn resign_all(&self) {
+    fn resign_all(&self) {
         self.partitions().into_iter().for_each(|partition| self.resign(partition, None));
     }
 
@@ -318,6 +352,16 @@ impl<M: PartitionMachine> Runtime<M> {
     fn until_next(&self) -> Option<Duration> {
         self.wakeups.next().map(|deadline| deadline.saturating_sub(self.clock.monotonic()))
     }
+}
+
+/// Returns the partition of an internal topic that serves `key`, by Java's `String.hashCode`.
+///
+/// Kafka: `GroupCoordinatorService.partitionFor`. `partition_count` below 1 counts as 1.
+pub fn partition_for_key(key: &str, partition_count: i32) -> i32 {
+    let hash =
+        key.encode_utf16().fold(0i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
+    // Kafka's `Utils.abs`: the least int has no positive, and counts as 0.
+    hash.checked_abs().unwrap_or(0) % partition_count.max(1)
 }
 
 /// How long the timers' task sleeps at most, so that it notices that its runtime is gone.

@@ -10,7 +10,6 @@ mod requests;
 pub use persister::Persister;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use coordinators::share::{
@@ -22,7 +21,7 @@ use model::{LeaderEpoch, Offset, Uuid};
 use protocol::ErrorCode;
 use world::clock::Clock;
 
-use crate::group::{client_error, partition_for_key};
+use crate::group::client_error;
 use crate::metrics::PartitionCounts;
 use crate::partition_log::PartitionLog;
 use crate::runtime::{Runtime, RuntimeConfig};
@@ -31,8 +30,6 @@ use crate::runtime::{Runtime, RuntimeConfig};
 pub struct ShareCoordinator {
     runtime: Arc<Runtime<ShareMachine>>,
     config: ShareCoordinatorConfig,
-    partition_count: AtomicI32,
-    active: AtomicBool,
     /// The newest metadata, for machines that are still to begin.
     metadata: Arc<RwLock<Arc<MetadataImage>>>,
     pruned: PrunedOffsets,
@@ -61,30 +58,22 @@ impl ShareCoordinator {
         partition_count: i32,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let (runtime, work) = Runtime::with_shell(runtime, clock);
+        let (runtime, work) = Runtime::new(runtime, clock, partition_count);
         let runtime = Arc::new(runtime);
-        runtime.start_timers();
+        runtime.start();
         let pruned = PrunedOffsets::default();
         tokio::spawn(machine_runner::run(Arc::downgrade(&runtime), work, pruned.clone()));
-        Self {
-            runtime,
-            config,
-            partition_count: AtomicI32::new(partition_count),
-            active: AtomicBool::new(true),
-            metadata: Arc::default(),
-            pruned,
-        }
+        Self { runtime, config, metadata: Arc::default(), pruned }
     }
 
     /// Ceases to answer; requests that wait are told to find another coordinator.
     pub fn shutdown(&self) {
-        self.active.store(false, Ordering::Release);
-        self.runtime.resign_all();
+        self.runtime.shutdown();
     }
 
     /// Takes in how many partitions `__share_group_state` has, once it exists.
     pub fn set_partition_count(&self, partition_count: i32) {
-        self.partition_count.store(partition_count, Ordering::Release);
+        self.runtime.set_partition_count(partition_count);
     }
 
     /// Returns how many partitions of `__share_group_state` this broker leads, by how far they are.
@@ -99,7 +88,7 @@ impl ShareCoordinator {
 
     /// Returns the partition of `__share_group_state` that serves `key`.
     pub fn partition_for(&self, key: &SharePartitionKey) -> i32 {
-        partition_for_key(&key.to_string(), self.partition_count.load(Ordering::Acquire))
+        self.runtime.partition_for(&key.to_string())
     }
 
     /// Takes in new metadata, which says which partitions there are.
@@ -186,16 +175,10 @@ impl ShareCoordinator {
     }
 
     async fn ask(&self, partition: i32, request: ShareRequest) -> Result<ShareResponse, ShareStateError> {
-        self.check_active()?;
+        self.runtime
+            .check_serving()
+            .map_err(|code| ShareStateError::new(code, "Share coordinator is not available."))?;
         let answer = self.runtime.submit(partition, request).await;
         answer.map_err(|error| client_error(error).into())
-    }
-
-    fn check_active(&self) -> Result<(), ShareStateError> {
-        if self.active.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        let message = "Share coordinator is not available.";
-        Err(ShareStateError::new(ErrorCode::COORDINATOR_NOT_AVAILABLE, message))
     }
 }

@@ -11,7 +11,7 @@ mod requests;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI16, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI16, Ordering};
 
 use coordinators::transaction::{
     Markers, TransactionConfig, TransactionMachine, TransactionRequest, TransactionResponse,
@@ -21,7 +21,6 @@ use model::{LeaderEpoch, ProducerId};
 use protocol::ErrorCode;
 use world::clock::Clock;
 
-use crate::group::partition_for_key;
 use crate::metrics::{PartitionCounts, RuntimeMetrics};
 use crate::partition_log::PartitionLog;
 use crate::runtime::{Runtime, RuntimeConfig};
@@ -47,10 +46,8 @@ pub struct TransactionCoordinator {
     runtime: Arc<Runtime<TransactionMachine>>,
     config: TransactionConfig,
     producer_ids: Arc<dyn ProducerIds>,
-    partition_count: AtomicI32,
     /// The level of the feature `transaction.version`.
     level: AtomicI16,
-    active: AtomicBool,
 }
 
 impl TransactionCoordinator {
@@ -65,29 +62,21 @@ impl TransactionCoordinator {
         producer_ids: Arc<dyn ProducerIds>,
         writer: Arc<dyn WriteMarkers>,
     ) -> Self {
-        let (runtime, work) = Runtime::with_shell(runtime, clock);
+        let (runtime, work) = Runtime::new(runtime, clock, partition_count);
         let runtime = Arc::new(runtime);
-        runtime.start_timers();
+        runtime.start();
         tokio::spawn(machine_runner::run(Arc::downgrade(&runtime), work, writer));
-        Self {
-            runtime,
-            config,
-            producer_ids,
-            partition_count: AtomicI32::new(partition_count),
-            level: AtomicI16::new(level.0),
-            active: AtomicBool::new(true),
-        }
+        Self { runtime, config, producer_ids, level: AtomicI16::new(level.0) }
     }
 
     /// Ceases to answer; requests that wait are told to find another coordinator.
     pub fn shutdown(&self) {
-        self.active.store(false, Ordering::Release);
-        self.runtime.resign_all();
+        self.runtime.shutdown();
     }
 
     /// Takes in how many partitions `__transaction_state` has, once it exists.
     pub fn set_partition_count(&self, partition_count: i32) {
-        self.partition_count.store(partition_count, Ordering::Release);
+        self.runtime.set_partition_count(partition_count);
     }
 
     /// Takes in the level of the feature `transaction.version`; partitions that are led already follow.
@@ -107,7 +96,7 @@ impl TransactionCoordinator {
 
     /// Returns the partition of `__transaction_state` that serves `transactional_id`.
     pub fn partition_for(&self, transactional_id: &str) -> i32 {
-        partition_for_key(transactional_id, self.partition_count.load(Ordering::Acquire))
+        self.runtime.partition_for(transactional_id)
     }
 
     /// Returns what is measured of requests and partitions.
@@ -137,9 +126,7 @@ impl TransactionCoordinator {
         transactional_id: &str,
         request: TransactionRequest,
     ) -> Result<TransactionResponse, ErrorCode> {
-        if !self.active.load(Ordering::Acquire) {
-            return Err(ErrorCode::COORDINATOR_NOT_AVAILABLE);
-        }
+        self.runtime.check_serving()?;
         let answered = self.runtime.submit(self.partition_for(transactional_id), request).await;
         answered.map_err(|error| match error {
             // What Kafka's coordinator makes of a failed append. Kafka: `TransactionStateManager.appendTransactionToLog`.

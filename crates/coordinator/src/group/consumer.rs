@@ -17,7 +17,7 @@ impl GroupCoordinator {
         context: &ClientContext,
         request: ConsumerGroupHeartbeatRequest,
     ) -> ConsumerGroupHeartbeatResponse {
-        if let Err(error) = self.check_active() {
+        if let Err(error) = self.runtime.check_serving() {
             return refuse(error, None);
         }
         if let Err((error, message)) = self.check_heartbeat(context.api_version, &request) {

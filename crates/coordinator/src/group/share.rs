@@ -46,7 +46,7 @@ impl GroupCoordinator {
         context: &ClientContext,
         request: ShareGroupHeartbeatRequest,
     ) -> ShareGroupHeartbeatResponse {
-        if let Err(error) = self.check_active() {
+        if let Err(error) = self.runtime.check_serving() {
             return refuse(error, None);
         }
         if let Some(invalid) = invalid_heartbeat(&request) {
@@ -79,7 +79,7 @@ impl GroupCoordinator {
 
     /// Returns the partitions of a group whose state has begun; none if there is no such share group.
     pub async fn share_partitions(&self, group: &str) -> Result<SharePartitions, ErrorCode> {
-        self.check_active()?;
+        self.runtime.check_serving()?;
         expect_share!(
             Partitions,
             self.ask_share(group, ShareGroupRequest::Partitions(group.to_owned())).await
@@ -92,7 +92,7 @@ impl GroupCoordinator {
         request: AlterShareGroupOffsetsRequest,
     ) -> AlterShareGroupOffsetsResponse {
         let group = request.group_id.clone();
-        let altered = match self.check_active().and_then(|()| check_group_id(&group)) {
+        let altered = match self.runtime.check_serving().and_then(|()| check_group_id(&group)) {
             Ok(()) => expect_share!(Alter, self.ask_share(&group, ShareGroupRequest::Alter(request)).await),
             Err(error) => Err(error),
         };
@@ -137,7 +137,7 @@ impl GroupCoordinator {
         request: DeleteShareGroupOffsetsRequest,
     ) -> DeleteShareGroupOffsetsResponse {
         let group = request.group_id.clone();
-        let prepared = match self.check_active().and_then(|()| check_group_id(&group)) {
+        let prepared = match self.runtime.check_serving().and_then(|()| check_group_id(&group)) {
             Ok(()) => {
                 let asked = self.ask_share(&group, ShareGroupRequest::DeleteOffsets(request)).await;
                 expect_share!(DeleteOffsets, asked)

@@ -19,7 +19,7 @@ impl GroupCoordinator {
         context: &ClientContext,
         request: StreamsGroupHeartbeatRequest,
     ) -> StreamsHeartbeat {
-        if let Err(error) = self.check_active() {
+        if let Err(error) = self.runtime.check_serving() {
             return refuse(error, None);
         }
         if let Err((error, message)) = check_supported(&request).and_then(|()| check_heartbeat(&request)) {

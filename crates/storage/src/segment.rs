@@ -24,24 +24,18 @@ use crate::scan::Scanner;
 use crate::time_index::{TimeIndex, TimestampOffset};
 use crate::transaction_index::TransactionIndex;
 
+mod age;
 mod files;
 mod find;
 mod room;
 
+pub(crate) use age::SegmentLimits;
 use files::SegmentFiles;
 pub(crate) use find::Found;
 use room::Room;
 
 /// How many of the batches appended last are found without reading.
 const RECENT: usize = 32;
-
-/// Limits of a segment, from the topic's config.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct SegmentLimits {
-    pub(crate) bytes: i32,
-    pub(crate) index_bytes: i32,
-    pub(crate) age_ms: i64,
-}
 
 /// A batch to be appended: its header, and its bytes in two pieces.
 #[derive(Clone, Debug)]
@@ -270,70 +264,6 @@ impl Segment {
         let found = Found { position: u64::from(at.position), size: header.size() as u64 };
         tail.recent.push_back(Recent { last_offset: at.offset, found });
         Ok(due.then_some(greatest))
-    }
-
-    fn max_timestamp_in(&self, tail: &mut Tail) -> io::Result<TimestampOffset> {
-        match tail.max_timestamp {
-            Some(known) => Ok(known),
-            None => {
-                let last = self.time_index().last()?;
-                tail.max_timestamp = Some(last);
-                Ok(last)
-            }
-        }
-    }
-
-    /// Returns the greatest timestamp and the offset of the batch that has it.
-    pub(crate) fn max_timestamp(&self) -> io::Result<TimestampOffset> {
-        self.max_timestamp_in(&mut self.tail())
-    }
-
-    /// Returns the greatest timestamp, or when the file last changed if no batch has one.
-    pub(crate) fn largest_timestamp(&self) -> io::Result<Timestamp> {
-        if !self.made.load(Ordering::Acquire) {
-            return Ok(Timestamp(self.created_ms()));
-        }
-        let known = self.max_timestamp()?.timestamp;
-        if known.0 >= 0 {
-            return Ok(known);
-        }
-        Ok(Timestamp(self.log().modified_ms()?))
-    }
-
-    /// Tells whether the batches that end at `last` have to go to a new segment. Kafka: `LogSegment.shouldRoll`.
-    pub(crate) fn should_roll(
-        &self,
-        limits: SegmentLimits,
-        bytes: u64,
-        last: Offset,
-        timestamp: Timestamp,
-        now_ms: i64,
-    ) -> io::Result<bool> {
-        let size = self.size();
-        if size + bytes > limits.bytes.max(0) as u64 || last.0 - self.base_offset.0 > i64::from(i32::MAX) {
-            return Ok(true);
-        }
-        let old = size > 0 && self.waited_ms(timestamp, now_ms)? > limits.age_ms - self.tail().jitter_ms;
-        Ok(old
-            || self.offset_index().is_full(limits.index_bytes)?
-            || self.time_index().is_full(limits.index_bytes)?)
-    }
-
-    /// Returns how old the segment is, by its first batch's timestamp if that has one.
-    fn waited_ms(&self, timestamp: Timestamp, now_ms: i64) -> io::Result<i64> {
-        let first = self.first_timestamp()?;
-        Ok(if first.0 >= 0 { timestamp.0 - first.0 } else { now_ms - self.created_ms() })
-    }
-
-    /// Returns the first batch's greatest timestamp; none if there is no batch.
-    pub(crate) fn first_timestamp(&self) -> io::Result<Timestamp> {
-        if let Some(known) = self.tail().first_timestamp {
-            return Ok(known);
-        }
-        let first = Scanner::near(self.log().get()?, 0, self.size()).next().map_err(io::Error::from)?;
-        let first = first.map_or(Timestamp::NONE, |entry| entry.max_timestamp);
-        self.tail().first_timestamp = Some(first);
-        Ok(first)
     }
 
     /// Cuts off the batches that end at or after `offset`, and what the indexes know of them.

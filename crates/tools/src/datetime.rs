@@ -35,7 +35,10 @@ pub fn parse_date_time(text: &str) -> Result<i64, Failure> {
             "Error parsing timestamp: {text} does not have the form YYYY-MM-DDThh:mm:ss.sss"
         ))
     };
-    let (date, rest) = text.split_once('T').ok_or_else(refuse)?;
+    let (date, rest) = text.split_once('T').ok_or_else(|| {
+        let why = "Error parsing timestamp. It does not contain a 'T' according to ISO8601 format";
+        Failure::message(format!("java.text.ParseException: {why}"))
+    })?;
     let mut fields = date.split('-').map(|part| part.parse::<i64>().ok());
     let mut field = || fields.next().flatten().ok_or_else(refuse);
     let days = days_from_civil(field()?, field()?, field()?);

@@ -135,6 +135,24 @@ impl Options {
         Ok(())
     }
 
+    /// Tells of options that were given by their old names, each with its new one, in a line that begins with `word`;
+    /// refuses those that were given by both.
+    pub fn old_names(&self, word: &str, names: &[(&str, &str)]) -> Result<(), Failure> {
+        for (old, new) in names.iter().filter(|(old, _)| self.has(old)) {
+            if self.has(new) {
+                // Kafka's consumers name the old one first, its producer the new one.
+                let (first, second) = if word == "Option" { (old, new) } else { (new, old) };
+                return Err(
+                    self.usage(format!("Options --{first} and --{second} cannot be specified together."))
+                );
+            }
+            say!(
+                "{word} --{old} is deprecated and will be removed in a future version. Use --{new} instead."
+            );
+        }
+        Ok(())
+    }
+
     /// Whether nothing was given.
     pub fn is_empty(&self) -> bool {
         self.given.is_empty() && self.rest.is_empty()

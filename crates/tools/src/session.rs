@@ -79,6 +79,11 @@ pub fn parse_principal(text: &str) -> Result<Principal, Failure> {
     }
 }
 
+/// Reads a file that an option names. Kafka: `Utils.readFileAsString`.
+pub fn read_file(path: &str) -> Result<String, Failure> {
+    fs::read_to_string(path).map_err(|_| Failure::message(format!("Unable to read file {path}")))
+}
+
 /// A failure of the client, in its words.
 pub fn failed(error: client::Error) -> Failure {
     Failure::message(error.to_string())

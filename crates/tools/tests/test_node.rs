@@ -313,7 +313,13 @@ async fn a_cluster_tells_its_id_and_its_nodes() {
     assert_eq!(lines[0], "ID HOST PORT RACK STATE ENDPOINT_TYPE");
     assert_eq!(lines[1], format!("1 localhost {} null unfenced broker", node.address.port()));
     let unknown = ask(node.address, "kafka-cluster", "unregister --id 77").await;
-    assert_eq!((unknown.code, unknown.error.as_str()), (1, "Broker ID 77 is not currently registered"));
+    assert_eq!(
+        (unknown.code, unknown.error.as_str()),
+        (
+            1,
+            "org.apache.kafka.common.errors.BrokerIdNotRegisteredException: Broker ID 77 is not currently registered"
+        )
+    );
     let words = ["list-endpoints", "--bootstrap-controller", "localhost:1", "--include-fenced-brokers"];
     let refused = run("kafka-cluster", words.map(str::to_owned).to_vec()).await;
     let reason = "The option --include-fenced-brokers is only supported with --bootstrap-server option";
@@ -480,5 +486,26 @@ async fn what_a_share_group_reads_is_told_and_measured() {
     let measured = said(at(node.address, "kafka-share-consumer-perf-test", line).await);
     let figures: Vec<_> = measured.trim().split(", ").collect();
     assert_eq!((figures.len(), figures[5]), (7, "2"), "{measured}");
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn what_does_not_exist_is_refused_without_waiting_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = node(&dir).await;
+    let reset = "--reset-offsets --group g --topic t:0,7 --to-earliest --dry-run";
+    let missing = at(node.address, "kafka-consumer-groups", reset).await;
+    assert!(missing.out.contains("The partitions \"t-7\" do not exist"), "{}{}", missing.out, missing.error);
+    let port = node.address.port();
+    let words = ["unregister", "--bootstrap-server", &format!("localhost:{port}"), "--id", "9"];
+    let unregistered = run("kafka-cluster", words.map(str::to_owned).to_vec()).await;
+    let text = "org.apache.kafka.common.errors.BrokerIdNotRegisteredException: Broker ID 9 is not currently registered";
+    assert_eq!((unregistered.code, unregistered.error.as_str()), (1, text));
+    let named = "--alter --entity-type ips --entity-name not..an --add-config connection_creation_rate=10";
+    let refused = at(node.address, "kafka-configs", named).await;
+    let text = "The entity name for ips must be a valid IP or resolvable host, but it is: not..an";
+    assert_eq!((refused.code, refused.error.as_str()), (1, text));
+    let versions = said(at(node.address, "kafka-broker-api-versions", "").await);
+    assert!(versions.contains("\tAddRaftVoter(80): UNSUPPORTED"), "{versions}");
     node.stop().await;
 }

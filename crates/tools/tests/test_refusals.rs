@@ -129,3 +129,37 @@ fn a_controller_that_is_added_is_described_by_its_own_file() {
         format!("Neither metadata.log.dir nor log.dirs were found. {hint}")
     );
 }
+
+#[test]
+fn files_that_cannot_be_read_are_named() {
+    assert_eq!(
+        refusal("kafka-delete-records", "--bootstrap-server h:1 --offset-json-file /nowhere"),
+        "Unable to read file /nowhere"
+    );
+    assert_eq!(
+        refusal(
+            "kafka-leader-election",
+            "--bootstrap-server h:1 --election-type preferred --path-to-json-file /nowhere"
+        ),
+        "Unable to read file /nowhere"
+    );
+}
+
+#[test]
+fn an_option_has_its_old_name_or_its_new_one() {
+    assert_eq!(
+        refusal(
+            "kafka-console-producer",
+            "--bootstrap-server h:1 --topic t --property a=b --reader-property c=d"
+        ),
+        "Options --reader-property and --property cannot be specified together."
+    );
+    assert_eq!(
+        refusal(
+            "kafka-console-consumer",
+            "--bootstrap-server h:1 --topic t --group a --consumer-property group.id=b"
+        ),
+        "The group ids provided in different places (directly using '--group', via '--consumer-property', or via \
+         '--consumer.config') do not match. Detected group ids: 'a', 'b'"
+    );
+}

@@ -1,6 +1,7 @@
 //! `kafka-broker-api-versions`: which requests each broker serves, and in which versions.
 //! Kafka: `BrokerApiVersionsCommand`, `NodeApiVersions.toString`.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use client::connection::ApiVersions;
@@ -46,7 +47,14 @@ pub fn run(args: &[String], out: &mut dyn Write) -> Result<(), Failure> {
 }
 
 fn show(versions: &ApiVersions) -> String {
-    let lines: Vec<_> = versions.ranges().map(|(id, min, max)| show_api(id, min, max)).collect();
+    let mut lines: BTreeMap<i16, String> =
+        versions.ranges().map(|(id, min, max)| (id, show_api(id, min, max))).collect();
+    let of_release = ApiKey::ALL.iter().filter(|api| api.on_broker() && api.released_versions().is_some());
+    for api in of_release {
+        let id = api.id();
+        lines.entry(id).or_insert_with(|| format!("{api:?}({id}): UNSUPPORTED"));
+    }
+    let lines: Vec<_> = lines.into_values().collect();
     format!("(\n\t{}\n)", lines.join(",\n\t"))
 }
 

@@ -9,7 +9,7 @@ use model::NodeId;
 use crate::Failure;
 use crate::arguments::Arity::{Flag, One};
 use crate::arguments::{Arg, Arguments, Syntax, arg};
-use crate::session::{admin, block_on, client_config, failed};
+use crate::session::{admin, block_on, client_config, failed, failed_with_name};
 
 const SERVER: Arg = arg("--bootstrap-server", "-b", One, "The brokers to connect to.").group(-1);
 const CONTROLLER: Arg = arg("--bootstrap-controller", "-C", One, "The controllers to connect to.").group(-1);
@@ -111,7 +111,7 @@ async fn unregister(admin: &Admin, id: &str, out: &mut dyn Write) -> Result<(), 
         Err(client::Error::UnsupportedVersion(_)) => {
             Ok(writeln!(out, "The target cluster does not support the broker unregistration API.")?)
         }
-        Err(error) => Err(failed(error)),
+        Err(error) => Err(failed_with_name(error)),
     }
 }
 

@@ -241,7 +241,7 @@ fn parse_set(options: &Options) -> Result<ConfigMap, Failure> {
     for pair in options.values("add-config").into_iter().flat_map(split_outside_brackets) {
         let Some((key, value)) = pair.split_once('=') else {
             return Err(Failure::message(
-                "requirement failed: Invalid entity config: all configs to be added must be in the format \"key=val\".",
+                "requirement failed: Invalid entity config: all configs to be added must be in the format \"key=val\" or  \"key=[val1,val2]\" to group values which contain commas.",
             ));
         };
         set.insert(key.trim().to_owned(), value.replace(['[', ']'], "").trim().to_owned());

@@ -66,6 +66,14 @@ pub fn run(args: &[String], out: &mut dyn Write) -> Result<(), Failure> {
     if options.is_empty() {
         return Err(options.usage(INTRO));
     }
+    options.old_names(
+        "Option",
+        &[
+            ("property", "formatter-property"),
+            ("consumer-property", "command-property"),
+            ("consumer.config", "command-config"),
+        ],
+    )?;
     let settings = Settings::read(&options)?;
     block_on(async {
         let mut consumer = Consumer::from_map(&settings.consumer).map_err(failed)?;

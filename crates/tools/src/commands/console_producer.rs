@@ -77,6 +77,14 @@ pub fn run(args: &[String], out: &mut dyn Write) -> Result<(), Failure> {
     }
     options.require(&["topic"])?;
     options.require(&["bootstrap-server"])?;
+    options.old_names(
+        "Warning:",
+        &[
+            ("property", "reader-property"),
+            ("producer-property", "command-property"),
+            ("producer.config", "command-config"),
+        ],
+    )?;
     let reader = LineReader::new(&reader_properties(&options)?)?;
     let config = producer_config(&options)?;
     let topic = options.value("topic")?.unwrap_or_default().to_owned();

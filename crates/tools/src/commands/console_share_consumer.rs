@@ -86,20 +86,14 @@ fn settings(options: &Options) -> Result<Settings, Failure> {
     if options.has("reject") && options.has("release") {
         return Err(options.usage("At most one of --reject and --release may be specified."));
     }
-    for (old, new) in [
-        ("consumer-property", "command-property"),
-        ("consumer-config", "command-config"),
-        ("property", "formatter-property"),
-    ] {
-        if options.has(old) && options.has(new) {
-            return Err(options.usage(format!("Options --{old} and --{new} cannot be specified together.")));
-        }
-        if options.has(old) {
-            say!(
-                "Option --{old} is deprecated and will be removed in a future version. Use --{new} instead."
-            );
-        }
-    }
+    options.old_names(
+        "Option",
+        &[
+            ("consumer-property", "command-property"),
+            ("consumer-config", "command-config"),
+            ("property", "formatter-property"),
+        ],
+    )?;
     let class = options.value_or("formatter", "org.apache.kafka.tools.consumer.DefaultMessageFormatter")?;
     Ok(Settings {
         topic: topic.to_owned(),

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::Failure;
 use crate::options::{Opt, Options, value};
-use crate::session::{admin, block_on, client_config, exception};
+use crate::session::{admin, block_on, client_config, exception, read_file};
 
 const INTRO: &str = "Deletes the records of partitions that stand before given offsets.";
 
@@ -31,7 +31,7 @@ pub fn run(args: &[String], out: &mut dyn Write) -> Result<(), Failure> {
     options.require(&["bootstrap-server", "offset-json-file"])?;
     let config = client_config(options.value("command-config")?, options.value("bootstrap-server")?)?;
     let path = options.value("offset-json-file")?.unwrap_or_default();
-    let text = std::fs::read_to_string(path).map_err(|error| Failure::message(format!("{path}: {error}")))?;
+    let text = read_file(path)?;
     let offsets = parse(&text)?;
     block_on(async {
         let admin = admin(&config)?;

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::Failure;
 use crate::options::{Opt, Options, flag, value};
-use crate::session::{admin, block_on, client_config, exception};
+use crate::session::{admin, block_on, client_config, exception, read_file};
 
 const INTRO: &str = "Elects leaders of partitions: the preferred replica, or any that is alive.";
 
@@ -104,8 +104,7 @@ fn configuration(options: &Options, out: &mut dyn Write) -> Result<ConfigMap, Fa
 /// The partitions that are meant; `None` for all.
 fn partitions(options: &Options) -> Result<Option<Vec<TopicPartition>>, Failure> {
     if let Some(path) = options.value("path-to-json-file")? {
-        let text =
-            std::fs::read_to_string(path).map_err(|error| Failure::message(format!("{path}: {error}")))?;
+        let text = read_file(path)?;
         return parse(&text).map(Some);
     }
     let topic = options.value("topic")?;

@@ -174,7 +174,7 @@ fn failed(error: Error) -> Failure {
 
 fn read_file(options: &Options, name: &str) -> Result<String, Failure> {
     let path = options.value(name)?.unwrap_or_default();
-    std::fs::read_to_string(path).map_err(|_| refused(path))
+    crate::session::read_file(path).map_err(|failure| refused(failure.text()))
 }
 
 fn joined<T: ToString>(items: impl IntoIterator<Item = T>) -> String {

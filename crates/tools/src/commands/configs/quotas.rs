@@ -137,6 +137,12 @@ pub(super) async fn alter(
     admin.alter_client_quotas(&wire, &quotas, false).await.map_err(told)
 }
 
+/// Whether a name is an address or has one; the default of all has no name.
+fn is_host(name: &str) -> bool {
+    use std::net::ToSocketAddrs;
+    name.is_empty() || (name, 0).to_socket_addrs().is_ok()
+}
+
 fn check(entity: &Entity, set: &ConfigMap, unset: &[&str]) -> Result<(), Failure> {
     let keys = |of: &[&str], is_known: &dyn Fn(&str) -> bool| -> Vec<String> {
         of.iter().filter(|key| !is_known(key)).map(|key| (*key).to_owned()).collect()
@@ -148,6 +154,13 @@ fn check(entity: &Entity, set: &ConfigMap, unset: &[&str]) -> Result<(), Failure
         )))
     };
     if entity.kind == "ips" {
+        if let Some(name) =
+            entity.parts.iter().filter_map(|(_, name)| name.as_deref()).find(|name| !is_host(name))
+        {
+            return Err(Failure::message(format!(
+                "The entity name for ips must be a valid IP or resolvable host, but it is: {name}"
+            )));
+        }
         let all: Vec<&str> = added.iter().chain(unset).copied().collect();
         let unknown = keys(&all, &|key| IP_KEYS.contains(&key));
         return match unknown.is_empty() {

@@ -153,8 +153,8 @@ pub(in crate::commands) fn group(
     if groups.len() > 1 {
         let names: Vec<_> = groups.iter().map(|group| format!("'{group}'")).collect();
         return Err(options.usage(format!(
-            "The group ids provided in different places (directly using '--group', via '--command-property', or via \
-             '--command-config') do not match. Detected group ids: {}",
+            "The group ids provided in different places (directly using '--group', via '--consumer-property', or via \
+             '--consumer.config') do not match. Detected group ids: {}",
             names.join(", ")
         )));
     }

@@ -69,8 +69,9 @@ fn check_reset(options: &Options, has_group: bool) -> Result<(), Failure> {
     }
     if !options.has("dry-run") && !options.has("execute") {
         complain!(
-            "WARN: No action will be performed as the --execute option is missing. Give --dry-run to say that this is \
-             meant."
+            "WARN: No action will be performed as the --execute option is missing. In version 5.0, this command will \
+             require either --dry-run or --execute to be specified. You should add the --dry-run option explicitly if \
+             you are scripting this command and want to keep the current default behavior without prompting."
         );
     }
     if !has_group {

@@ -1,6 +1,6 @@
 //! `kafka-consumer-groups --reset-offsets`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use client::admin::OffsetSpec;
@@ -78,8 +78,10 @@ pub(crate) async fn plan_for(
 ) -> Result<Offsets, Failure> {
     if let Some(path) = options.value("from-file")? {
         let offsets = read_csv(path, group, alone)?;
+        refuse_unknown(admin, &offsets.keys().cloned().collect::<Vec<_>>()).await?;
         return within_logs(admin, offsets).await;
     }
+    refuse_unknown(admin, &partitions).await?;
     let committed = committed(admin, group).await?;
     if let Some(offset) = options.number::<i64>("to-offset")? {
         return within_logs(admin, partitions.into_iter().map(|partition| (partition, offset)).collect())
@@ -113,6 +115,22 @@ pub(crate) async fn plan_for(
         (None, text) => now_ms() - parse_duration(text.unwrap_or_default())?,
     };
     find_by_time(admin, &partitions, time, out).await
+}
+
+/// Refuses partitions that do not exist, whose leaders would be waited for. Kafka: `OffsetsUtils.checkAllTopicPartitionsValid`.
+async fn refuse_unknown(admin: &Admin, partitions: &[TopicPartition]) -> Result<(), Failure> {
+    let topics: BTreeSet<String> = partitions.iter().map(|name| name.topic.to_string()).collect();
+    let described = admin.describe_topics(&topics.into_iter().collect::<Vec<_>>()).await.map_err(failed)?;
+    let exists = |name: &&TopicPartition| {
+        let topic = described.get(&*name.topic).and_then(|topic| topic.as_ref().ok());
+        topic.is_some_and(|topic| topic.partitions.iter().any(|info| info.partition == name.partition))
+    };
+    let missing: Vec<String> =
+        partitions.iter().filter(|name| !exists(name)).map(ToString::to_string).collect();
+    match missing.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::message(format!("The partitions \"{}\" do not exist", missing.join(",")))),
+    }
 }
 
 async fn committed(admin: &Admin, group: &str) -> Result<Offsets, Failure> {
@@ -178,7 +196,8 @@ async fn within_logs(admin: &Admin, offsets: Offsets) -> Result<Offsets, Failure
 
 /// Reads lines of `topic,partition,offset`, or of `group,topic,partition,offset` where several groups are reset.
 fn read_csv(path: &str, group: &str, alone: bool) -> Result<Offsets, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| Failure::message(format!("{path}: {error}")))?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|_| Failure::message(format!("java.io.IOException: Unable to read file {path}")))?;
     let mut offsets = Offsets::new();
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
         let cells: Vec<_> = line.split(',').map(|cell| cell.trim().trim_matches('"')).collect();

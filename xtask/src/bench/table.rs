@@ -5,12 +5,14 @@
 //! there: a part that failed, or that is in doubt, is run again alone. A part that fails does not keep the next from running.
 
 mod cells;
+mod kept;
 mod lines;
 mod many;
 mod page;
 mod restarts;
 mod rows;
 mod suites;
+mod transactions;
 
 use super::{SUBJECTS, Serves, Subject, generator};
 use crate::root;
@@ -28,7 +30,7 @@ cargo xtask bench --table
 Without --generator the table is made anew from what lies in bench/results.
 
   --generator      a folder with bench.py and kload/, which is built unless --kload names the program
-  --parts          many: 1,000 partitions; startup, load, small, transactions: suites of bench.py; turns: latency at 10,000 and
+  --parts          many: 1,000 partitions; startup, load, small: suites of bench.py; transactions; turns: latency at 10,000 and
                    50,000 records/s, fetches of a batch, 64 producers, 10,000 partitions; rates: latency at 1,000 and 100,000;
                    restart: kill -9 with --restart-bytes in 10 partitions, as often as there are runs; restart-many: in 1,000
   --only           subjects: kafka, monedula, monedula-replicated, floor
@@ -169,6 +171,7 @@ fn measure(part: &str, asked: &Asked) -> Result<()> {
     }
     let measured = match part {
         "many" => many::run(asked, &fresh),
+        "transactions" => transactions::run(asked, &fresh),
         "turns" | "rates" => cells::run(part, asked, &fresh),
         "restart" | "restart-many" => restarts::run(part, asked, &fresh),
         suite => suites::run(suite, asked, &fresh),

@@ -31,12 +31,6 @@ const SUITES: &[Suite] = &[
         subjects: &["kafka", "monedula", "monedula-replicated"],
         more: &["--cells", "metadata|produce|fetch|offsetcommit"],
     },
-    Suite {
-        part: "transactions",
-        suite: "txn",
-        subjects: &["kafka", "monedula", "monedula-replicated"],
-        more: &[],
-    },
 ];
 
 /// How many seconds a run of `kload` may send at most; one that is stuck is given up a minute after that.

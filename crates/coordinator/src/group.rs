@@ -37,6 +37,7 @@ use protocol::{
     TxnOffsetCommitResponse,
 };
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinHandle;
 use world::chance::Chance;
 use world::clock::Clock;
 
@@ -104,9 +105,14 @@ impl GroupCoordinator {
     pub fn startup(&self) {
         if let Some(work) = self.work.lock().unwrap_or_else(PoisonError::into_inner).take() {
             let runtime = Arc::downgrade(&self.runtime);
-            tokio::spawn(machine_runner::run(runtime, work, self.persister.clone()));
+            self.runtime.keep(tokio::spawn(machine_runner::run(runtime, work, self.persister.clone())));
         }
         self.runtime.start();
+    }
+
+    /// Hands out the tasks that were begun, none of which may fail while the node runs.
+    pub fn tasks(&self) -> Vec<JoinHandle<()>> {
+        self.runtime.take_tasks()
     }
 
     /// Ceases to answer; requests that wait are told to find another coordinator.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use machine::{Instant, Machine, Now, Outcome};
@@ -10,6 +10,7 @@ use model::{LeaderEpoch, Offset, Timestamp};
 use protocol::ErrorCode;
 use records::Compression;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 use world::clock::Clock;
 
 use crate::batches::LogRecord;
@@ -57,6 +58,8 @@ pub struct Runtime<M: PartitionMachine> {
     partition_count: AtomicI32,
     /// Whether requests are answered.
     serving: AtomicBool,
+    /// The coordinator's tasks, until somebody watches over them.
+    tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
 enum Slot<M: Machine> {
@@ -100,14 +103,25 @@ impl<M: PartitionMachine> Runtime<M> {
             metrics: Arc::default(),
             partition_count: AtomicI32::new(partition_count),
             serving: AtomicBool::new(false),
+            tasks: Mutex::default(),
         };
         (runtime, work)
     }
 
     /// Begins to serve, and wakes the timers from now on, until the runtime is dropped. Must be called within a tokio runtime.
     pub fn start(self: &Arc<Self>) {
-        tokio::spawn(run_timers(Arc::downgrade(self)));
+        self.keep(tokio::spawn(run_timers(Arc::downgrade(self))));
         self.serving.store(true, Ordering::Release);
+    }
+
+    /// Keeps a task of the coordinator's, for whoever watches over it.
+    pub(crate) fn keep(&self, task: JoinHandle<()>) {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task);
+    }
+
+    /// Hands out the tasks that were begun, none of which may fail.
+    pub fn take_tasks(&self) -> Vec<JoinHandle<()>> {
+        std::mem::take(&mut self.tasks.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Ceases to serve; requests that wait are told to find another coordinator.

@@ -19,6 +19,7 @@ use coordinators::share::{
 use metadata::MetadataImage;
 use model::{LeaderEpoch, Offset, Uuid};
 use protocol::ErrorCode;
+use tokio::task::JoinHandle;
 use world::clock::Clock;
 
 use crate::group::client_error;
@@ -62,8 +63,13 @@ impl ShareCoordinator {
         let runtime = Arc::new(runtime);
         runtime.start();
         let pruned = PrunedOffsets::default();
-        tokio::spawn(machine_runner::run(Arc::downgrade(&runtime), work, pruned.clone()));
+        runtime.keep(tokio::spawn(machine_runner::run(Arc::downgrade(&runtime), work, pruned.clone())));
         Self { runtime, config, metadata: Arc::default(), pruned }
+    }
+
+    /// Hands out the tasks that were begun, none of which may fail while the node runs.
+    pub fn tasks(&self) -> Vec<JoinHandle<()>> {
+        self.runtime.take_tasks()
     }
 
     /// Ceases to answer; requests that wait are told to find another coordinator.

@@ -19,6 +19,7 @@ use coordinators::transaction::{
 };
 use model::{LeaderEpoch, ProducerId};
 use protocol::ErrorCode;
+use tokio::task::JoinHandle;
 use world::clock::Clock;
 
 use crate::metrics::{PartitionCounts, RuntimeMetrics};
@@ -65,8 +66,13 @@ impl TransactionCoordinator {
         let (runtime, work) = Runtime::new(runtime, clock, partition_count);
         let runtime = Arc::new(runtime);
         runtime.start();
-        tokio::spawn(machine_runner::run(Arc::downgrade(&runtime), work, writer));
+        runtime.keep(tokio::spawn(machine_runner::run(Arc::downgrade(&runtime), work, writer)));
         Self { runtime, config, producer_ids, level: AtomicI16::new(level.0) }
+    }
+
+    /// Hands out the tasks that were begun, none of which may fail while the node runs.
+    pub fn tasks(&self) -> Vec<JoinHandle<()>> {
+        self.runtime.take_tasks()
     }
 
     /// Ceases to answer; requests that wait are told to find another coordinator.

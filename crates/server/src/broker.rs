@@ -55,6 +55,7 @@ use tokio::sync::Mutex;
 use world::chance::Chance;
 use world::clock::Clock;
 
+use crate::essential::Essential;
 use crate::metrics::Metrics;
 use crate::request::{ConnectionId, RequestContext};
 use crate::{listeners, throttle};
@@ -126,6 +127,8 @@ pub struct Broker {
     pub authorizer: Option<StandardAuthorizer>,
     /// The active controller.
     pub controller: Arc<dyn ControllerChannel>,
+    /// What must not fail while the node runs.
+    pub essential: Essential,
     epoch: AtomicI64,
     publishing: Mutex<()>,
     address_limits: OnceLock<AddressLimits>,
@@ -172,6 +175,7 @@ impl Broker {
             authorizer,
             controller,
             dynamic_config: DynamicConfig::new(BrokerConfig::clone(&config)),
+            essential: Essential::default(),
             epoch: AtomicI64::new(-1),
             publishing: Mutex::default(),
             address_limits: OnceLock::new(),

@@ -4,6 +4,7 @@ pub mod authorize;
 pub mod broker;
 pub mod controller;
 pub mod dispatch;
+pub mod essential;
 mod handlers;
 pub mod listener_security;
 pub mod listeners;

@@ -99,8 +99,8 @@ pub enum RunError {
     /// The runtime or a signal handler cannot be made.
     #[error("cannot start: {0}")]
     Runtime(std::io::Error),
-    /// The controller failed while the node ran.
-    #[error("the controller failed: {0}")]
+    /// The controller, or something else that is essential, failed while the node ran.
+    #[error("{0}")]
     Failed(String),
 }
 
@@ -189,13 +189,15 @@ async fn serve_until_stopped(
     mut terminate: Signal,
     mut interrupt: Signal,
 ) -> Result<(), RunError> {
-    let mut failure = controller.failure();
+    let (mut failure, mut broker_failure) = (controller.failure(), node.broker().essential.failure());
     let failed = tokio::select! {
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,
         failed = failure.wait_for(Option::is_some) => {
-            Some(failed.map_or_else(|_| "its thread ended".to_owned(), |why| why.clone().unwrap_or_default()))
+            let why = failed.map_or_else(|_| "its thread ended".to_owned(), |why| why.clone().unwrap_or_default());
+            Some(format!("the controller failed: {why}"))
         }
+        failed = broker_failure.wait_for(Option::is_some) => failed.ok().and_then(|why| why.clone()),
     };
     if failed.is_none() {
         tracing::info!("stopping");

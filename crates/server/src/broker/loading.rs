@@ -44,7 +44,12 @@ impl Loading {
         let (tell, loaded) = mpsc::unbounded_channel();
         let broker = broker.clone();
         let thread = std::thread::Builder::new().name("monedula-loader".to_owned());
-        let thread = thread.spawn(move || load(&broker, &image, found, &tell)).map_err(StartError::Thread)?;
+        let thread = thread
+            .spawn(move || {
+                let _at_work = broker.essential.at_work("the thread that loads logs");
+                load(&broker, &image, found, &tell);
+            })
+            .map_err(StartError::Thread)?;
         Ok(Self { thread, loaded })
     }
 

@@ -152,11 +152,16 @@ pub async fn start(
     let loading = Loading::start(&broker, image)?;
     let mover = Mover::start(&broker).map_err(StartError::Thread)?;
     broker.groups.startup();
+    let essential = broker.essential.clone();
+    let coordinators = [broker.groups.tasks(), broker.transactions.tasks(), broker.share.tasks()];
+    coordinators.into_iter().flatten().for_each(|task| essential.watch("a task of a coordinator", task));
     let (stop, stopped) = watch::channel(false);
-    tokio::spawn(follow_metadata(broker.clone(), link.images, stopped.clone()));
+    let following = tokio::spawn(follow_metadata(broker.clone(), link.images, stopped.clone()));
+    essential.watch("the task that acts on metadata", following);
     register(&broker, incarnation, listeners).await.map_err(StartError::Registration)?;
     become_unfenced(&broker).await;
-    tokio::spawn(keep_alive(broker.clone(), stopped.clone()));
+    essential
+        .watch("the task that sends heartbeats", tokio::spawn(keep_alive(broker.clone(), stopped.clone())));
     let loader = loading.serve(&broker, stopped).await;
     Ok(RunningBroker { broker, stop, loader, mover })
 }
@@ -228,6 +233,7 @@ impl Mover {
         let mut moves = LogMoves::new(&broker.config().quotas);
         let thread = std::thread::Builder::new().name("monedula-mover".to_owned()).spawn(move || {
             let _within = runtime.enter();
+            let _at_work = broker.essential.at_work("the thread that looks after logs");
             while !stopped.load(Ordering::Acquire) {
                 broker.replicas.logs().step();
                 its_cleaners.fit(broker.replicas.logs());

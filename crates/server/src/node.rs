@@ -7,6 +7,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use config::BrokerConfig;
 use network::ConnectionQuotas;
@@ -108,10 +109,22 @@ impl PreparedNode {
     }
 }
 
-async fn serve_metrics(endpoint: MetricsEndpoint, mut stop: watch::Receiver<bool>) {
+/// How long a reader of the metrics may take once the node stops.
+const METRICS_PATIENCE: Duration = Duration::from_secs(1);
+
+async fn serve_metrics(endpoint: MetricsEndpoint, stop: watch::Receiver<bool>) {
     // Who waits to be told is gone when the node is, which ends it too.
-    let stopped = async move { _ = stop.wait_for(|stop| *stop).await };
-    if let Err(error) = endpoint.serve(stopped).await {
+    let stopped = |mut stop: watch::Receiver<bool>| async move { _ = stop.wait_for(|stop| *stop).await };
+    let patience = async {
+        stopped(stop.clone()).await;
+        tokio::time::sleep(METRICS_PATIENCE).await;
+    };
+    let served = tokio::select! {
+        served = endpoint.serve(stopped(stop.clone())) => served,
+        // A reader that asks slowly, or takes nothing, does not keep the node from stopping.
+        () = patience => Ok(()),
+    };
+    if let Err(error) = served {
         tracing::error!("the metrics can no longer be read until the node is restarted: {error}");
     }
 }

@@ -33,6 +33,17 @@ fn in_repository(path: &str) -> String {
 }
 
 #[tokio::test]
+async fn a_reader_that_never_ends_its_question_does_not_keep_the_node_from_stopping() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = TestNode::start(dir.path(), &["monedula.metrics.listener=localhost:0"]).await;
+    let mut socket = TcpStream::connect(node.address_of("metrics")).await.unwrap();
+    socket.write_all(b"GET /metrics HTTP/1.1\r\nHost: loc").await.unwrap();
+    // The endpoint has taken the first connection up when it answers the second.
+    assert!(read(&node, "/metrics").await.starts_with("HTTP/1.1 200"));
+    tokio::time::timeout(std::time::Duration::from_secs(60), node.stop()).await.expect("the node stops");
+}
+
+#[tokio::test]
 async fn what_clients_did_is_read_by_prometheus() {
     let dir = tempfile::tempdir().unwrap();
     let node = TestNode::start(dir.path(), &["monedula.metrics.listener=localhost:0"]).await;

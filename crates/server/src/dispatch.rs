@@ -187,7 +187,7 @@ async fn on_broker(broker: &Arc<Broker>, context: &RequestContext, body: Request
             describe_client_quotas::handle(broker, context, &request).into()
         }
         RequestBody::DescribeProducers(request) => {
-            describe_producers::handle(broker, context, &request).into()
+            describe_producers::handle(broker, context, *request).into()
         }
         RequestBody::InitProducerId(request) => {
             init_producer_id::handle(broker, context, *request).await.into()
@@ -295,7 +295,7 @@ async fn on_either(
 ) -> Result<Answer, RequestBody> {
     Ok(match body {
         RequestBody::ApiVersions(request) => api_versions::handle(broker, context, &request).into(),
-        RequestBody::DescribeConfigs(request) => describe_configs::handle(broker, context, &request).into(),
+        RequestBody::DescribeConfigs(request) => describe_configs::handle(broker, context, *request).into(),
         RequestBody::DescribeUserScramCredentials(request) => {
             describe_user_scram_credentials::handle(broker, context, &request).into()
         }

@@ -37,6 +37,7 @@ pub mod describe_share_group_offsets;
 pub mod describe_topic_partitions;
 pub mod describe_transactions;
 pub mod describe_user_scram_credentials;
+mod each_once;
 pub mod elect_leaders;
 pub mod end_txn;
 pub mod expire_delegation_token;

@@ -16,20 +16,25 @@ use crate::authorize::{Gate, Refusal};
 use crate::broker::Broker;
 use crate::handlers::broker_loggers;
 use crate::handlers::config_changes::{authorize, invalid_request};
+use crate::handlers::each_once::each_once;
 use crate::request::RequestContext;
 
 /// Describes each resource by itself.
 pub fn handle(
     broker: &Broker,
     context: &RequestContext,
-    request: &DescribeConfigsRequest,
+    mut request: DescribeConfigsRequest,
 ) -> DescribeConfigsResponse {
     let gate = broker.gate(context);
     let image = broker.metadata.image();
+    each_once(&mut request.resources, |resource| {
+        let all = resource.configuration_keys.as_ref().is_none_or(Vec::is_empty);
+        all.then(|| (resource.resource_type, resource.resource_name.clone()))
+    });
     let results = request
         .resources
         .iter()
-        .map(|resource| describe_one(broker, &gate, &image, request, resource))
+        .map(|resource| describe_one(broker, &gate, &image, &request, resource))
         .collect();
     DescribeConfigsResponse { results, ..Default::default() }
 }

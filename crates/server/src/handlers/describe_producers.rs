@@ -2,6 +2,8 @@
 //!
 //! Versions: 0. Kafka: `KafkaApis.handleDescribeProducersRequest`, `UnifiedLog.activeProducers`.
 
+use std::collections::BTreeSet;
+
 use metadata::MetadataImage;
 use model::{AclOperation, topic_name};
 use protocol::describe_producers_request::TopicRequest;
@@ -18,10 +20,16 @@ use crate::request::RequestContext;
 pub fn handle(
     broker: &Broker,
     context: &RequestContext,
-    request: &DescribeProducersRequest,
+    mut request: DescribeProducersRequest,
 ) -> DescribeProducersResponse {
     let gate = broker.gate(context);
     let image = broker.metadata.image();
+    // Also where a topic is named more than once.
+    let mut seen = BTreeSet::new();
+    for topic in &mut request.topics {
+        let name = topic.name.clone();
+        topic.partition_indexes.retain(|index| seen.insert((name.clone(), *index)));
+    }
     let topics = request.topics.iter().map(|topic| describe_topic(broker, &gate, &image, topic)).collect();
     DescribeProducersResponse { topics, ..Default::default() }
 }

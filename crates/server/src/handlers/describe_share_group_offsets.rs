@@ -16,6 +16,7 @@ use protocol::describe_share_group_offsets_response::{
 use protocol::{DescribeShareGroupOffsetsRequest, DescribeShareGroupOffsetsResponse, ErrorCode};
 use storage::FetchIsolation;
 
+use super::each_once::each_once;
 use super::share_group_heartbeat::is_enabled;
 use crate::authorize::Gate;
 use crate::broker::Broker;
@@ -38,10 +39,12 @@ struct Asked {
 pub async fn handle(
     broker: &Broker,
     context: &RequestContext,
-    request: DescribeShareGroupOffsetsRequest,
+    mut request: DescribeShareGroupOffsetsRequest,
 ) -> DescribeShareGroupOffsetsResponse {
     let mut response = DescribeShareGroupOffsetsResponse::default();
     let gate = broker.gate(context);
+    // Who names topics gets no more than it names.
+    each_once(&mut request.groups, |group| group.topics.is_none().then(|| group.group_id.clone()));
     for group in request.groups {
         response.groups.push(describe(broker, &gate, group).await);
     }

@@ -35,15 +35,15 @@ pub fn handle(
     let mut page = Page { image: &image, gate: &gate, context, room: limit, response: Default::default() };
     let mut refused = Vec::new();
     for name in names {
-        if let Err(error_code) = gate.check_topic(AclOperation::Describe, &name) {
+        if let Err(error_code) = gate.check_topic(AclOperation::Describe, name) {
             if !request.topics.is_empty() {
-                refused.push(Topic { error_code, name: Some(name), ..Default::default() });
+                refused.push(Topic { error_code, name: Some(name.to_owned()), ..Default::default() });
             }
             continue;
         }
         let cursor = request.cursor.as_ref().filter(|cursor| cursor.topic_name == name);
         let first = cursor.map_or(0, |cursor| cursor.partition_index);
-        if !page.add(&name, first, request.topics.is_empty()) {
+        if !page.add(name, first, request.topics.is_empty()) {
             break;
         }
     }
@@ -51,27 +51,22 @@ pub fn handle(
     page.response
 }
 
-/// The names from the cursor on, in order.
-fn wanted(
-    image: &MetadataImage,
-    request: &DescribeTopicPartitionsRequest,
-) -> Result<BTreeSet<String>, ErrorCode> {
+/// The names from the cursor on, in order. Of all topics no more are looked at than a page has room for.
+fn wanted<'a>(
+    image: &'a MetadataImage,
+    request: &'a DescribeTopicPartitionsRequest,
+) -> Result<Box<dyn Iterator<Item = &'a str> + 'a>, ErrorCode> {
     let from = request.cursor.as_ref().map_or("", |cursor| cursor.topic_name.as_str());
     if request.cursor.as_ref().is_some_and(|cursor| cursor.partition_index < 0) {
         return Err(ErrorCode::INVALID_REQUEST);
     }
     if request.topics.is_empty() {
-        return Ok(image.topics().iter_from(from).map(|topic| topic.name().to_string()).collect());
+        return Ok(Box::new(image.topics().iter_from(from).map(|topic| &**topic.name())));
     }
-    let names: BTreeSet<String> = request
-        .topics
-        .iter()
-        .filter(|topic| topic.name.as_str() >= from)
-        .map(|topic| topic.name.clone())
-        .collect();
+    let names: BTreeSet<&str> = request.topics.iter().map(|topic| topic.name.as_str()).collect();
     match request.cursor.is_some() && !names.contains(from) {
         true => Err(ErrorCode::INVALID_REQUEST),
-        false => Ok(names),
+        false => Ok(Box::new(names.into_iter().filter(move |name| *name >= from))),
     }
 }
 

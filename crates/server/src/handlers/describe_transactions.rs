@@ -6,6 +6,7 @@ use model::AclOperation;
 use protocol::describe_transactions_response::TransactionState;
 use protocol::{DescribeTransactionsRequest, DescribeTransactionsResponse};
 
+use super::each_once::each_once;
 use crate::broker::Broker;
 use crate::request::RequestContext;
 
@@ -13,9 +14,10 @@ use crate::request::RequestContext;
 pub async fn handle(
     broker: &Broker,
     context: &RequestContext,
-    request: DescribeTransactionsRequest,
+    mut request: DescribeTransactionsRequest,
 ) -> DescribeTransactionsResponse {
     let gate = broker.gate(context);
+    each_once(&mut request.transactional_ids, |id| Some(id.clone()));
     let mut response = DescribeTransactionsResponse::default();
     for id in request.transactional_ids {
         if let Err(error_code) = gate.check_transactional_id(AclOperation::Describe, &id) {

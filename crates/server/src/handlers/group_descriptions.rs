@@ -7,6 +7,7 @@ use protocol::{
     streams_group_describe_response,
 };
 
+use super::each_once::each_once;
 use crate::authorize::Gate;
 
 /// What a response says of a group.
@@ -55,10 +56,11 @@ described_group!(streams_group_describe_response);
 /// if `with_operations`.
 pub(super) async fn describe<G: DescribedGroup, Asked: Future<Output = Vec<G>>>(
     gate: &Gate<'_>,
-    group_ids: Vec<String>,
+    mut group_ids: Vec<String>,
     with_operations: bool,
     ask: impl FnOnce(Vec<String>) -> Asked,
 ) -> Vec<G> {
+    each_once(&mut group_ids, |group| Some(group.clone()));
     let may_describe = |group: &String| gate.check_group(AclOperation::Describe, group).is_ok();
     let (permitted, refused): (Vec<_>, Vec<_>) = group_ids.into_iter().partition(may_describe);
     let mut groups = refuse_all(refused, ErrorCode::GROUP_AUTHORIZATION_FAILED);

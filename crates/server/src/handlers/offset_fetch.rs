@@ -12,6 +12,7 @@ use protocol::offset_fetch_response::{
 };
 use protocol::{ErrorCode, OffsetFetchRequest, OffsetFetchResponse};
 
+use super::each_once::each_once;
 use crate::authorize::Gate;
 use crate::broker::Broker;
 use crate::request::RequestContext;
@@ -24,7 +25,10 @@ pub async fn handle(
 ) -> OffsetFetchResponse {
     let require_stable = request.require_stable;
     let mut groups = Vec::new();
-    for group in offset_fetch_groups(request, context.version) {
+    let mut asked = offset_fetch_groups(request, context.version);
+    // Who names topics gets no more than it names.
+    each_once(&mut asked, |group| group.topics.is_none().then(|| group.group_id.clone()));
+    for group in asked {
         groups.push(fetch_group(broker, context, group, require_stable).await);
     }
     offset_fetch_response(groups, context.version)

@@ -123,11 +123,6 @@ impl QuotaRate {
         self.bound = bound;
     }
 
-    /// The bound, in a second.
-    pub fn bound(&self) -> f64 {
-        self.bound
-    }
-
     /// Adds `value`.
     pub fn record(&mut self, value: f64, now: Duration) {
         self.rate.record(self.window, value, now);

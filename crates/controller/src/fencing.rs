@@ -123,7 +123,10 @@ impl Controller {
     ) -> Vec<MetadataRecord> {
         let change_one =
             |key| self.leader_and_isr_update(change, key).map(MetadataRecord::PartitionChangeRecord);
-        partitions.into_iter().filter_map(change_one).collect()
+        // A broker may have very many partitions: a list that grew would leave its former places behind.
+        let mut records = Vec::with_capacity(partitions.len());
+        records.extend(partitions.into_iter().filter_map(change_one));
+        records
     }
 
     fn leader_and_isr_update(

@@ -10,21 +10,6 @@ const BATCH_SIZE_MAX: usize = 8 * 1024 * 1024;
 /// How large the records of one batch may be once decompressed.
 const DECOMPRESSED_MAX: usize = 64 * 1024 * 1024;
 
-/// A batch of the metadata log.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LogBatch {
-    /// The offset of the first record.
-    pub base_offset: Offset,
-    /// The offset of the last record.
-    pub last_offset: Offset,
-    /// The epoch it was appended in.
-    pub epoch: LeaderEpoch,
-    /// When it was appended.
-    pub append_timestamp: Timestamp,
-    /// What it holds, with offsets.
-    pub entries: Vec<(Offset, LogEntry)>,
-}
-
 /// One record of the metadata log.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LogEntry {
@@ -54,19 +39,18 @@ pub enum BatchError {
     Trailing(usize),
 }
 
-/// Reads one batch. Control records of types that the quorum does not know are left out.
+/// Reads one batch, and tells `each` what it holds, with offsets: one record at a time, for a batch may hold a change of each of
+/// very many partitions. Control records of types that the quorum does not know are left out.
 ///
 /// # Errors
-/// If the batch or one of its records is malformed.
-pub fn decode_batch(batch: &RecordBatch) -> Result<LogBatch, BatchError> {
+/// If the batch or one of its records is malformed; those before were told of.
+pub fn decode_batch(batch: &RecordBatch, mut each: impl FnMut(Offset, LogEntry)) -> Result<(), BatchError> {
     batch.ensure_valid()?;
-    let header = batch.header();
     let decoded = batch.decode(DECOMPRESSED_MAX)?;
-    let mut entries = Vec::new();
     for record in decoded.owned() {
         let record = record?;
         let offset = record.offset;
-        let entry = if header.is_control() {
+        let entry = if batch.header().is_control() {
             match ControlRecord::parse(record.key.as_deref(), record.value.as_deref())? {
                 ControlRecord::EndTxn(_) | ControlRecord::Unknown(_) => None,
                 control => Some(LogEntry::Control(control)),
@@ -77,15 +61,11 @@ pub fn decode_batch(batch: &RecordBatch) -> Result<LogBatch, BatchError> {
                 MetadataRecord::from_bytes(value).map_err(|error| BatchError::Decode(offset, error))?;
             Some(LogEntry::Metadata(decoded.0))
         };
-        entries.extend(entry.map(|entry| (offset, entry)));
+        if let Some(entry) = entry {
+            each(offset, entry);
+        }
     }
-    Ok(LogBatch {
-        base_offset: header.base_offset,
-        last_offset: header.last_offset(),
-        epoch: header.partition_leader_epoch,
-        append_timestamp: header.max_timestamp,
-        entries,
-    })
+    Ok(())
 }
 
 fn options(base_offset: Offset, epoch: LeaderEpoch, control: bool) -> BatchOptions {

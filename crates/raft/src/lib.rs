@@ -23,9 +23,7 @@ mod snapshot;
 mod voter_history;
 mod voters;
 
-pub use batches::{
-    BatchError, LogBatch, LogEntry, decode_batch, encode_control_batch, encode_metadata_batches,
-};
+pub use batches::{BatchError, LogEntry, decode_batch, encode_control_batch, encode_metadata_batches};
 pub use election_state::{ElectionState, QuorumStateError};
 pub use fetch::{FetchDecision, LogView, SnapshotDecision};
 pub use quorum::{Action, Quorum, QuorumConfig, QuorumError};

@@ -119,27 +119,28 @@ fn header_records(header: &SnapshotHeader) -> Vec<ControlRecord> {
 /// If it is malformed, or lacks its header or its footer.
 pub fn read_snapshot(file: Bytes) -> Result<Snapshot, SnapshotError> {
     let mut header: Option<SnapshotHeader> = None;
-    let mut has_footer = false;
+    let (mut begins_without, mut has_footer) = (false, false);
     let mut records = Vec::new();
     let mut rest = batches(file);
     for batch in rest.by_ref() {
-        for (_, entry) in decode_batch(&batch.map_err(BatchError::from)?)?.entries {
-            match (entry, &mut header) {
-                (LogEntry::Control(ControlRecord::SnapshotHeader(record)), None) => {
-                    let last_contained_log_timestamp = record.last_contained_log_timestamp;
-                    header = Some(SnapshotHeader { last_contained_log_timestamp, ..Default::default() });
-                }
-                (_, None) => return Err(SnapshotError::NoHeader),
-                (LogEntry::Metadata(record), _) => records.push(record),
-                (LogEntry::Control(ControlRecord::KraftVersion(record)), Some(header)) => {
-                    header.kraft_version = record.kraft_version;
-                }
-                (LogEntry::Control(ControlRecord::KraftVoters(record)), Some(header)) => {
-                    header.voters = Some(VoterSet::from_record(&record));
-                }
-                (LogEntry::Control(ControlRecord::SnapshotFooter(_)), _) => has_footer = true,
-                (LogEntry::Control(_), _) => {}
+        decode_batch(&batch.map_err(BatchError::from)?, |_, entry| match (entry, &mut header) {
+            (LogEntry::Control(ControlRecord::SnapshotHeader(record)), None) => {
+                let last_contained_log_timestamp = record.last_contained_log_timestamp;
+                header = Some(SnapshotHeader { last_contained_log_timestamp, ..Default::default() });
             }
+            (_, None) => begins_without = true,
+            (LogEntry::Metadata(record), _) => records.push(record),
+            (LogEntry::Control(ControlRecord::KraftVersion(record)), Some(header)) => {
+                header.kraft_version = record.kraft_version;
+            }
+            (LogEntry::Control(ControlRecord::KraftVoters(record)), Some(header)) => {
+                header.voters = Some(VoterSet::from_record(&record));
+            }
+            (LogEntry::Control(ControlRecord::SnapshotFooter(_)), _) => has_footer = true,
+            (LogEntry::Control(_), _) => {}
+        })?;
+        if begins_without {
+            return Err(SnapshotError::NoHeader);
         }
     }
     if !rest.rest().is_empty() {

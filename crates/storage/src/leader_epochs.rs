@@ -8,6 +8,7 @@
 //! Kafka: `LeaderEpochFileCache`.
 
 use model::{LeaderEpoch, Offset};
+use smallvec::SmallVec;
 
 /// An epoch and the offset of its first record.
 pub type EpochStart = (LeaderEpoch, Offset);
@@ -15,7 +16,8 @@ pub type EpochStart = (LeaderEpoch, Offset);
 /// The terms of a partition's leaders.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LeaderEpochs {
-    entries: Vec<EpochStart>,
+    /// Most partitions know one term, and there may be very many of them.
+    entries: SmallVec<[EpochStart; 1]>,
     /// From which offset on the file may say something else; none if it says the same.
     changed_from: Option<Offset>,
 }
@@ -68,12 +70,9 @@ impl LeaderEpochs {
             return;
         }
         let mut from = start;
-        while let Some(last) = self.entries.pop_if(|last| last.0 >= epoch || last.1 >= start) {
+        while let Some(last) = self.entries.last().filter(|last| last.0 >= epoch || last.1 >= start) {
             from = from.min(last.1);
-        }
-        if self.entries.is_empty() {
-            // Most partitions know one term, and there may be very many of them.
-            self.entries.reserve_exact(1);
+            self.entries.pop();
         }
         self.entries.push((epoch, start));
         self.note_changed(from);

@@ -25,11 +25,13 @@ mod background;
 mod create;
 mod load;
 mod loading;
+mod logs;
 mod moves;
 mod truncation;
 
 use loading::Job;
 pub use loading::{ConfigFor, FoundLogs};
+use logs::Logs;
 pub use moves::MoveProgress;
 
 /// The metadata quorum's topic, whose log the quorum looks after itself.
@@ -63,8 +65,6 @@ impl Default for LogManagerOptions {
     }
 }
 
-type Logs = BTreeMap<TopicPartition, Arc<UnifiedLog>>;
-
 /// All logs of a node.
 #[derive(Debug)]
 pub struct LogManager {
@@ -76,7 +76,7 @@ pub struct LogManager {
     current: RwLock<Logs>,
     future: RwLock<Logs>,
     /// The logs that were found and are not loaded yet, by folder.
-    unloaded: Mutex<BTreeMap<PathBuf, Arc<Job>>>,
+    unloaded: Mutex<BTreeSet<Arc<Job>>>,
     loading_stopped: AtomicBool,
     /// Held while logs are made, deleted or exchanged.
     changes: Mutex<()>,
@@ -166,7 +166,7 @@ impl LogManager {
         self.future.write().expect("no holder panics")
     }
 
-    fn unloaded(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Arc<Job>>> {
+    fn unloaded(&self) -> MutexGuard<'_, BTreeSet<Arc<Job>>> {
         self.unloaded.lock().expect("no holder panics")
     }
 
@@ -202,10 +202,7 @@ impl LogManager {
     /// Changes the configuration of all logs of a topic.
     pub fn update_topic_config(&self, topic: &str, config: &Arc<LogConfig>) {
         for logs in [self.current(), self.future()] {
-            let from = TopicPartition::new(topic, i32::MIN);
-            for (_, log) in logs.range(from..).take_while(|(partition, _)| &*partition.topic == topic) {
-                log.update_config(config.clone());
-            }
+            logs.of_topic(topic).for_each(|log| log.update_config(config.clone()));
         }
     }
 

@@ -25,19 +25,35 @@ pub use entry::{BatchMetadata, ProducerStateEntry};
 /// The producers of one partition.
 #[derive(Debug)]
 pub struct ProducerState {
+    /// None where nobody is known, as in most of many partitions.
+    known: Option<Box<Known>>,
+    end: Offset,
+}
+
+#[derive(Debug, Default)]
+struct Known {
     producers: BTreeMap<ProducerId, ProducerStateEntry>,
     /// First offsets of open transactions.
     ongoing: BTreeMap<Offset, ProducerId>,
     /// First offsets of transactions that ended at or above the high watermark, with their last offsets.
     unreplicated: BTreeMap<Offset, Offset>,
-    end: Offset,
 }
+
+static NOBODY: Known =
+    Known { producers: BTreeMap::new(), ongoing: BTreeMap::new(), unreplicated: BTreeMap::new() };
 
 impl ProducerState {
     /// Knows of no producer, up to `end`.
     pub fn empty(end: Offset) -> Self {
-        let (producers, ongoing, unreplicated) = Default::default();
-        Self { producers, ongoing, unreplicated, end }
+        Self { known: None, end }
+    }
+
+    fn known(&self) -> &Known {
+        self.known.as_deref().unwrap_or(&NOBODY)
+    }
+
+    fn known_mut(&mut self) -> &mut Known {
+        self.known.get_or_insert_default()
     }
 
     /// Takes the producers that a snapshot at `end` holds, but for those that have expired.
@@ -50,9 +66,9 @@ impl ProducerState {
         let mut state = Self::empty(end);
         for entry in entries.into_iter().filter(|entry| !entry.is_expired(now, expiration_ms)) {
             if let Some(first) = entry.current_txn_first_offset {
-                state.ongoing.insert(first, entry.producer_id);
+                state.known_mut().ongoing.insert(first, entry.producer_id);
             }
-            state.producers.insert(entry.producer_id, entry);
+            state.known_mut().producers.insert(entry.producer_id, entry);
         }
         state
     }
@@ -69,12 +85,12 @@ impl ProducerState {
 
     /// Returns the producers, by id.
     pub fn producers(&self) -> impl ExactSizeIterator<Item = &ProducerStateEntry> {
-        self.producers.values()
+        self.known().producers.values()
     }
 
     /// Returns what is known of one producer.
     pub fn get(&self, producer_id: ProducerId) -> Option<&ProducerStateEntry> {
-        self.producers.get(&producer_id)
+        self.known().producers.get(&producer_id)
     }
 
     /// Tells whether the producer has an open transaction here.
@@ -97,10 +113,12 @@ impl ProducerState {
 
     /// Takes over what was validated and then appended. Kafka: `ProducerStateManager.update`.
     pub fn update(&mut self, append: ProducerAppend) {
+        let known = self.known_mut();
         for first in append.started_transactions() {
-            self.ongoing.insert(*first, append.producer_id());
+            known.ongoing.insert(*first, append.producer_id());
         }
-        self.producers
+        known
+            .producers
             .entry(append.producer_id())
             .or_insert_with(|| ProducerStateEntry::empty(append.producer_id()))
             .update(append.updated());
@@ -108,14 +126,15 @@ impl ProducerState {
 
     /// Returns the last stable offset as it is once `completed` has ended. Kafka: `lastStableOffset(completedTxn)`.
     pub fn last_stable_offset_after(&self, completed: &CompletedTxn) -> Offset {
-        let other = self.ongoing.iter().find(|(_, producer)| **producer != completed.producer_id);
+        let other = self.known().ongoing.iter().find(|(_, producer)| **producer != completed.producer_id);
         other.map_or(completed.last_offset.plus(1), |(first, _)| *first)
     }
 
     /// Ends a transaction whose marker was appended.
     pub fn complete(&mut self, completed: &CompletedTxn) {
-        if self.ongoing.remove(&completed.first_offset).is_some() {
-            self.unreplicated.insert(completed.first_offset, completed.last_offset);
+        let Some(known) = &mut self.known else { return };
+        if known.ongoing.remove(&completed.first_offset).is_some() {
+            known.unreplicated.insert(completed.first_offset, completed.last_offset);
         }
     }
 
@@ -136,19 +155,26 @@ impl ProducerState {
     /// Returns the first offset that a reader of committed records must not reach.
     pub fn first_unstable_offset(&self) -> Option<Offset> {
         let first = |(offset, _): (&Offset, _)| *offset;
-        let ongoing = self.ongoing.first_key_value().map(|(offset, _)| *offset);
-        let unreplicated = self.unreplicated.first_key_value().map(|(offset, last)| first((offset, last)));
+        let ongoing = self.known().ongoing.first_key_value().map(|(offset, _)| *offset);
+        let unreplicated =
+            self.known().unreplicated.first_key_value().map(|(offset, last)| first((offset, last)));
         ongoing.into_iter().chain(unreplicated).min()
     }
 
     /// Forgets transactions that ended below the high watermark or the log's start.
     pub fn on_high_watermark(&mut self, high_watermark: Offset) {
-        self.unreplicated.retain(|_, last| *last >= high_watermark);
+        if let Some(known) = &mut self.known {
+            known.unreplicated.retain(|_, last| *last >= high_watermark);
+        }
     }
 
     /// Forgets producers that were silent for `producer.id.expiration.ms` and have no open transaction.
     pub fn remove_expired(&mut self, now: Timestamp, expiration_ms: i64) {
-        self.producers.retain(|_, entry| !entry.is_expired(now, expiration_ms));
+        let Some(known) = &mut self.known else { return };
+        known.producers.retain(|_, entry| !entry.is_expired(now, expiration_ms));
+        if known.producers.is_empty() && known.ongoing.is_empty() && known.unreplicated.is_empty() {
+            self.known = None;
+        }
     }
 
     /// Checks that a client's transactional batch belongs to a transaction that its coordinator knows of.

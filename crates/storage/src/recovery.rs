@@ -19,14 +19,12 @@ use model::{Offset, TopicPartition, Uuid};
 
 use crate::leader_epochs::LeaderEpochs;
 use crate::log_dirs::LogDir;
-use crate::names::{
-    CLEANED_SUFFIX, DELETED_SUFFIX, FolderKind, Kind, SWAP_SUFFIX, file_name, parse_file_name,
-};
+use crate::names::{CLEANED_SUFFIX, DELETED_SUFFIX, Kind, SWAP_SUFFIX, file_name, parse_file_name};
 use crate::producer_snapshot::ProducerSnapshots;
 use crate::producer_state::ProducerState;
 use crate::segment::Segment;
 use crate::unified_log::{LEADER_EPOCH_FILE, Loaded, LogEnvironment};
-use crate::{PARTITION_METADATA_FILE, StorageError, UnifiedLog, checkpoint, names, partition_metadata};
+use crate::{PARTITION_METADATA_FILE, StorageError, UnifiedLog, checkpoint, partition_metadata};
 
 mod producers;
 mod segment;
@@ -161,7 +159,6 @@ impl Load<'_> {
             partition: self.options.partition.clone(),
             dir: self.options.dir.clone(),
             folder: folder.clone(),
-            kind: names::parse_folder(folder).map_or(FolderKind::Current, |(_, kind)| kind),
             topic_id,
             config: self.options.config.clone(),
             segments,
@@ -278,7 +275,7 @@ impl Load<'_> {
         Ok(())
     }
 
-    /// Finds the log's end, and plans or makes the active segment if there is none.
+    /// Finds the log's end, and makes the active segment if there is none and never was one at 0.
     fn end_of(&self, segments: &mut Vec<Arc<Segment>>) -> io::Result<Offset> {
         if let Some(active) = segments.last() {
             let end = self.end_of_active(active)?;
@@ -294,11 +291,10 @@ impl Load<'_> {
         let (cache, folder) = (&self.environment.open_files, &self.folder);
         let now_ms = self.environment.clock.wall_ms();
         let start = self.options.log_start;
-        // Past 0 it is the file's name that tells where the log goes on.
-        segments.push(Arc::new(match start {
-            Offset(0) => Segment::planned(cache, folder, start, now_ms),
-            start => Segment::create(cache, folder, start, now_ms, 0)?,
-        }));
+        if start > Offset(0) {
+            // It is the file's name that tells where the log goes on.
+            segments.push(Arc::new(Segment::create(cache, folder, start, now_ms, 0)?));
+        }
         Ok(start)
     }
 

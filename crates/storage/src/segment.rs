@@ -104,9 +104,9 @@ impl Segment {
         }
     }
 
-    /// Names an empty segment whose files its first append makes: a partition without records has none.
-    pub(crate) fn planned(cache: &Arc<OpenFiles>, folder: &Arc<Path>, base: Offset, now_ms: i64) -> Self {
-        let segment = Self::open(cache, folder, base, 0, now_ms);
+    /// Names the first segment of a log, whose files its first append makes: a partition without records has none.
+    pub(crate) fn planned(cache: &Arc<OpenFiles>, folder: &Arc<Path>, now_ms: i64) -> Self {
+        let segment = Self::open(cache, folder, Offset(0), 0, now_ms);
         segment.made.store(false, Ordering::Relaxed);
         segment
     }

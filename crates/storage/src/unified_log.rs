@@ -4,9 +4,9 @@
 //! - log start ≤ last stable offset ≤ high watermark ≤ log end; recovery point ≤ synced ≤ log end
 //! - one lock is held while the log changes; readers take offsets and segments as they stand, and never wait for a disk
 //!   write
-//! - there is always an active segment, the last one
+//! - there is always an active segment, the last one; until the first record it is only planned, and nothing holds it
 //! - segments go, are cut or give way to compacted ones only under the shape lock, which comes before all other locks
-//! - an idle log has no thread, timer or open file
+//! - an idle log has no thread, timer or open file, and one without records hardly more memory than its marks
 //!
 //! Kafka: `UnifiedLog`, `LocalLog`.
 //!
@@ -26,7 +26,7 @@ use world::files::Files;
 use crate::group_commit::CommitState;
 use crate::leader_epochs::LeaderEpochs;
 use crate::log_dirs::LogDir;
-use crate::names::FolderKind;
+use crate::names::{FolderKind, parse_folder};
 use crate::producer_snapshot::ProducerSnapshots;
 use crate::producer_state::{ProducerState, ProducerStateEntry};
 use crate::segment::{Segment, SegmentLimits};
@@ -80,10 +80,12 @@ pub struct UnifiedLog {
     partition: TopicPartition,
     dir: Arc<LogDir>,
     environment: Arc<LogEnvironment>,
-    folder: RwLock<(Arc<Path>, FolderKind)>,
+    /// The folder, where it is not called as the partition is.
+    folder: Mutex<Option<Arc<Path>>>,
     topic_id: Mutex<Option<Uuid>>,
     config: RwLock<Arc<LogConfig>>,
-    segments: RwLock<Arc<[Arc<Segment>]>>,
+    /// None until the first record.
+    segments: RwLock<Option<Arc<[Arc<Segment>]>>>,
     marks: Mutex<Marks>,
     state: Mutex<State>,
     /// Held while the log is synced, so that who comes second finds it done.
@@ -112,9 +114,9 @@ pub(crate) struct Loaded {
     pub(crate) partition: TopicPartition,
     pub(crate) dir: Arc<LogDir>,
     pub(crate) folder: Arc<Path>,
-    pub(crate) kind: FolderKind,
     pub(crate) topic_id: Option<Uuid>,
     pub(crate) config: Arc<LogConfig>,
+    /// None where there are no records and never were.
     pub(crate) segments: Vec<Arc<Segment>>,
     pub(crate) log_start: Offset,
     pub(crate) log_end: Offset,
@@ -126,14 +128,11 @@ pub(crate) struct Loaded {
 
 impl UnifiedLog {
     pub(crate) fn from_loaded(environment: Arc<LogEnvironment>, loaded: Loaded) -> Arc<Self> {
-        let active = loaded.segments.last().expect("loading makes an active segment");
+        let (segment_base, position) =
+            loaded.segments.last().map_or((Offset(0), 0), |active| (active.base_offset(), active.size()));
         let marks = Marks {
             start: loaded.log_start,
-            end: LogOffsetMetadata {
-                offset: loaded.log_end,
-                segment_base: active.base_offset(),
-                position: active.size(),
-            },
+            end: LogOffsetMetadata { offset: loaded.log_end, segment_base, position },
             high_watermark: loaded.log_start,
             first_unstable: loaded.producers.first_unstable_offset().map(|first| first.max(loaded.log_start)),
             synced: loaded.recovery_point,
@@ -142,15 +141,16 @@ impl UnifiedLog {
             cuts: 0,
         };
         let now_ms = environment.clock.wall_ms();
-        let active_is_empty = active.size() == 0;
+        let active_is_empty = position == 0;
+        let is_usual = *loaded.folder == usual_folder(&loaded.dir, &loaded.partition);
         Arc::new(Self {
             partition: loaded.partition,
             dir: loaded.dir,
             environment,
-            folder: RwLock::new((loaded.folder, loaded.kind)),
+            folder: Mutex::new((!is_usual).then_some(loaded.folder)),
             topic_id: Mutex::new(loaded.topic_id),
             config: RwLock::new(loaded.config),
-            segments: RwLock::new(loaded.segments.into()),
+            segments: RwLock::new((!loaded.segments.is_empty()).then(|| loaded.segments.into())),
             marks: Mutex::new(marks),
             state: Mutex::new(State {
                 producers: loaded.producers,
@@ -205,12 +205,13 @@ impl UnifiedLog {
 
     /// Returns the partition's folder.
     pub fn folder(&self) -> Arc<Path> {
-        self.folder.read().expect("no holder panics").0.clone()
+        let folder = self.folder.lock().expect("no holder panics").clone();
+        folder.unwrap_or_else(|| usual_folder(&self.dir, &self.partition).into())
     }
 
     /// Tells whether the log is on its way from another log dir.
     pub fn is_future(&self) -> bool {
-        self.folder.read().expect("no holder panics").1 == FolderKind::Future
+        parse_folder(&self.folder()).is_ok_and(|(_, kind)| kind == FolderKind::Future)
     }
 
     /// Returns the configuration as it is now.
@@ -375,4 +376,9 @@ impl UnifiedLog {
         let delay = Duration::from_millis(self.config().file_delete_delay_ms.max(0) as u64);
         self.environment.deletions.plan(self.environment.clock.monotonic() + delay, paths);
     }
+}
+
+/// A partition's folder, unless the log is on its way to another dir or out of the way.
+fn usual_folder(dir: &LogDir, partition: &TopicPartition) -> PathBuf {
+    dir.path().join(partition.to_string())
 }

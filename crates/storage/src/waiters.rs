@@ -1,12 +1,12 @@
 //! Who waits for a log to move: fetches for its high watermark, appends for its sync.
 //!
 //! Invariants:
-//! - a log that nobody waits for pays one relaxed load per move
+//! - a log that nobody ever waited for has no list, and one that nobody waits for pays one load per move
 //! - a move between subscribing and awaiting is not lost: the notifier keeps one permit
 //! - whoever is woken looks again; nothing is said of what moved
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use tokio::sync::Notify;
 
@@ -37,23 +37,45 @@ impl std::ops::BitOr for Interest {
 
 /// The waiters of one log.
 #[derive(Debug, Default)]
-pub(crate) struct Waiters {
+pub(crate) struct Waiters(OnceLock<Box<List>>);
+
+#[derive(Debug, Default)]
+struct List {
     count: AtomicUsize,
     list: Mutex<Vec<(Interest, Arc<Notify>)>>,
 }
 
 impl Waiters {
+    pub(crate) fn add(&self, interest: Interest, notify: Arc<Notify>) {
+        self.0.get_or_init(Box::default).add(interest, notify);
+    }
+
+    pub(crate) fn remove(&self, notify: &Arc<Notify>) {
+        if let Some(list) = self.0.get() {
+            list.remove(notify);
+        }
+    }
+
+    /// Wakes those who wait for any of `moves`.
+    pub(crate) fn wake(&self, moves: Interest) {
+        if let Some(list) = self.0.get() {
+            list.wake(moves);
+        }
+    }
+}
+
+impl List {
     fn list(&self) -> MutexGuard<'_, Vec<(Interest, Arc<Notify>)>> {
         self.list.lock().expect("no holder panics")
     }
 
-    pub(crate) fn add(&self, interest: Interest, notify: Arc<Notify>) {
+    fn add(&self, interest: Interest, notify: Arc<Notify>) {
         let mut list = self.list();
         list.push((interest, notify));
         self.count.store(list.len(), Ordering::SeqCst);
     }
 
-    pub(crate) fn remove(&self, notify: &Arc<Notify>) {
+    fn remove(&self, notify: &Arc<Notify>) {
         let mut list = self.list();
         if let Some(found) = list.iter().position(|(_, other)| Arc::ptr_eq(other, notify)) {
             list.swap_remove(found);
@@ -64,8 +86,7 @@ impl Waiters {
         self.count.store(list.len(), Ordering::SeqCst);
     }
 
-    /// Wakes those who wait for any of `moves`.
-    pub(crate) fn wake(&self, moves: Interest) {
+    fn wake(&self, moves: Interest) {
         if self.count.load(Ordering::SeqCst) == 0 {
             return;
         }

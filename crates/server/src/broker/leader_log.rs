@@ -97,7 +97,7 @@ mod tests {
 
     use super::*;
 
-    fn registration(epoch: i32) -> PartitionRegistration {
+    fn registration(epoch: i32) -> Arc<PartitionRegistration> {
         let record = PartitionRecord {
             replicas: vec![1],
             isr: vec![1],
@@ -105,7 +105,7 @@ mod tests {
             leader_epoch: epoch,
             ..Default::default()
         };
-        PartitionRegistration::from_record(&record).expect("each field means something")
+        Arc::new(PartitionRegistration::from_record(&record).expect("each field means something"))
     }
 
     fn partition(dir: &Path) -> Arc<Partition> {
@@ -117,7 +117,7 @@ mod tests {
         let name = TopicPartition::new("__consumer_offsets", 0);
         let log = logs.get_or_create_log(&name, None, None, Arc::new(config)).expect("the disk is well");
         let metrics = BrokerTopicMetrics::default().topic("__consumer_offsets");
-        Arc::new(Partition::new(NodeId(1), Uuid::ZERO, log, &registration(5), metrics))
+        Arc::new(Partition::new(NodeId(1), Uuid::ZERO, log, registration(5), metrics))
     }
 
     fn batch() -> Bytes {
@@ -133,7 +133,7 @@ mod tests {
         partition.begin_to_lead();
         let log = LeaderLog::new(partition.clone(), LeaderEpoch(5));
         let end = log.append(batch()).expect("it leads");
-        partition.apply(&registration(6));
+        partition.apply(registration(6));
         assert!(!log.read(Offset(0), 1000).expect("the log is there").is_empty());
         assert_eq!(log.append(batch()), Err(ErrorCode::NOT_LEADER_OR_FOLLOWER));
         assert_eq!(log.end_offset(), end);

@@ -9,7 +9,7 @@
 //!
 //! Kafka: `Partition`.
 
-use std::sync::{Arc, Mutex, MutexGuard, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
 use metadata::PartitionRegistration;
@@ -26,9 +26,10 @@ pub struct Partition {
     node_id: NodeId,
     topic_id: Uuid,
     name: TopicPartition,
-    log: RwLock<Arc<UnifiedLog>>,
+    log: Mutex<Arc<UnifiedLog>>,
     metrics: Arc<TopicMetrics>,
-    state: Mutex<State>,
+    /// What the controller last decided, in the memory of the image that says so.
+    state: Mutex<Arc<PartitionRegistration>>,
 }
 
 /// How a partition is replicated.
@@ -42,15 +43,6 @@ pub struct Replication {
     pub replicas: usize,
     /// `min.insync.replicas`, but not more than there are replicas.
     pub min_isr: usize,
-}
-
-/// What the controller last decided about the partition.
-#[derive(Clone, Debug)]
-struct State {
-    leader: NodeId,
-    leader_epoch: LeaderEpoch,
-    isr: Vec<NodeId>,
-    replica_count: usize,
 }
 
 /// Why a partition refuses.
@@ -82,20 +74,20 @@ impl Partition {
         node_id: NodeId,
         topic_id: Uuid,
         log: Arc<UnifiedLog>,
-        registration: &PartitionRegistration,
+        registration: Arc<PartitionRegistration>,
         metrics: Arc<TopicMetrics>,
     ) -> Self {
         Self {
             node_id,
             topic_id,
             name: log.topic_partition().clone(),
-            log: RwLock::new(log),
+            log: Mutex::new(log),
             metrics,
-            state: Mutex::new(State::of(registration)),
+            state: Mutex::new(registration),
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Arc<PartitionRegistration>> {
         self.state.lock().expect("no holder panics")
     }
 
@@ -111,12 +103,12 @@ impl Partition {
 
     /// Returns the log, whether or not this broker leads.
     pub fn log(&self) -> Arc<UnifiedLog> {
-        self.log.read().expect("no holder panics").clone()
+        self.log.lock().expect("no holder panics").clone()
     }
 
     /// Goes on with the log that was moved to another log dir.
     pub fn replace_log(&self, log: Arc<UnifiedLog>) {
-        *self.log.write().expect("no holder panics") = log;
+        *self.log.lock().expect("no holder panics") = log;
     }
 
     /// Returns the leader and its epoch.
@@ -137,7 +129,7 @@ impl Partition {
         Replication {
             leads: state.leader == self.node_id,
             isr: state.isr.len(),
-            replicas: state.replica_count,
+            replicas: state.replicas.len(),
             min_isr: min_isr(&log, &state),
         }
     }
@@ -149,9 +141,8 @@ impl Partition {
 
     /// Takes over what the controller decided; returns whether this broker began to lead at a new epoch.
     /// Kafka: `Partition.makeLeader`, `Partition.makeFollower`.
-    pub fn apply(&self, registration: &PartitionRegistration) -> bool {
+    pub fn apply(&self, new: Arc<PartitionRegistration>) -> bool {
         let mut state = self.state();
-        let new = State::of(registration);
         let begins = new.leader == self.node_id
             && (state.leader != self.node_id || state.leader_epoch != new.leader_epoch);
         *state = new;
@@ -267,20 +258,9 @@ pub const LATEST: Timestamp = Timestamp(-1);
 /// The sentinel of the record with the greatest timestamp.
 pub const MAX_TIMESTAMP: Timestamp = Timestamp(-3);
 
-impl State {
-    fn of(registration: &PartitionRegistration) -> Self {
-        Self {
-            leader: registration.leader,
-            leader_epoch: registration.leader_epoch,
-            isr: registration.isr.clone(),
-            replica_count: registration.replicas.len(),
-        }
-    }
-}
-
 /// `min.insync.replicas`, but not more than there are replicas.
-fn min_isr(log: &UnifiedLog, state: &State) -> usize {
-    (log.config().min_insync_replicas.max(1) as usize).min(state.replica_count)
+fn min_isr(log: &UnifiedLog, state: &PartitionRegistration) -> usize {
+    (log.config().min_insync_replicas.max(1) as usize).min(state.replicas.len())
 }
 
 /// Holds the epoch that a client knows against the partition's. Kafka: `Partition.checkCurrentLeaderEpoch`.

@@ -183,7 +183,7 @@ impl ReplicaManager {
     fn add(
         &self,
         name: &TopicIdPartition,
-        registration: &PartitionRegistration,
+        registration: &Arc<PartitionRegistration>,
         image: &MetadataImage,
         configs: &DynamicConfig,
         applied: &mut Applied,
@@ -233,11 +233,12 @@ impl ReplicaManager {
     fn host(
         &self,
         name: &TopicIdPartition,
-        registration: &PartitionRegistration,
+        registration: &Arc<PartitionRegistration>,
         log: Arc<UnifiedLog>,
     ) -> Option<Arc<Partition>> {
         let metrics = self.metrics.topic(&name.topic_partition.topic);
-        let partition = Arc::new(Partition::new(self.node_id, name.topic_id, log, registration, metrics));
+        let partition = Partition::new(self.node_id, name.topic_id, log, registration.clone(), metrics);
+        let partition = Arc::new(partition);
         let leads = partition.is_leader();
         if leads {
             partition.begin_to_lead();
@@ -279,7 +280,7 @@ impl ReplicaManager {
 fn replica_of<'i>(
     image: &'i MetadataImage,
     partition: &TopicPartition,
-) -> Option<(TopicIdPartition, &'i PartitionRegistration)> {
+) -> Option<(TopicIdPartition, &'i Arc<PartitionRegistration>)> {
     let topic = image.topics().by_name(&partition.topic)?;
     let registration = topic.partition(partition.partition)?;
     Some((TopicIdPartition { topic_id: topic.id(), topic_partition: partition.clone() }, registration))
@@ -305,9 +306,9 @@ pub async fn wait_committed(partition: &Partition, end: Offset) -> Result<(), Pa
     Ok(())
 }
 
-fn apply_to(partition: &Arc<Partition>, registration: &PartitionRegistration, applied: &mut Applied) {
+fn apply_to(partition: &Arc<Partition>, registration: &Arc<PartitionRegistration>, applied: &mut Applied) {
     let led = partition.is_leader();
-    if partition.apply(registration) {
+    if partition.apply(registration.clone()) {
         applied.elected.push(partition.clone());
     } else if led && !partition.is_leader() {
         applied.resigned.push(partition.clone());

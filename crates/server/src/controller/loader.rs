@@ -9,8 +9,8 @@ use ::machine::Machine;
 use metadata::{MetadataImage, MetadataProvenance, MetadataVersion, bootstrap_records};
 use model::{LeaderEpoch, Offset, Timestamp};
 use protocol::MetadataRecord;
-use raft::{ElectionState, LogBatch, LogEntry, LogView, SnapshotId, VoterHistory, decode_batch};
-use records::{ControlRecord, batches};
+use raft::{ElectionState, LogEntry, LogView, SnapshotId, VoterHistory, decode_batch};
+use records::{ControlRecord, RecordBatch, batches};
 
 use super::metadata_log::MetadataLog;
 use super::{ControllerError, ControllerOptions, snapshots};
@@ -95,7 +95,7 @@ impl Loaded {
                 }
                 self.bytes_after_snapshot += batch.size() as u64;
                 next = batch.header().next_offset();
-                replay_batch(&mut self.machine, &mut self.history, decode_batch(&batch)?)?;
+                replay_batch(&mut self.machine, &mut self.history, &batch)?;
             }
             if next == before {
                 return Err(raft::BatchError::Trailing(read.rest().len()).into());
@@ -108,21 +108,20 @@ impl Loaded {
 fn replay_batch(
     machine: &mut Controller,
     history: &mut VoterHistory,
-    batch: LogBatch,
+    batch: &RecordBatch,
 ) -> Result<(), ControllerError> {
-    let end = batch.last_offset.plus(1);
-    for (offset, entry) in batch.entries {
-        match entry {
-            LogEntry::Control(record) => history.observe(offset, &record),
-            LogEntry::Metadata(record) => {
-                machine.set_next_offset(offset);
-                machine.replay(record);
-            }
+    decode_batch(batch, |offset, entry| match entry {
+        LogEntry::Control(record) => history.observe(offset, &record),
+        LogEntry::Metadata(record) => {
+            machine.set_next_offset(offset);
+            machine.replay(record);
         }
-    }
-    check(machine, end)?;
-    machine.set_next_offset(end);
-    machine.set_provenance(provenance(batch.last_offset, batch.epoch, batch.append_timestamp));
+    })?;
+    let header = batch.header();
+    check(machine, header.next_offset())?;
+    machine.set_next_offset(header.next_offset());
+    let (epoch, append_timestamp) = (header.partition_leader_epoch, header.max_timestamp);
+    machine.set_provenance(provenance(header.last_offset(), epoch, append_timestamp));
     Ok(())
 }
 

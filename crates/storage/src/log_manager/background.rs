@@ -90,7 +90,7 @@ impl LogManager {
 
     /// Returns the logs that are not loaded yet, and after that all that are: none is missing.
     fn unloaded_and_loaded(&self) -> (Vec<Arc<Job>>, Vec<Arc<UnifiedLog>>) {
-        let unloaded = self.unloaded().values().cloned().collect();
+        let unloaded = self.unloaded().iter().cloned().collect();
         (unloaded, self.all_logs())
     }
 

@@ -43,7 +43,7 @@ impl LogManager {
         let preferred = self.preferred().get(partition).copied();
         let log =
             self.create(partition, topic_id, target_dir.or(preferred), config, partition.to_string())?;
-        self.current_mut().insert(partition.clone(), log.clone());
+        self.current_mut().insert(log.clone());
         self.preferred().remove(partition);
         Ok(log)
     }
@@ -78,7 +78,7 @@ impl LogManager {
         }
         let name = self.marked_name(partition, FUTURE_DIR_SUFFIX);
         let log = self.create(partition, current.topic_id(), Some(target_dir), current.config(), name)?;
-        self.future_mut().insert(partition.clone(), log.clone());
+        self.future_mut().insert(log.clone());
         Ok(Some(log))
     }
 

@@ -1,14 +1,14 @@
 //! Opening the log dirs at start, and finding the logs in them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::sync::{Arc, Mutex};
 
-use model::{Offset, TopicPartition, Uuid};
+use model::{Offset, Uuid};
 
-use super::loading::{ConfigFor, FoundLogs, Job};
+use super::loading::{ConfigFor, FoundLogs, Job, with_several};
 use super::{LastRuns, LogManager, LogManagerOptions, METADATA_TOPIC};
 use crate::checkpoint::{
     CLEANER_OFFSET_FILE, HIGH_WATERMARK_FILE, LOG_START_OFFSET_FILE, Offsets, PRODUCERLESS_FILE,
@@ -83,18 +83,16 @@ impl LogManager {
             self.adopt_futures(&mut by_dir);
         }
         let found = FoundLogs::of(by_dir);
-        self.unloaded().extend(found.jobs().map(|job| (job.folder.clone(), job.clone())));
+        self.unloaded().extend(found.jobs().cloned());
         found
     }
 
     /// A kill in the midst of an exchange leaves a log that is kept from being the current one by its name alone.
     /// Kafka: `LogManager.recoverAbandonedFutureLogs`.
     fn adopt_futures(&self, by_dir: &mut [VecDeque<Arc<Job>>]) {
-        let mut logs = BTreeMap::<TopicPartition, usize>::new();
-        for job in by_dir.iter().flatten() {
-            *logs.entry(job.partition.clone()).or_default() += 1;
-        }
-        for job in by_dir.iter_mut().flatten().filter(|job| job.is_future && logs[&job.partition] == 1) {
+        let several = with_several(by_dir.iter().flatten());
+        let is_alone = |job: &Arc<Job>| job.is_future && !several.contains(&job.partition);
+        for job in by_dir.iter_mut().flatten().filter(|job| is_alone(job)) {
             let folder = job.dir.path().join(job.partition.to_string());
             tracing::info!(partition = %job.partition, "ending a move to another log dir that a kill broke off");
             let files = self.environment.files();
@@ -131,12 +129,13 @@ impl LogManager {
         let producerless = Arc::new(read(PRODUCERLESS_FILE));
         let listed =
             files.read_dir(dir.path()).map_err(|error| dir.fail("Error while loading log dir", error))?;
-        let mut jobs = VecDeque::new();
+        let (mut jobs, mut topics) = (VecDeque::new(), BTreeSet::new());
         for folder in listed.into_iter().filter(|path| files.is_dir(path)) {
             if folder.file_name().is_some_and(|name| name == "remote-log-index-cache") {
                 continue;
             }
-            let (partition, kind) = parse_folder(&folder)?;
+            let (mut partition, kind) = parse_folder(&folder)?;
+            partition.topic = shared(&mut topics, partition.topic);
             if &*partition.topic == METADATA_TOPIC {
                 continue;
             }
@@ -167,6 +166,15 @@ impl LogManager {
         }
         Ok(jobs)
     }
+}
+
+/// Returns a topic's name in the memory of the first that was found, for its partitions may be very many.
+fn shared(known: &mut BTreeSet<Arc<str>>, name: Arc<str>) -> Arc<str> {
+    if let Some(known) = known.get(&name) {
+        return known.clone();
+    }
+    known.insert(name.clone());
+    name
 }
 
 fn open_dir(environment: &LogEnvironment, path: &Path) -> Result<LogDir, StorageError> {

@@ -7,10 +7,11 @@
 //!
 //! Kafka: `LogManager.loadLogs`.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::cmp::Ordering;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
+use std::sync::atomic;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use config::LogConfig;
@@ -33,7 +34,7 @@ pub struct FoundLogs {
     by_dir: Vec<VecDeque<Arc<Job>>>,
 }
 
-/// A log that is to be loaded.
+/// A log that is to be loaded, known by its folder.
 #[derive(Clone, Debug)]
 pub(super) struct Job {
     pub(super) partition: TopicPartition,
@@ -48,6 +49,26 @@ pub(super) struct Job {
     pub(super) cleaned_to: Option<Offset>,
     pub(super) high_watermark: Offset,
 }
+
+impl Ord for Job {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.folder.cmp(&other.folder)
+    }
+}
+
+impl PartialOrd for Job {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Job {
+    fn eq(&self, other: &Self) -> bool {
+        self.folder == other.folder
+    }
+}
+
+impl Eq for Job {}
 
 impl Job {
     /// The same as the current log, in its new folder. Checkpoints say nothing of it, so all of it is looked at.
@@ -90,11 +111,8 @@ impl FoundLogs {
     /// Takes out the partitions that `wanted` tells, and those with several logs, of which loading may have to tell before the
     /// node begins to serve.
     pub fn take(&mut self, wanted: impl Fn(&TopicPartition) -> bool) -> Self {
-        let mut logs = BTreeMap::<TopicPartition, usize>::new();
-        for partition in self.partitions() {
-            *logs.entry(partition.clone()).or_default() += 1;
-        }
-        let is_taken = |job: &Arc<Job>| wanted(&job.partition) || logs[&job.partition] > 1;
+        let several = with_several(self.jobs());
+        let is_taken = |job: &Arc<Job>| wanted(&job.partition) || several.contains(&job.partition);
         let take = |jobs: &mut VecDeque<Arc<Job>>| {
             let (taken, left) = std::mem::take(jobs).into_iter().partition(is_taken);
             *jobs = left;
@@ -102,6 +120,13 @@ impl FoundLogs {
         };
         Self { by_dir: self.by_dir.iter_mut().map(take).collect() }
     }
+}
+
+/// Returns the partitions that have several logs.
+pub(super) fn with_several<'j>(jobs: impl Iterator<Item = &'j Arc<Job>>) -> BTreeSet<TopicPartition> {
+    let mut partitions: Vec<_> = jobs.map(|job| &job.partition).collect();
+    partitions.sort_unstable();
+    partitions.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0].clone()).collect()
 }
 
 /// What the threads that load share.
@@ -171,11 +196,11 @@ impl LogManager {
 
     /// Has the threads that load end after the log that each is at.
     pub fn stop_loading(&self) {
-        self.loading_stopped.store(true, Ordering::Release);
+        self.loading_stopped.store(true, atomic::Ordering::Release);
     }
 
     fn work_off(&self, jobs: &Mutex<VecDeque<Arc<Job>>>, work: &Work<'_>) {
-        while !self.loading_stopped.load(Ordering::Acquire) {
+        while !self.loading_stopped.load(atomic::Ordering::Acquire) {
             let next = jobs.lock().expect("no holder panics").pop_front();
             let Some(job) = next else { break };
             match self.load_one(&job, work.config_for) {
@@ -263,7 +288,7 @@ impl LogManager {
                 );
                 *work.failure.lock().expect("no holder panics") = Some(StorageError::InvalidFolder(text));
             }
-            None => drop(logs.insert(job.partition.clone(), log)),
+            None => logs.insert(log),
         }
         drop(logs);
         self.settle(job, work);
@@ -271,14 +296,14 @@ impl LogManager {
 
     /// Nothing more is to be done for a log.
     fn settle(&self, job: &Job, work: &Work<'_>) {
-        self.unloaded().remove(&job.folder);
+        self.unloaded().remove(job);
         (work.loaded)(&job.partition);
     }
 
     /// Returns how far logs of `dir` were compacted that are not loaded yet.
     pub(crate) fn cleaned_before(&self, dir: &Arc<LogDir>) -> Vec<(TopicPartition, Offset)> {
         let unloaded = self.unloaded();
-        let here = unloaded.values().filter(|job| Arc::ptr_eq(&job.dir, dir) && !job.is_future);
+        let here = unloaded.iter().filter(|job| Arc::ptr_eq(&job.dir, dir) && !job.is_future);
         here.filter_map(|job| Some((job.partition.clone(), job.cleaned_to?))).collect()
     }
 }

@@ -95,7 +95,7 @@ impl LogManager {
         future.rename_folder(&partition.to_string(), true)?;
         future.update_high_watermark(current.high_watermark());
         future.set_cleaned_to(current.cleaned_to());
-        self.current_mut().insert(partition.clone(), future.clone());
+        self.current_mut().insert(future.clone());
         self.future_mut().remove(partition);
         Ok(MoveProgress::Done)
     }

@@ -8,7 +8,7 @@ use super::*;
 fn what_is_done_to_every_segment_now_and_then_leaves_an_untouched_one_as_it_is() {
     let files = Arc::new(SimFiles::default());
     let folder: Arc<Path> = Path::new("/d/t-0").into();
-    let segment = Segment::planned(&OpenFiles::new(files.clone(), 10), &folder, Offset(0), 7);
+    let segment = Segment::planned(&OpenFiles::new(files.clone(), 10), &folder, 7);
     assert_eq!(segment.largest_timestamp().expect("nothing is read"), Timestamp(7));
     segment.sync_log().and_then(|()| segment.sync_indexes()).expect("there is nothing to sync");
     segment.finish().expect("there is nothing to end");

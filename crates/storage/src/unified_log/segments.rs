@@ -11,17 +11,37 @@ use crate::StorageError;
 use crate::segment::Segment;
 
 impl UnifiedLog {
+    /// Returns the segments; before the first record, one that is planned and kept by nobody.
     pub(crate) fn segments(&self) -> Arc<[Arc<Segment>]> {
+        self.kept_segments().unwrap_or_else(|| Arc::new([self.planned_segment()]))
+    }
+
+    pub(super) fn kept_segments(&self) -> Option<Arc<[Arc<Segment>]>> {
         self.segments.read().expect("no holder panics").clone()
+    }
+
+    fn planned_segment(&self) -> Arc<Segment> {
+        let now_ms = self.environment.clock.wall_ms();
+        Arc::new(Segment::planned(&self.environment.open_files, &self.folder(), now_ms))
     }
 
     pub(super) fn publish_segments(&self, segments: Vec<Arc<Segment>>) {
         assert!(!segments.is_empty(), "a log has an active segment");
-        *self.segments.write().expect("no holder panics") = segments.into();
+        *self.segments.write().expect("no holder panics") = Some(segments.into());
     }
 
     pub(super) fn active_segment(&self) -> Arc<Segment> {
         self.segments().last().expect("a log has an active segment").clone()
+    }
+
+    /// Returns the active segment, which is kept from now on, for who holds the state's lock and is about to write to it.
+    fn kept_active_segment(&self) -> Arc<Segment> {
+        if let Some(kept) = self.kept_segments() {
+            return kept.last().expect("a log has an active segment").clone();
+        }
+        let planned = self.planned_segment();
+        self.publish_segments(vec![planned.clone()]);
+        planned
     }
 
     /// Ends the active segment and begins another at the log's end; returns its base offset. An empty active segment
@@ -42,7 +62,7 @@ impl UnifiedLog {
         last: Offset,
         max_timestamp: Timestamp,
     ) -> Result<Arc<Segment>, StorageError> {
-        let active = self.active_segment();
+        let active = self.kept_active_segment();
         let now_ms = self.environment.clock.wall_ms();
         let rolls = active.should_roll(self.limits(), bytes, last, max_timestamp, now_ms);
         if self.guard("Error while rolling log segment", rolls)? {

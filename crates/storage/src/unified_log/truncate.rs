@@ -8,7 +8,6 @@ use model::Offset;
 
 use super::{State, UnifiedLog};
 use crate::StorageError;
-use crate::names::{FolderKind, parse_folder};
 use crate::waiters::Interest;
 
 impl UnifiedLog {
@@ -175,10 +174,9 @@ impl UnifiedLog {
         let _flush = self.flush.lock().expect("no holder panics");
         let _sync = self.sync.lock().expect("no holder panics");
         let _state = self.state();
-        let mut folder = self.folder.write().expect("no holder panics");
-        let to: Arc<Path> = self.dir.path().join(name).into();
-        let (_, kind) = parse_folder(&to).unwrap_or_else(|_| (self.partition.clone(), FolderKind::Current));
-        let renamed = self.files().rename(&folder.0, &to).and_then(|()| match sync {
+        let (from, to) = (self.folder(), Arc::<Path>::from(self.dir.path().join(name)));
+        let mut folder = self.folder.lock().expect("no holder panics");
+        let renamed = self.files().rename(&from, &to).and_then(|()| match sync {
             true => self.files().sync_dir(self.dir.path()),
             false => Ok(()),
         });
@@ -186,8 +184,8 @@ impl UnifiedLog {
             let context = format!("Error while renaming dir for {} to {}", self.partition, to.display());
             self.dir.fail(&context, error)
         })?;
-        self.segments().iter().for_each(|segment| segment.moved_to(&to));
-        *folder = (to, kind);
+        self.kept_segments().iter().flat_map(|kept| kept.iter()).for_each(|segment| segment.moved_to(&to));
+        *folder = Some(to);
         Ok(())
     }
 

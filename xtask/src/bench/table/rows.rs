@@ -100,7 +100,8 @@ const HICCUPS_AND_FLUSHES: (&str, &str) = (
 );
 const FLOOR_CPU: (&str, &str) = (
     REPLICATED,
-    "the floor, which only receives, checks the checksum and appends, takes ×{floor/kafka} of Kafka's.",
+    "the floor, which only receives, checks the checksum and appends, takes ×{floor/kafka} of Kafka's. A node writes back \
+     besides, so that a start after a kill has little to read; for Kafka and the floor the kernel's threads do it, on nobody's account.",
 );
 const FLUSHED_CPU: (&str, &str) = (
     SYNCED,

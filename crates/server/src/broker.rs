@@ -10,7 +10,6 @@ mod dead_letter_queue;
 pub mod directory_assignments;
 pub mod dynamic_config;
 pub mod fetch_session;
-pub mod join_all;
 pub mod leader_log;
 pub mod lifecycle;
 pub mod loading;

@@ -64,7 +64,7 @@ impl UnifiedLog {
         mut goes: impl FnMut(&Segment, Option<&Arc<Segment>>) -> std::io::Result<bool>,
     ) -> Result<usize, StorageError> {
         let _shape = self.shape();
-        let segments = self.segments();
+        let Some(segments) = self.kept_segments() else { return Ok(0) };
         let (high_watermark, end) = (self.high_watermark(), self.log_end_offset());
         let mut count = 0;
         for (n, segment) in segments.iter().enumerate() {

@@ -34,7 +34,6 @@ use world::clock::Clock;
 
 use super::Broker;
 use super::fetch_session::TopicKey;
-use super::join_all::join_all;
 use super::partition::Partition;
 use super::share_sessions::{EndedSession, ShareSessionKey, ShareTarget};
 
@@ -205,7 +204,7 @@ impl SharePartitionManager {
             };
             (target, outcome)
         });
-        join_all(finished).await
+        futures_util::future::join_all(finished).await
     }
 
     fn acknowledge_one(

@@ -26,9 +26,10 @@ pub fn handle(
     let image = broker.metadata.image();
     // Also where a topic is named more than once.
     let mut seen = BTreeSet::new();
-    for topic in &mut request.topics {
-        let name = topic.name.clone();
-        topic.partition_indexes.retain(|index| seen.insert((name.clone(), *index)));
+    for TopicRequest { name, partition_indexes, .. } in &mut request.topics {
+        // By reference: a name may be long, and have very many partitions.
+        let name: &str = name;
+        partition_indexes.retain(|index| seen.insert((name, *index)));
     }
     let topics = request.topics.iter().map(|topic| describe_topic(broker, &gate, &image, topic)).collect();
     DescribeProducersResponse { topics, ..Default::default() }

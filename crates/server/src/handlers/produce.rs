@@ -26,7 +26,6 @@ use super::current_leaders::{add_endpoint, current_leader};
 use crate::authorize::{Gate, Permitted};
 use crate::broker::Broker;
 use crate::broker::fetch_session::TopicKey;
-use crate::broker::join_all::join_all;
 use crate::broker::partition::{Partition, PartitionError};
 use crate::broker::replica_manager::wait_committed;
 use crate::broker::transaction_admission::{self, TransactionOperation};
@@ -293,7 +292,7 @@ impl Answering {
                 row.response = refused_row(row.response.index, error);
             })
         });
-        join_all(waits).await;
+        futures_util::future::join_all(waits).await;
         self.response(topics).into()
     }
 

@@ -16,7 +16,8 @@ impl UnifiedLog {
         self.kept_segments().unwrap_or_else(|| Arc::new([self.planned_segment()]))
     }
 
-    pub(super) fn kept_segments(&self) -> Option<Arc<[Arc<Segment>]>> {
+    /// Returns the segments; none before the first record.
+    pub(crate) fn kept_segments(&self) -> Option<Arc<[Arc<Segment>]>> {
         self.segments.read().expect("no holder panics").clone()
     }
 

@@ -27,7 +27,9 @@ impl Extent {
     pub(crate) fn is_unsynced(self, log: &UnifiedLog) -> bool {
         match self {
             Self::Batches => log.synced_offset() < log.log_end_offset(),
-            Self::Everything => log.segments().iter().any(|segment| segment.is_dirty()),
+            Self::Everything => {
+                log.kept_segments().is_some_and(|kept| kept.iter().any(|segment| segment.is_dirty()))
+            }
         }
     }
 }

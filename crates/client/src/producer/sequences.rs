@@ -1,9 +1,10 @@
 //! Numbering batches so that brokers write each once and in order. Kafka: `TransactionManager`, `TxnPartitionMap`.
 //!
 //! Invariants: per partition, sequences of one epoch run without a gap; while it is unknown whether a batch was
-//! written, no new number is given out, and if that cannot be told the epoch is raised and numbers start at 0.
+//! written, no new number is given out, and if that cannot be told the epoch is raised and numbers start at 0. After
+//! the greatest number comes 0, so that which of two comes first is never asked by their size.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use model::{ProducerEpoch, ProducerId, TopicPartition};
 use records::increment_sequence;
@@ -33,8 +34,8 @@ struct Entry {
     identity: Identity,
     next: i32,
     last_acked: Option<i32>,
-    /// Batches that have a number and no fate, by number.
-    in_flight: BTreeMap<i32, BatchId>,
+    /// Batches that have a number and no fate, in the order of their numbers.
+    in_flight: VecDeque<(i32, BatchId)>,
 }
 
 impl Sequences {
@@ -70,7 +71,7 @@ impl Sequences {
         }
         let sequence = entry.next;
         entry.next = increment_sequence(sequence, count);
-        entry.in_flight.insert(sequence, batch);
+        entry.in_flight.push_back((sequence, batch));
         Some((entry.identity, sequence))
     }
 
@@ -85,14 +86,15 @@ impl Sequences {
 
     /// Whether a batch that has a number may go: it is the first of those in flight.
     pub(super) fn is_first(&self, partition: &TopicPartition, batch: BatchId) -> bool {
-        let first = self.partitions.get(partition).and_then(|entry| entry.in_flight.values().next());
-        first.is_none_or(|first| *first == batch)
+        let first = self.partitions.get(partition).and_then(|entry| entry.in_flight.front());
+        first.is_none_or(|(_, first)| *first == batch)
     }
 
     /// Notes that a batch that already has a number is in flight, as part of a larger one.
     pub(super) fn adopt(&mut self, partition: &TopicPartition, batch: BatchId, sequence: i32) {
         if let Some(entry) = self.partitions.get_mut(partition) {
-            entry.in_flight.insert(sequence, batch);
+            let at = entry.in_flight.partition_point(|(other, _)| precedes(*other, sequence));
+            entry.in_flight.insert(at, (sequence, batch));
         }
     }
 
@@ -101,9 +103,12 @@ impl Sequences {
         if let Some(entry) = self.partitions.get_mut(partition)
             && entry.identity == identity
         {
-            entry.in_flight.remove(&first);
+            entry.leave(first);
             let last = increment_sequence(first, count - 1);
-            entry.last_acked = Some(entry.last_acked.map_or(last, |known| later(known, last)));
+            entry.last_acked = match entry.last_acked {
+                Some(known) if precedes(last, known) => Some(known),
+                _ => Some(last),
+            };
         }
     }
 
@@ -112,7 +117,7 @@ impl Sequences {
         if let Some(entry) = self.partitions.get_mut(partition)
             && entry.identity == identity
         {
-            entry.in_flight.remove(&first);
+            entry.leave(first);
         }
     }
 
@@ -120,21 +125,21 @@ impl Sequences {
     pub(super) fn close_gap(
         &mut self,
         partition: &TopicPartition,
+        identity: Identity,
         first: i32,
         count: i32,
     ) -> Vec<(BatchId, i32)> {
-        let Some(entry) = self.partitions.get_mut(partition) else { return Vec::new() };
-        entry.in_flight.remove(&first);
-        let moved: Vec<(i32, BatchId)> =
-            entry.in_flight.range(first..).map(|(at, batch)| (*at, *batch)).collect();
-        let mut renumbered = Vec::new();
-        for (at, batch) in moved {
-            entry.in_flight.remove(&at);
-            entry.in_flight.insert(at - count, batch);
-            renumbered.push((batch, at - count));
-        }
-        entry.next = (entry.next - count).max(0);
-        renumbered
+        let entry = self.partitions.get_mut(partition).filter(|entry| entry.identity == identity);
+        let Some((entry, gap)) = entry.and_then(|entry| entry.leave(first).map(|gap| (entry, gap))) else {
+            return Vec::new();
+        };
+        entry.next = decrement(entry.next, count);
+        let behind = entry.in_flight.range_mut(gap..);
+        let move_up = |(at, batch): &mut (i32, BatchId)| {
+            *at = decrement(*at, count);
+            (*batch, *at)
+        };
+        behind.map(move_up).collect()
     }
 
     pub(super) fn mark_unresolved(&mut self, partition: &TopicPartition) {
@@ -193,7 +198,7 @@ impl Sequences {
             self.unresolved.remove(&name);
             let waiting = self.partitions.remove(&name).map(|entry| entry.in_flight).unwrap_or_default();
             self.partitions.insert(name, Entry::new(identity));
-            order.extend(waiting.into_values().map(|batch| (batch, identity, 0)));
+            order.extend(waiting.into_iter().map(|(_, batch)| (batch, identity, 0)));
         }
         order
     }
@@ -212,14 +217,28 @@ impl Sequences {
     }
 }
 
-/// The later of two sequences that are not far apart; after the greatest comes 0 again.
-fn later(one: i32, other: i32) -> i32 {
-    let ahead = other.wrapping_sub(one) & i32::MAX;
-    if ahead < i32::MAX / 2 { other } else { one }
+/// Whether `one` comes before `other`, where they are not far apart; after the greatest comes 0 again.
+pub(super) fn precedes(one: i32, other: i32) -> bool {
+    one != other && decrement(other, one) < i32::MAX / 2
+}
+
+/// The sequence `count` before `sequence`. Kafka: `DefaultRecordBatch.decrementSequence`.
+fn decrement(sequence: i32, count: i32) -> i32 {
+    sequence.wrapping_sub(count) & i32::MAX
 }
 
 impl Entry {
     fn new(identity: Identity) -> Self {
-        Self { identity, next: 0, last_acked: None, in_flight: BTreeMap::new() }
+        Self { identity, next: 0, last_acked: None, in_flight: VecDeque::new() }
+    }
+
+    /// Takes out the batch with the number `first`; gives the place where it was.
+    fn leave(&mut self, first: i32) -> Option<usize> {
+        let at = self.in_flight.iter().position(|(at, _)| *at == first)?;
+        self.in_flight.remove(at);
+        Some(at)
     }
 }
+
+#[cfg(test)]
+mod tests;

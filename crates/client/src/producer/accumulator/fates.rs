@@ -7,7 +7,7 @@ use protocol::ErrorCode;
 
 use super::super::batch::{Batch, BatchId};
 use super::super::delivery::Fate;
-use super::super::sequences::Identity;
+use super::super::sequences::{Identity, precedes};
 use super::Accumulator;
 use crate::error::Error;
 
@@ -53,7 +53,7 @@ impl Accumulator {
             self.sequences.forget(partition, identity, sequence);
             self.sequences.request_bump(partition);
         } else {
-            for (other, number) in self.sequences.close_gap(partition, sequence, batch.count) {
+            for (other, number) in self.sequences.close_gap(partition, identity, sequence, batch.count) {
                 if let Some(other) = self.batches.get_mut(&other) {
                     other.set_number(identity, number);
                 }
@@ -125,7 +125,7 @@ impl Accumulator {
         let number = |id: &BatchId| self.batches.get(id).and_then(|batch| batch.numbered).map(|(_, at)| at);
         let queue = self.queues.get(partition);
         let before = |queued: &BatchId| match (number(queued), number(&id)) {
-            (Some(theirs), Some(ours)) => theirs < ours,
+            (Some(theirs), Some(ours)) => precedes(theirs, ours),
             (Some(_), None) => true,
             (None, Some(_)) => false,
             (None, None) => *queued < id,

@@ -57,6 +57,16 @@ impl Fixture {
         fixture
     }
 
+    /// An idempotent producer whose records of partition 0 are written up to the number before `next`.
+    fn written_up_to(next: i32) -> Self {
+        let mut fixture = Self::idempotent();
+        let (partition, before) = (TopicPartition::new("t", 0), BatchId(u64::MAX));
+        let sequences = &mut fixture.accumulator.sequences;
+        let (identity, first) = sequences.assign(&partition, before, next).expect("there is an identity");
+        sequences.acked(&partition, identity, first, next);
+        fixture
+    }
+
     fn append(&mut self, partition: i32, bytes: usize) -> Option<Delivery> {
         let record = ProducerRecord::to("t").value(vec![b'x'; bytes]);
         let appended =
@@ -270,6 +280,72 @@ fn retried_batches_go_in_the_order_of_their_numbers() {
         assert!(fixture.drain().is_empty(), "the next waits until this one is written");
         fixture.accumulator.succeed(id, None, None);
     }
+}
+
+#[test]
+fn retried_batches_keep_their_order_where_numbers_begin_again() {
+    for order in [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2], [2, 0, 3, 1]] {
+        let mut fixture = Fixture::written_up_to(i32::MAX - 1);
+        for _ in 0..4 {
+            fixture.append(0, 400);
+        }
+        let ids: Vec<BatchId> = (0..4).map(|_| fixture.drain()[0]).collect();
+        let numbers: Vec<_> = ids.iter().map(|id| fixture.number(*id)).collect();
+        assert_eq!(numbers, [i32::MAX - 1, i32::MAX, 0, 1].map(|number| Some((0, number))));
+        for at in order {
+            fixture.fail_once(ids[at], ErrorCode::NOT_ENOUGH_REPLICAS);
+        }
+        fixture.pass(200);
+        for id in ids {
+            assert_eq!(fixture.drain(), [id], "failed in the order {order:?}");
+            assert!(fixture.drain().is_empty(), "the next waits until this one is written");
+            fixture.accumulator.succeed(id, None, None);
+        }
+        fixture.append(0, 480);
+        let next = fixture.drain()[0];
+        assert_eq!(fixture.number(next), Some((0, 2)));
+    }
+}
+
+#[test]
+fn a_new_epoch_numbers_batches_in_their_order_where_numbers_began_again() {
+    let mut fixture = Fixture::written_up_to(i32::MAX - 1);
+    for _ in 0..3 {
+        fixture.append(0, 400);
+    }
+    let ids: Vec<BatchId> = (0..3).map(|_| fixture.drain()[0]).collect();
+    for id in [ids[2], ids[1]] {
+        fixture.fail_once(id, ErrorCode::NOT_ENOUGH_REPLICAS);
+    }
+    fixture.fail_once(ids[0], ErrorCode::UNKNOWN_PRODUCER_ID);
+    let numbers: Vec<_> = ids.iter().map(|id| fixture.number(*id)).collect();
+    assert_eq!(numbers, [Some((1, 0)), Some((1, 1)), Some((1, 2))]);
+    fixture.pass(200);
+    assert_eq!(fixture.drain(), [ids[0]]);
+}
+
+#[test]
+fn parts_of_a_batch_go_in_their_order_where_numbers_begin_again() {
+    let mut fixture = Fixture::written_up_to(i32::MAX - 2);
+    fixture.accumulator.limits.batch_size = 5000;
+    for _ in 0..10 {
+        fixture.append(0, 200);
+    }
+    let whole = fixture.drain()[0];
+    fixture.append(0, 480);
+    let behind = fixture.drain()[0];
+    fixture.fail_once(behind, ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
+    fixture.accumulator.limits.batch_size = 500;
+    assert!(fixture.accumulator.split(whole, fixture.now));
+    fixture.pass(200);
+    let mut number = i32::MAX - 2;
+    for part in 0..5 {
+        let id = fixture.drain()[0];
+        assert_eq!(fixture.number(id), Some((0, number)), "part {part}");
+        number = records::increment_sequence(number, fixture.accumulator.batches[&id].count);
+        fixture.accumulator.succeed(id, None, None);
+    }
+    assert_eq!((fixture.drain(), number), (vec![behind], 7));
 }
 
 #[test]

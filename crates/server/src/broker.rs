@@ -152,6 +152,7 @@ impl Broker {
     ) -> Arc<Self> {
         let metrics = Metrics::default();
         let share_metrics = metrics.share.clone();
+        let essential = Essential::default();
         let sink = telemetry_sink.map(|target| TelemetrySink::start(target, files));
         Arc::new_cyclic(|broker| Self {
             node_id: config.node_id,
@@ -167,14 +168,14 @@ impl Broker {
             transactions: transactions(&config, clock.clone(), broker),
             share: share(&config, clock.clone()),
             share_persister: share_persister(broker),
-            share_partitions: share_partitions(broker, clock.clone(), share_metrics),
+            share_partitions: share_partitions(broker, clock.clone(), share_metrics, &essential),
             share_sessions: ShareSessions::default(),
             producer_ids: ProducerIds::default(),
             topic_creation: TopicCreation::default(),
             authorizer,
             controller,
             dynamic_config: DynamicConfig::new(BrokerConfig::clone(&config)),
-            essential: Essential::default(),
+            essential,
             epoch: AtomicI64::new(-1),
             publishing: Mutex::default(),
             address_limits: OnceLock::new(),
@@ -293,8 +294,9 @@ fn share_partitions(
     broker: &Weak<Broker>,
     clock: Arc<dyn Clock>,
     metrics: Arc<ShareGroupMetrics>,
+    essential: &Essential,
 ) -> Arc<SharePartitionManager> {
-    SharePartitionManager::start(broker.clone(), share_persister(broker), clock, metrics)
+    SharePartitionManager::start(broker.clone(), share_persister(broker), clock, metrics, essential)
 }
 
 fn share_persister(broker: &Weak<Broker>) -> Arc<dyn Persister> {

@@ -2,6 +2,8 @@
 //!
 //! Kafka: `ProcessTerminatingFaultHandler`.
 
+use std::{io, thread};
+
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -17,27 +19,42 @@ impl Default for Essential {
     }
 }
 
-/// Lives as long as a thread does its work.
-#[derive(Debug)]
-pub struct AtWork {
+/// Lives as long as a task or a thread does its work.
+struct AtWork {
     essential: Essential,
-    name: &'static str,
+    what: &'static str,
 }
 
 impl Essential {
-    /// Watches over a task. Must be called within a tokio runtime.
-    pub fn watch(&self, name: &'static str, task: JoinHandle<()>) {
-        let at_work = self.at_work(name);
+    /// Watches over a task; what comes back ends when it does. Must be called within a tokio runtime.
+    pub fn watch(&self, what: &'static str, task: JoinHandle<()>) -> JoinHandle<()> {
+        let at_work = self.at_work(what);
         tokio::spawn(async move {
             if task.await.is_err_and(|error| error.is_panic()) {
                 at_work.fail();
             }
-        });
+        })
     }
 
-    /// Watches over the present thread until what comes back is dropped.
-    pub fn at_work(&self, name: &'static str) -> AtWork {
-        AtWork { essential: self.clone(), name }
+    /// Starts a thread, which the system knows as `name`, and watches over it.
+    ///
+    /// # Errors
+    /// No thread can be started.
+    pub fn spawn(
+        &self,
+        what: &'static str,
+        name: String,
+        work: impl FnOnce() + Send + 'static,
+    ) -> io::Result<thread::JoinHandle<()>> {
+        let at_work = self.at_work(what);
+        thread::Builder::new().name(name).spawn(move || {
+            let _at_work = at_work;
+            work();
+        })
+    }
+
+    fn at_work(&self, what: &'static str) -> AtWork {
+        AtWork { essential: self.clone(), what }
     }
 
     /// Tells when one of them failed, and which.
@@ -48,7 +65,7 @@ impl Essential {
 
 impl AtWork {
     fn fail(&self) {
-        let what = format!("{} panicked, without which the node cannot go on", self.name);
+        let what = format!("{} panicked, without which the node cannot go on", self.what);
         tracing::error!("{what}");
         self.essential.failed.send_replace(Some(what));
     }
@@ -56,7 +73,7 @@ impl AtWork {
 
 impl Drop for AtWork {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if thread::panicking() {
             self.fail();
         }
     }
@@ -70,11 +87,9 @@ mod tests {
     async fn a_task_that_panics_is_told_of_and_one_that_ends_is_not() {
         let essential = Essential::default();
         let mut failure = essential.failure();
-        let (task, ended) = (tokio::spawn(async {}), tokio::sync::oneshot::channel::<()>());
-        essential.watch("what ends", task);
-        let at_work = essential.at_work("a thread that ends");
-        std::thread::spawn(move || drop((at_work, ended.0))).join().unwrap();
-        assert!(ended.1.await.is_err() && failure.borrow().is_none());
+        let ended = essential.watch("what ends", tokio::spawn(async {}));
+        let thread = essential.spawn("a thread that ends", "ends".to_owned(), || {}).unwrap();
+        assert!(ended.await.is_ok() && thread.join().is_ok() && failure.borrow().is_none());
         essential.watch("what fails", tokio::spawn(async { panic!("as it is to") }));
         let told = failure.wait_for(Option::is_some).await.unwrap().clone();
         assert!(told.unwrap().starts_with("what fails"));
@@ -83,12 +98,8 @@ mod tests {
     #[test]
     fn a_thread_that_panics_is_told_of() {
         let essential = Essential::default();
-        let at_work = essential.at_work("the thread");
-        let ended = std::thread::spawn(move || {
-            let _at_work = at_work;
-            panic!("as it is to");
-        });
-        assert!(ended.join().is_err());
+        let thread = essential.spawn("the thread", "fails".to_owned(), || panic!("as it is to")).unwrap();
+        assert!(thread.join().is_err());
         assert!(essential.failure().borrow().as_ref().unwrap().starts_with("the thread"));
     }
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use harness::{Client, TestNode, batch, values};
 use protocol::delete_topics_request::DeleteTopicState;
 use protocol::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
-use protocol::{DeleteTopicsRequest, ErrorCode, ListOffsetsRequest};
+use protocol::{DeleteTopicsRequest, DescribeLogDirsRequest, ErrorCode, ListOffsetsRequest};
 use world::files::{File, Files, Filesystem, Lock, Metadata, Open, RealFiles};
 
 /// What happens to who opens a file in a folder.
@@ -21,6 +21,7 @@ enum Gate {
     Shut,
     Open,
     Failing,
+    Panicking,
 }
 
 /// Files of which those in one folder cannot be opened at first.
@@ -46,9 +47,11 @@ impl Files for GatedFiles {
     fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn File>> {
         if path.components().any(|part| part.as_os_str() == self.folder) {
             let gate = self.gate.lock().unwrap();
-            let gate = self.moved.wait_while(gate, |gate| *gate == Gate::Shut).unwrap();
-            if *gate == Gate::Failing {
-                return Err(io::Error::from_raw_os_error(5));
+            let gate = *self.moved.wait_while(gate, |gate| *gate == Gate::Shut).unwrap();
+            match gate {
+                Gate::Failing => return Err(io::Error::from_raw_os_error(5)),
+                Gate::Panicking => panic!("as it is to"),
+                Gate::Shut | Gate::Open => {}
             }
         }
         RealFiles.open(path, how)
@@ -196,7 +199,12 @@ async fn a_log_dir_that_fails_while_it_is_loaded_leaves_the_others() {
     let mut client = node.client().await;
     client.wait_for_topic("t").await;
     assert_eq!(client.fetch("t", 1, 0, 0).await.error_code, ErrorCode::NOT_LEADER_OR_FOLLOWER);
+    let mut waiting = node.client().await;
+    waiting.send(DescribeLogDirsRequest { topics: None, ..Default::default() }, 5).await;
     files.set(Gate::Failing);
+    let described = waiting.receive::<DescribeLogDirsRequest>(5).await.results;
+    let errors: Vec<_> = described.iter().map(|dir| dir.error_code).collect();
+    assert_eq!(errors, [ErrorCode::NONE, ErrorCode::KAFKA_STORAGE_ERROR]);
     loop {
         match client.fetch("t", 1, 0, 0).await.error_code {
             ErrorCode::NOT_LEADER_OR_FOLLOWER => tokio::task::yield_now().await,
@@ -208,5 +216,22 @@ async fn a_log_dir_that_fails_while_it_is_loaded_leaves_the_others() {
     let node = TestNode::start(dir.path(), &[&log_dirs]).await;
     let mut client = node.client().await;
     assert_eq!(produce_at_last(&mut client, 1, "mended").await, 1, "the disk is well again");
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_while_logs_are_loaded_fails_the_node_which_can_be_stopped() {
+    let dir = tempfile::tempdir().unwrap();
+    killed(dir.path(), &[dir.path().join("data")], &[]).await;
+    let files = GatedFiles::new("t-0");
+    let node = TestNode::start_on(files.clone(), dir.path(), &[]).await;
+    let mut waiting = node.client().await;
+    waiting.send(DescribeLogDirsRequest { topics: None, ..Default::default() }, 5).await;
+    files.set(Gate::Panicking);
+    assert!(node.failure().await.starts_with("the thread that loads logs panicked"));
+    node.stop().await;
+    assert!(waiting.is_closed().await, "who waited for the logs is not kept waiting");
+    let node = TestNode::start(dir.path(), &[]).await;
+    assert_eq!(produce_at_last(&mut node.client().await, 0, "later").await, 1, "nothing was lost");
     node.stop().await;
 }

@@ -66,19 +66,14 @@ impl GroupCommit {
         self.queue.lock().expect("no holder panics")
     }
 
-    /// Starts `threads` threads that sync; they end at [`GroupCommit::stop`].
-    pub fn start(self: &Arc<Self>, threads: usize) -> std::io::Result<Vec<std::thread::JoinHandle<()>>> {
-        self.queue().threads = threads;
-        (0..threads)
-            .map(|n| {
-                let commit = self.clone();
-                let name = format!("monedula-sync-{n}");
-                std::thread::Builder::new().name(name).spawn(move || while commit.serve_one() {})
-            })
-            .collect()
+    /// Syncs until [`GroupCommit::stop`]: the life of one of the threads that do.
+    pub fn run(&self) {
+        self.queue().threads += 1;
+        while self.serve_one() {}
+        self.queue().threads -= 1;
     }
 
-    /// Ends the threads once the queue is empty.
+    /// Ends [`GroupCommit::run`] in all threads once the queue is empty.
     pub fn stop(&self) {
         self.queue().stopped = true;
         self.asked.notify_all();

@@ -8,6 +8,8 @@ use std::thread::JoinHandle;
 use config::BrokerConfig;
 use storage::{CleanerOptions, LogManager};
 
+use crate::essential::Essential;
+
 /// How logs are compacted, as the configuration has it.
 pub(super) fn options(config: &BrokerConfig) -> CleanerOptions {
     let log = &config.log;
@@ -33,15 +35,15 @@ impl Cleaners {
     }
 
     /// Starts threads that are missing; those that are too many end by themselves.
-    pub(super) fn fit(&self, logs: &Arc<LogManager>) {
+    pub(super) fn fit(&self, logs: &Arc<LogManager>, essential: &Essential) {
         let mut threads = self.threads();
         while let Some(ended) = threads.pop_if(|last| last.is_finished()) {
             join(ended);
         }
         for number in threads.len()..logs.cleaner().options().threads {
             let its_logs = logs.clone();
-            let named = std::thread::Builder::new().name(format!("monedula-cleaner-{number}"));
-            match named.spawn(move || its_logs.run_cleaner(number)) {
+            let (name, work) = (format!("monedula-cleaner-{number}"), move || its_logs.run_cleaner(number));
+            match essential.spawn("a thread that compacts logs", name, work) {
                 Ok(thread) => threads.push(thread),
                 Err(error) => return tracing::error!(%error, "cannot start a thread to compact logs"),
             }

@@ -42,21 +42,18 @@ impl Loading {
         logs.load_found(first, &|partition, id| config_for(broker, &image, partition, id), &|_| {})?;
         broker.replicas.await_logs(found.partitions().cloned());
         let (tell, loaded) = mpsc::unbounded_channel();
-        let broker = broker.clone();
-        let thread = std::thread::Builder::new().name("monedula-loader".to_owned());
-        let thread = thread
-            .spawn(move || {
-                let _at_work = broker.essential.at_work("the thread that loads logs");
-                load(&broker, &image, found, &tell);
-            })
-            .map_err(StartError::Thread)?;
-        Ok(Self { thread, loaded })
+        let loader = broker.clone();
+        let work = move || load(&loader, &image, found, &tell);
+        let name = "monedula-loader".to_owned();
+        let thread = broker.essential.spawn("the thread that loads logs", name, work);
+        Ok(Self { thread: thread.map_err(StartError::Thread)?, loaded })
     }
 
     /// Takes up partitions as their logs are loaded, until all are or `stop` says so; returns the thread that loads. Waits a
     /// moment for all of them. The first image must have been acted on.
     pub(super) async fn serve(self, broker: &Arc<Broker>, stop: watch::Receiver<bool>) -> JoinHandle<()> {
         let taking_up = tokio::spawn(take_up(broker.clone(), self.loaded, stop));
+        let taking_up = broker.essential.watch("the task that takes up partitions", taking_up);
         // Who is not served yet is told so.
         let _ = tokio::time::timeout(PATIENCE, taking_up).await;
         self.thread

@@ -36,6 +36,7 @@ use super::Broker;
 use super::fetch_session::TopicKey;
 use super::partition::Partition;
 use super::share_sessions::{EndedSession, ShareSessionKey, ShareTarget};
+use crate::essential::Essential;
 
 use cached::CachedSharePartition;
 pub use fetch::{ShareFetchParams, ShareFetchRow, error_row};
@@ -71,6 +72,7 @@ impl SharePartitionManager {
         persister: Arc<dyn Persister>,
         clock: Arc<dyn Clock>,
         metrics: Arc<ShareGroupMetrics>,
+        essential: &Essential,
     ) -> Arc<Self> {
         let timers = Arc::new(LockTimers::default());
         let manager = Arc::new(Self {
@@ -81,7 +83,8 @@ impl SharePartitionManager {
             cache: Mutex::default(),
             timers: timers.clone(),
         });
-        tokio::spawn(lock_timers::run(Arc::downgrade(&manager), timers, clock));
+        let timing = tokio::spawn(lock_timers::run(Arc::downgrade(&manager), timers, clock));
+        essential.watch("the task that ends the locks of share groups", timing);
         manager
     }
 

@@ -34,6 +34,7 @@ use super::telemetry_sink::SinkTarget;
 use super::{Broker, cleaners, lifecycle};
 use crate::authorize;
 use crate::controller::ControllerService;
+use crate::essential::Essential;
 
 /// How often the mover thread looks for what is due.
 const MOVER_INTERVAL: Duration = Duration::from_secs(1);
@@ -154,7 +155,9 @@ pub async fn start(
     broker.groups.startup();
     let essential = broker.essential.clone();
     let coordinators = [broker.groups.tasks(), broker.transactions.tasks(), broker.share.tasks()];
-    coordinators.into_iter().flatten().for_each(|task| essential.watch("a task of a coordinator", task));
+    for task in coordinators.into_iter().flatten() {
+        essential.watch("a task of a coordinator", task);
+    }
     let (stop, stopped) = watch::channel(false);
     let following = tokio::spawn(follow_metadata(broker.clone(), link.images, stopped.clone()));
     essential.watch("the task that acts on metadata", following);
@@ -226,22 +229,25 @@ impl Mover {
     fn start(broker: &Arc<Broker>) -> std::io::Result<Self> {
         let logs = broker.replicas.logs().clone();
         let stop = Arc::new(AtomicBool::new(false));
-        let sync_threads = logs.environment().group_commit.start(SYNC_THREADS)?;
+        let essential = broker.essential.clone();
+        let sync_threads = (0..SYNC_THREADS).map(|n| start_to_sync(&essential, &logs, n));
+        let sync_threads = sync_threads.collect::<std::io::Result<_>>()?;
         let cleaners = Arc::<Cleaners>::default();
         let (stopped, broker, its_cleaners) = (stop.clone(), broker.clone(), cleaners.clone());
         let runtime = tokio::runtime::Handle::current();
         let mut moves = LogMoves::new(&broker.config().quotas);
-        let thread = std::thread::Builder::new().name("monedula-mover".to_owned()).spawn(move || {
+        let work = move || {
             let _within = runtime.enter();
-            let _at_work = broker.essential.at_work("the thread that looks after logs");
             while !stopped.load(Ordering::Acquire) {
                 broker.replicas.logs().step();
-                its_cleaners.fit(broker.replicas.logs());
+                its_cleaners.fit(broker.replicas.logs(), &broker.essential);
                 if !moves.step(&broker) {
                     std::thread::park_timeout(MOVER_INTERVAL);
                 }
             }
-        })?;
+        };
+        let thread =
+            essential.spawn("the thread that looks after logs", "monedula-mover".to_owned(), work)?;
         Ok(Self { logs, stop, thread, cleaners, sync_threads })
     }
 
@@ -256,4 +262,10 @@ impl Mover {
         }
         self.cleaners.stop(&self.logs);
     }
+}
+
+fn start_to_sync(essential: &Essential, logs: &LogManager, number: usize) -> std::io::Result<JoinHandle<()>> {
+    let commit = logs.environment().group_commit.clone();
+    let name = format!("monedula-sync-{number}");
+    essential.spawn("a thread that syncs logs", name, move || commit.run())
 }

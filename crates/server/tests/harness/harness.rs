@@ -39,6 +39,12 @@ impl TestNode {
 
     /// Starts a node on files of the test's.
     pub async fn start_on(files: Arc<dyn Files>, dir: &std::path::Path, overrides: &[&str]) -> Self {
+        let world = World { files, clock: Arc::new(RealClock::default()), chance: Arc::new(RealChance) };
+        Self::start_in(world, dir, overrides).await
+    }
+
+    /// Starts a node on files, a clock and chance of the test's.
+    pub async fn start_in(world: World, dir: &std::path::Path, overrides: &[&str]) -> Self {
         let listeners = "listeners=PLAINTEXT://localhost:0,CONTROLLER://localhost:0";
         let mut all = vec![
             format!("log.dirs={}", dir.join("data").display()),
@@ -50,13 +56,19 @@ impl TestNode {
         all.extend(overrides.iter().map(|text| (*text).to_owned()));
         let options = RunOptions { overrides: all, ..Default::default() };
         let config = Arc::new(server::configuration(&options).expect("the overrides are valid"));
-        let world = World { files, clock: Arc::new(RealClock::default()), chance: Arc::new(RealChance) };
         let (node, controller) = start_in(world, config, &options).await.expect("the node starts");
         let address_of = |name: &str| {
             node.addresses().iter().find(|(listener, _)| listener == name).expect("it listens").1
         };
         let (address, controller_address) = (address_of("PLAINTEXT"), address_of("CONTROLLER"));
         Self { node, controller, address, controller_address }
+    }
+
+    /// Waits until something fails without which the node cannot go on; tells what.
+    pub async fn failure(&self) -> String {
+        let mut failure = self.node.broker().essential.failure();
+        let told = tokio::time::timeout(Duration::from_secs(60), failure.wait_for(Option::is_some)).await;
+        told.expect("something fails within 60 s").expect("the node lives").clone().unwrap_or_default()
     }
 
     /// Stops cleanly.

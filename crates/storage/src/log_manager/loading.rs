@@ -159,12 +159,31 @@ impl Work<'_> {
     }
 }
 
+/// A thread that loads, until it ends, be it by a panic: then the others do not go on, and nobody waits for what it had taken.
+struct AtWork<'w> {
+    manager: &'w LogManager,
+    work: &'w Work<'w>,
+}
+
+impl Drop for AtWork<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.manager.stop_loading();
+        }
+        self.work.recovered().threads -= 1;
+        self.work.news.notify_one();
+    }
+}
+
 impl LogManager {
     /// Loads logs that were found, and tells `loaded` of each partition that can be used from now on, or never: its dir
     /// failed, or it should not be here.
     ///
     /// # Errors
     /// A partition has several logs, or no log dir is left.
+    ///
+    /// # Panics
+    /// A thread that loads panicked.
     pub fn load_found(
         &self,
         found: FoundLogs,
@@ -200,6 +219,7 @@ impl LogManager {
     }
 
     fn work_off(&self, jobs: &Mutex<VecDeque<Arc<Job>>>, work: &Work<'_>) {
+        let _at_work = AtWork { manager: self, work };
         while !self.loading_stopped.load(atomic::Ordering::Acquire) {
             let next = jobs.lock().expect("no holder panics").pop_front();
             let Some(job) = next else { break };
@@ -216,8 +236,6 @@ impl LogManager {
                 }
             }
         }
-        work.recovered().threads -= 1;
-        work.news.notify_one();
     }
 
     /// Syncs what recovery kept, of as many logs at once as there are by then.

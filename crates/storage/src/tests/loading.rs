@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, mpsc};
+use std::time::Duration;
 
 use model::{Offset, TopicPartition, Uuid};
 use world::chance::{Chance, SeededChance};
@@ -124,6 +125,26 @@ fn a_dir_that_fails_while_it_is_loaded_leaves_the_others() {
         }
         assert_eq!(node.manager.offline_dirs().len(), 1);
     }
+}
+
+#[test]
+fn a_panic_while_logs_are_loaded_ends_the_loading() {
+    let files = SimFiles::default();
+    fill(&Node::start(&files, &["/a", "/b"], &small()));
+    files.kill();
+    let (node, found) = Node::find(&files, &["/a", "/b"]);
+    let (tell, ended) = mpsc::channel();
+    let loading = std::thread::spawn(move || {
+        let _tell_at_the_end = tell;
+        let config_for = |partition: &TopicPartition, _| {
+            assert!(partition.partition != 1, "as it is to");
+            Some(small())
+        };
+        drop(node.manager.load_found(found, &config_for, &|_| {}));
+    });
+    let nothing: Result<(), _> = ended.recv_timeout(Duration::from_secs(60));
+    assert_eq!(nothing, Err(mpsc::RecvTimeoutError::Disconnected), "it waits for a thread that is gone");
+    assert!(loading.join().is_err(), "who loads hears of it");
 }
 
 #[test]

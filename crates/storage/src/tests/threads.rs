@@ -150,7 +150,8 @@ fn live(files: &SimFiles, chance: &SeededChance, mut book: Book) -> Book {
     let log = node.log(0, &small());
     book.check(&log);
     let commit = node.manager.environment().group_commit.clone();
-    let syncing = commit.start(1).expect("a thread starts");
+    let its_commit = commit.clone();
+    let syncing = std::thread::spawn(move || its_commit.run());
     disk.fail_after(20 + chance.next_u64() % 400);
     let life = Life { node, log, book: Mutex::new(book), turns: RwLock::default() };
     std::thread::scope(|scope| {
@@ -165,7 +166,7 @@ fn live(files: &SimFiles, chance: &SeededChance, mut book: Book) -> Book {
         assert!(!disk.is_alive(), "the disk is well: {ended:?}");
     });
     commit.stop();
-    syncing.into_iter().for_each(|thread| thread.join().expect("a thread that syncs does not panic"));
+    syncing.join().expect("a thread that syncs does not panic");
     life.book.into_inner().expect("no holder panics")
 }
 

@@ -103,3 +103,35 @@ impl SharePartitionManager {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broker::share_persister::SharePersister;
+    use crate::essential::Essential;
+
+    #[derive(Debug)]
+    struct BrokenClock;
+
+    impl Clock for BrokenClock {
+        fn wall_ms(&self) -> i64 {
+            0
+        }
+
+        fn monotonic(&self) -> Duration {
+            panic!("as it is to")
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_of_the_task_is_told_of() {
+        let (essential, persister) = (Essential::default(), Arc::new(SharePersister::new(Weak::new())));
+        let (clock, metrics) = (Arc::new(BrokenClock), Arc::default());
+        let manager = SharePartitionManager::start(Weak::new(), persister, clock, metrics, &essential);
+        manager.timers.earlier.notify_one();
+        let mut failure = essential.failure();
+        let told = tokio::time::timeout(NAP_MAX / 2, failure.wait_for(Option::is_some)).await;
+        let told = told.expect("nobody is told").unwrap().clone().unwrap();
+        assert!(told.starts_with("the task that ends the locks of share groups"), "{told}");
+    }
+}

@@ -1,4 +1,4 @@
-//! Log dirs: cordoned ones, and moves that go no faster than they may.
+//! Several log dirs: where partitions go, cordoned dirs, dirs that fail, and moves, which go no faster than they may.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
@@ -101,5 +101,83 @@ async fn a_move_takes_its_time_where_its_rate_is_bounded() {
     }
     assert!(begun.elapsed() >= Duration::from_secs(2), "a megabyte in {:?}", begun.elapsed());
     assert_eq!(values(&client.fetch("t", 0, 9, 0).await.records).len(), 1);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn partitions_spread_over_log_dirs_and_are_found_there_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (dir.path().join("one"), dir.path().join("two"));
+    let log_dirs = format!("log.dirs={},{}", one.display(), two.display());
+    let node = TestNode::start(dir.path(), &[&log_dirs]).await;
+    let mut client = node.client().await;
+    client.create_topic("t", 4, &[]).await;
+    for partition in 0..4 {
+        assert_eq!(client.produce("t", partition, batch(&["v"])).await.error_code, ErrorCode::NONE);
+    }
+    drop(client);
+    node.stop().await;
+    let here = |root: &Path| (0..4).filter(|n| root.join(format!("t-{n}")).exists()).count();
+    assert_eq!((here(&one), here(&two)), (2, 2));
+    let node = TestNode::start(dir.path(), &[&log_dirs]).await;
+    let mut client = node.client().await;
+    client.wait_for_topic("t").await;
+    for partition in 0..4 {
+        assert_eq!(values(&client.fetch("t", partition, 0, 0).await.records).len(), 1);
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_log_dir_that_fails_is_read_on_and_the_others_are_written_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let dirs = format!("log.dirs={},{}", dir.path().join("a").display(), dir.path().join("b").display());
+    let node = TestNode::start(dir.path(), &[&dirs]).await;
+    let mut client = node.client().await;
+    client.create_topic("t", 2, &[]).await;
+    for partition in 0..2 {
+        assert_eq!(client.produce("t", partition, batch(&["before"])).await.error_code, ErrorCode::NONE);
+    }
+    let log_of = |index| node.node.broker().replicas.by_name("t", index).unwrap().log();
+    assert_ne!(log_of(0).dir().id(), log_of(1).dir().id(), "partitions spread over the log dirs");
+    // The metadata log is on the first dir, without which a node cannot go on.
+    let (failing, well) = if log_of(0).dir().path().ends_with("b") { (0, 1) } else { (1, 0) };
+    _ = log_of(failing).dir().fail("a test fails it", std::io::Error::other("no space left"));
+    let refused = client.produce("t", failing, batch(&["lost"])).await.error_code;
+    assert_eq!(refused, ErrorCode::KAFKA_STORAGE_ERROR);
+    assert_eq!(values(&client.fetch("t", failing, 0, 0).await.records), [(0, "before".to_owned())]);
+    assert_eq!(client.produce("t", well, batch(&["after"])).await.error_code, ErrorCode::NONE);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_replica_moves_to_another_log_dir_while_it_is_written_and_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (dir.path().join("one"), dir.path().join("two"));
+    let node = TestNode::start(dir.path(), &[&format!("log.dirs={},{}", one.display(), two.display())]).await;
+    let mut client = node.client().await;
+    client.create_topic("t", 1, &[]).await;
+    client.produce("t", 0, batch(&["before"])).await;
+    let (from, to) = if one.join("t-0").exists() { (&one, &two) } else { (&two, &one) };
+    assert_eq!(start_move(&mut client, 0, Path::new("/nowhere")).await, ErrorCode::LOG_DIR_NOT_FOUND);
+    assert_eq!(start_move(&mut client, 0, to).await, ErrorCode::NONE);
+    let mut written = 1;
+    while !to.join("t-0").exists() || from.join("t-0").exists() {
+        let row = client.produce("t", 0, batch(&["during"])).await;
+        // In the moment of the change a producer is sent to look for the leader, and comes again.
+        match row.error_code {
+            ErrorCode::NONE => written += 1,
+            error => assert_eq!(error, ErrorCode::NOT_LEADER_OR_FOLLOWER),
+        }
+    }
+    let mut after = client.produce("t", 0, batch(&["after"])).await;
+    while after.error_code == ErrorCode::NOT_LEADER_OR_FOLLOWER {
+        after = client.produce("t", 0, batch(&["after"])).await;
+    }
+    assert_eq!(after.error_code, ErrorCode::NONE);
+    // What was refused in that moment may have been written all the same, as ever where a producer is told to try again.
+    assert!(after.base_offset >= written, "{written} were acknowledged, and {} are there", after.base_offset);
+    let fetched = client.fetch("t", 0, 0, 0).await;
+    assert_eq!((fetched.error_code, fetched.high_watermark), (ErrorCode::NONE, after.base_offset + 1));
     node.stop().await;
 }

@@ -34,7 +34,7 @@ pub use log_config::{
     AckDurability, BrokerCompression, CleanupPolicy, LogConfig, TOPIC_KEYS, TimestampType, TopicSynonym,
     Unit, topic_synonyms,
 };
-pub use properties::{ConfigMap, PropertiesError, apply_override, format_properties, parse_properties};
+pub use properties::{ConfigMap, PropertiesError, apply_override, parse_properties};
 pub use resource::{ConfigEntry, ConfigSource, ConfigSynonym, ResourceType};
 pub use share_group_settings::{ShareGroupSettings, ShareOffsetReset};
 pub use validator::Validator;

@@ -39,11 +39,6 @@ pub fn apply_override(map: &mut ConfigMap, text: &str) -> Result<(), PropertiesE
     Ok(())
 }
 
-/// Writes `map` so that [`parse_properties`], and Java, read it back.
-pub fn format_properties(map: &ConfigMap) -> String {
-    map.iter().map(|(key, value)| format!("{}={}\n", escape(key, true), escape(value, false))).collect()
-}
-
 /// Joins continued lines and drops comments and blank lines.
 fn logical_lines(text: &str) -> Vec<String> {
     let mut lines = Vec::new();
@@ -115,27 +110,6 @@ fn unescape_unicode(chars: &mut Peekable<Chars>) -> Result<char, PropertiesError
     Ok(char::decode_utf16(units).next().and_then(Result::ok).unwrap_or(char::REPLACEMENT_CHARACTER))
 }
 
-fn escape(text: &str, is_key: bool) -> String {
-    let mut out = String::with_capacity(text.len());
-    for (index, c) in text.chars().enumerate() {
-        match c {
-            '\t' => out.push_str("\\t"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\x0c' => out.push_str("\\f"),
-            '\\' => out.push_str("\\\\"),
-            ' ' if is_key || index == 0 => out.push_str("\\ "),
-            '=' | ':' | '#' | '!' => out.extend(['\\', c]),
-            ' '..='~' => out.push(c),
-            _ => {
-                let mut units = [0; 2];
-                c.encode_utf16(&mut units).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04X}")));
-            }
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,12 +141,6 @@ mod tests {
     fn escapes_are_resolved_in_keys_and_values() {
         assert_eq!(parse("a\\=b\\ c=\\u00e9\\t\\q\\uD83D\\uDE00"), pairs(&[("a=b c", "é\tq😀")]));
         assert_eq!(parse_properties(b"a=\\u12"), Err(PropertiesError::Unicode));
-    }
-
-    #[test]
-    fn what_is_written_reads_back() {
-        let map = ConfigMap::from([("a b=c".into(), "  x\n:é😀\\".into()), ("k".into(), String::new())]);
-        assert_eq!(parse_properties(format_properties(&map).as_bytes()), Ok(map));
     }
 
     #[test]

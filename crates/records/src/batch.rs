@@ -89,11 +89,6 @@ impl RecordBatch {
         self.patched = true;
     }
 
-    /// Moves the batch so that its last record has `offset`. Kafka: `MutableRecordBatch.setLastOffset`.
-    pub fn set_last_offset(&mut self, offset: Offset) {
-        self.set_base_offset(Offset(offset.0.wrapping_sub(i64::from(self.header.last_offset_delta))));
-    }
-
     /// Sets the epoch of the leader that appends the batch.
     pub fn set_partition_leader_epoch(&mut self, epoch: LeaderEpoch) {
         self.header.partition_leader_epoch = epoch;

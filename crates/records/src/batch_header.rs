@@ -44,9 +44,6 @@ pub struct EntryPrefix {
 }
 
 impl EntryPrefix {
-    /// How many bytes [`EntryPrefix::parse`] needs. Kafka: `Records.HEADER_SIZE_UP_TO_MAGIC`.
-    pub const LEN: usize = MAGIC_AT + 1;
-
     /// Reads the prefix; `None` when `bytes` ends before the magic byte.
     ///
     /// Fails, as Kafka does, with a length below 14 as soon as the length is there, and with a magic byte other than

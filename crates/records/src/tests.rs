@@ -44,7 +44,7 @@ fn offset_and_epoch_are_set_without_touching_the_checksum() {
     let bytes = two_records();
     let mut batch = parse(&bytes);
     let crc = batch.header().crc;
-    batch.set_last_offset(Offset(1001));
+    batch.set_base_offset(Offset(1000));
     batch.set_partition_leader_epoch(LeaderEpoch(5));
     let moved = parse(&batch.into_bytes());
     moved.ensure_valid().expect("the checksum is still right");

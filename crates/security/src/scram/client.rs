@@ -24,8 +24,8 @@ enum State {
     ServerFirst,
     /// The signature that the server must show.
     ServerFinal(Vec<u8>),
-    Complete,
-    Failed,
+    /// The server has proved itself, or it failed.
+    Ended,
 }
 
 impl fmt::Debug for ScramClient {
@@ -56,18 +56,11 @@ impl ScramClient {
     ///
     /// Fails when the server cannot, and when what it asks for is too weak.
     pub fn evaluate(&mut self, challenge: &[u8]) -> Result<Option<Vec<u8>>, SaslError> {
-        match std::mem::replace(&mut self.state, State::Failed) {
+        match std::mem::replace(&mut self.state, State::Ended) {
             State::ServerFirst => self.prove(challenge).map(Some),
             State::ServerFinal(expected) => self.check(challenge, &expected).map(|()| None),
-            State::Complete | State::Failed => {
-                Err(SaslError::Exchange("Unexpected challenge in Sasl client"))
-            }
+            State::Ended => Err(SaslError::Exchange("Unexpected challenge in Sasl client")),
         }
-    }
-
-    /// Tells whether the server has proved itself.
-    pub fn is_complete(&self) -> bool {
-        matches!(self.state, State::Complete)
     }
 
     fn prove(&mut self, challenge: &[u8]) -> Result<Vec<u8>, SaslError> {
@@ -91,7 +84,7 @@ impl ScramClient {
         Ok(client_final(&without_proof, &xor(&client_key, &signature)).into_bytes())
     }
 
-    fn check(&mut self, challenge: &[u8], expected: &[u8]) -> Result<(), SaslError> {
+    fn check(&self, challenge: &[u8], expected: &[u8]) -> Result<(), SaslError> {
         match ServerFinal::parse(challenge)? {
             ServerFinal::Error(error) => {
                 let name = self.hash.mechanism_name();
@@ -99,12 +92,8 @@ impl ScramClient {
                     "Sasl authentication using {name} failed with error: {error}"
                 )))
             }
-            ServerFinal::Signature(signature) => {
-                verify_slices_are_equal(&signature, expected)
-                    .map_err(|_| SaslError::Exchange("Invalid server signature in server final message"))?;
-                self.state = State::Complete;
-                Ok(())
-            }
+            ServerFinal::Signature(signature) => verify_slices_are_equal(&signature, expected)
+                .map_err(|_| SaslError::Exchange("Invalid server signature in server final message")),
         }
     }
 }

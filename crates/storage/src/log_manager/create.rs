@@ -8,7 +8,7 @@ use model::{Offset, TopicPartition, Uuid};
 
 use super::LogManager;
 use crate::log_dirs::LogDir;
-use crate::names::{DELETE_DIR_SUFFIX, FUTURE_DIR_SUFFIX, STRAY_DIR_SUFFIX};
+use crate::names::{DELETE_DIR_SUFFIX, FUTURE_DIR_SUFFIX};
 use crate::{LoadOptions, StorageError, UnifiedLog};
 
 /// For how many partitions that are not here yet a dir is remembered: whoever asks for one says how they are called.
@@ -127,17 +127,11 @@ impl LogManager {
         self.abort_future_log(partition)?;
         let _change = self.changes.lock().expect("no holder panics");
         let removed = self.current_mut().remove(partition);
-        removed.map_or(Ok(()), |log| self.put_away(&log, DELETE_DIR_SUFFIX))
+        removed.map_or(Ok(()), |log| self.put_away(&log))
     }
 
-    /// Puts a log that should not be here aside, for a person to look at.
-    pub fn put_aside_as_stray(&self, partition: &TopicPartition) -> Result<(), StorageError> {
-        let _change = self.changes.lock().expect("no holder panics");
-        let removed = self.current_mut().remove(partition);
-        removed.map_or(Ok(()), |log| self.put_away(&log, STRAY_DIR_SUFFIX))
-    }
-
-    pub(super) fn put_away(&self, log: &Arc<UnifiedLog>, suffix: &str) -> Result<(), StorageError> {
+    /// Renames a log's folder so that it is no log any more, and plans its removal.
+    pub(super) fn put_away(&self, log: &Arc<UnifiedLog>) -> Result<(), StorageError> {
         if log.dir().is_offline() {
             log.close_files();
             return Ok(());
@@ -145,13 +139,11 @@ impl LogManager {
         log.refuse_appends();
         log.dir().note_changed();
         self.gone().insert(log.topic_partition().clone());
-        let name = self.marked_name(log.topic_partition(), suffix);
+        let name = self.marked_name(log.topic_partition(), DELETE_DIR_SUFFIX);
         // Were the new name lost, the next start would find the log and be told that it should not be here.
         log.rename_folder(&name, false)?;
         log.close_files();
-        if suffix == DELETE_DIR_SUFFIX {
-            log.plan_removal([log.folder().to_path_buf()]);
-        }
+        log.plan_removal([log.folder().to_path_buf()]);
         tracing::info!(partition = %log.topic_partition(), folder = name, "put a log away");
         Ok(())
     }

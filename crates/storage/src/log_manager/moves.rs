@@ -12,7 +12,6 @@ use model::{TopicPartition, Uuid};
 use protocol::Records;
 
 use super::LogManager;
-use crate::names::DELETE_DIR_SUFFIX;
 use crate::{FetchIsolation, StorageError, UnifiedLog};
 
 /// How far a move has come.
@@ -88,7 +87,7 @@ impl LogManager {
             return Ok(MoveProgress::Behind(current.log_end_offset().0 - future.log_end_offset().0));
         }
         // The old folder makes way first; a start in between finds the future one.
-        self.put_away(current, DELETE_DIR_SUFFIX)?;
+        self.put_away(current)?;
         // Were the old name to come back after a power cut, the partition would have two logs.
         let synced = self.environment.files().sync_dir(current.dir().path());
         synced.map_err(|error| current.dir().fail("Error while flushing names", error))?;
@@ -104,7 +103,7 @@ impl LogManager {
     pub fn abort_future_log(&self, partition: &TopicPartition) -> Result<(), StorageError> {
         let _change = self.changes.lock().expect("no holder panics");
         let removed = self.future_mut().remove(partition);
-        removed.map_or(Ok(()), |log| self.put_away(&log, DELETE_DIR_SUFFIX))
+        removed.map_or(Ok(()), |log| self.put_away(&log))
     }
 }
 

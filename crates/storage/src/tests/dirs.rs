@@ -157,11 +157,13 @@ fn a_log_that_nobody_knows_is_put_aside() {
     let files = SimFiles::default();
     let node = Node::start(&files, &["/d"], &small());
     node.log(0, &small());
-    node.manager.put_aside_as_stray(&TopicPartition::new("t", 0)).expect("the disk is well");
+    files.kill();
+    let (node, found) = Node::find(&files, &["/d"]);
+    node.manager.load_found(found, &|_, _| None, &|_| {}).expect("the disk is well");
     assert!(node.manager.all_logs().is_empty());
     let listed = files.read_dir(Path::new("/d")).expect("well");
     assert!(listed.iter().any(|path| path.to_string_lossy().ends_with("-stray")));
-    drop(node);
+    files.kill();
     assert!(Node::start(&files, &["/d"], &small()).manager.all_logs().is_empty());
 }
 

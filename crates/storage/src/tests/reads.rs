@@ -33,7 +33,7 @@ fn a_read_stops_at_the_high_watermark_or_the_limit() {
     let cut = read(10, FetchIsolation::LogEnd, false);
     assert_eq!((cut.size(), cut.first_entry_incomplete), (10, true));
     let end = log.read(Offset(20), 9999, FetchIsolation::LogEnd, true).expect("the end is in range");
-    assert_eq!((end.size(), end.fetch_offset), (0, log.log_end_offset_metadata()));
+    assert_eq!((end.size(), end.fetch_offset.offset), (0, log.log_end_offset()));
     let error = log.read(Offset(21), 9999, FetchIsolation::LogEnd, true).expect_err("past the end");
     assert_eq!(error.code(), ErrorCode::OFFSET_OUT_OF_RANGE);
 }

@@ -78,11 +78,6 @@ impl UnifiedLog {
         self.marks().end.offset
     }
 
-    /// Returns the log's end and where it is.
-    pub fn log_end_offset_metadata(&self) -> LogOffsetMetadata {
-        self.marks().end
-    }
-
     /// Returns the offset below which all is replicated.
     pub fn high_watermark(&self) -> Offset {
         self.marks().high_watermark

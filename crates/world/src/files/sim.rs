@@ -5,6 +5,7 @@
 //!   [`Files::sync_dir`] (both for a new file)
 //! - what happens to unsynced sectors and names at a power cut is decided by the given chance alone
 //! - a handle from before a power cut fails on every use
+//! - no time passes here: every file was last changed at 0
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -59,7 +60,6 @@ struct Disk {
     faults: Vec<Fault>,
     capacity: u64,
     used: u64,
-    now_ms: i64,
     syncs: u64,
     locked: Vec<PathBuf>,
 }
@@ -75,7 +75,6 @@ impl Default for SimFiles {
             faults: Vec::new(),
             capacity: u64::MAX,
             used: 0,
-            now_ms: 0,
             syncs: 0,
             locked: Vec::new(),
         };
@@ -118,11 +117,6 @@ impl SimFiles {
     /// Lets files take `bytes` in all; a write past that fails with ENOSPC.
     pub fn set_capacity(&self, bytes: u64) {
         self.disk().capacity = bytes;
-    }
-
-    /// Sets the time that files changed from now on carry.
-    pub fn set_now(&self, wall_ms: i64) {
-        self.disk().now_ms = wall_ms;
     }
 
     /// Returns how many syncs of files succeeded.
@@ -203,10 +197,10 @@ impl File for SimFile {
                 // As much as fits is written: a torn write.
                 let fits = (disk.capacity.saturating_sub(disk.used) as usize).min(part.len());
                 disk.used += (position + fits).saturating_sub(inode.len()) as u64;
-                inode.write(&part[..fits], position, disk.now_ms);
+                inode.write(&part[..fits], position);
                 return Err(full);
             }
-            inode.write(part, position, disk.now_ms);
+            inode.write(part, position);
             position += part.len();
         }
         Ok(())
@@ -229,7 +223,7 @@ impl File for SimFile {
         let length = length as usize;
         disk.grow(length.saturating_sub(inode.len()) as u64)?;
         disk.used -= inode.len().saturating_sub(length) as u64;
-        inode.set_len(length, disk.now_ms);
+        inode.set_len(length);
         Ok(())
     }
 
@@ -284,7 +278,6 @@ impl Files for SimFiles {
     fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn File>> {
         let mut disk = self.disk();
         disk.check(Operation::Name, path)?;
-        let now = disk.now_ms;
         let (folder, name) = tree::parent_of(&disk.root, path)?;
         let mut folder = lock(&folder);
         let inode = match (folder.entries.get(name), how) {
@@ -293,7 +286,7 @@ impl Files for SimFiles {
             (Some(Node::File(inode)), _) => inode.clone(),
             (None, Open::Read | Open::Write) => return Err(io::ErrorKind::NotFound.into()),
             (None, Open::Create | Open::CreateNew) => {
-                let inode = Arc::new(Mutex::new(Inode::new(now)));
+                let inode = Arc::new(Mutex::new(Inode::default()));
                 folder.entries.insert(name.to_owned(), Node::File(inode.clone()));
                 inode
             }
@@ -388,7 +381,7 @@ impl Files for SimFiles {
             Node::Folder(_) => Metadata { len: 0, modified_ms: 0, is_dir: true },
             Node::File(inode) => {
                 let inode = inode.lock().expect("no holder panics");
-                Metadata { len: inode.len() as u64, modified_ms: inode.modified_ms(), is_dir: false }
+                Metadata { len: inode.len() as u64, modified_ms: 0, is_dir: false }
             }
         })
     }

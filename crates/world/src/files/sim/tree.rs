@@ -122,12 +122,11 @@ impl Folder {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Inode {
     current: Vec<u8>,
     durable: Vec<u8>,
     unsynced: Vec<Change>,
-    modified_ms: i64,
 }
 
 #[derive(Debug)]
@@ -137,16 +136,8 @@ enum Change {
 }
 
 impl Inode {
-    pub(super) fn new(now_ms: i64) -> Self {
-        Self { current: Vec::new(), durable: Vec::new(), unsynced: Vec::new(), modified_ms: now_ms }
-    }
-
     pub(super) fn len(&self) -> usize {
         self.current.len()
-    }
-
-    pub(super) fn modified_ms(&self) -> i64 {
-        self.modified_ms
     }
 
     pub(super) fn read(&self, target: &mut [u8], position: usize) -> usize {
@@ -156,16 +147,14 @@ impl Inode {
         count
     }
 
-    pub(super) fn write(&mut self, bytes: &[u8], position: usize, now_ms: i64) {
+    pub(super) fn write(&mut self, bytes: &[u8], position: usize) {
         put(&mut self.current, bytes, position);
         self.unsynced.push(Change::Write { position, bytes: bytes.to_vec() });
-        self.modified_ms = now_ms;
     }
 
-    pub(super) fn set_len(&mut self, length: usize, now_ms: i64) {
+    pub(super) fn set_len(&mut self, length: usize) {
         self.current.resize(length, 0);
         self.unsynced.push(Change::SetLen(length));
-        self.modified_ms = now_ms;
     }
 
     pub(super) fn sync(&mut self) {

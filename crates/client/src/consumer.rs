@@ -11,6 +11,7 @@ mod fetch_session;
 mod fetcher;
 mod heartbeat;
 mod join;
+mod leave;
 mod listener;
 mod measures;
 mod member;
@@ -45,14 +46,14 @@ pub use record::{ConsumerRecord, ConsumerRecords};
 pub use waker::Waker;
 
 use fetcher::{Fetched, Fetcher};
-use join::{JoinFailed, Joined};
 use measures::Measures;
 use membership::Membership;
 use positions::Resets;
 use reconciliation::Reconciler;
 use subscription::{Position, Subscriptions, Wanted};
 
-/// A consumer. Dropping it without [`Consumer::close`] leaves the group to find out by the session's timeout.
+/// A consumer. Dropping it without [`Consumer::close`] commits nothing; the group is left in the background where that is
+/// within a tokio runtime, and finds out by the session's timeout elsewhere.
 pub struct Consumer {
     config: ConsumerConfig,
     cluster: Cluster,
@@ -86,7 +87,6 @@ enum Event {
     Reset(Resets),
     Validated(Vec<(TopicPartition, Position)>, Result<protocol::OffsetForLeaderEpochResponse>),
     AutoCommitted(Result<()>),
-    Joined(std::result::Result<Joined, JoinFailed>),
 }
 
 /// Who a consumer is in its group. Kafka: `ConsumerGroupMetadata`.
@@ -228,19 +228,6 @@ impl Consumer {
         self.drop_stale_fetches();
         self.cover(partitions.iter().map(|name| Arc::clone(&name.topic)).collect());
         Ok(())
-    }
-
-    /// Gives everything up and leaves the group.
-    pub async fn unsubscribe(&mut self) {
-        if self.subscriptions.is_subscribed() {
-            let assigned = self.subscriptions.assigned();
-            if let Err(error) = self.give_up(&assigned, false).await {
-                tracing::warn!(%error, "the rebalance listener failed");
-            }
-            self.leave_group("the consumer unsubscribed from all topics").await;
-        }
-        self.subscriptions.forget_all();
-        self.drop_stale_fetches();
     }
 
     /// The partitions that are read.
@@ -391,26 +378,6 @@ impl Consumer {
     /// The cluster underneath.
     pub fn cluster(&self) -> &Cluster {
         &self.cluster
-    }
-
-    /// Commits if that is automatic, leaves the group and closes the connections; takes `timeout` at most.
-    pub async fn close(mut self, timeout: Duration) -> Result<()> {
-        let closing = async {
-            if self.config.enable_auto_commit && self.group_client.is_some() {
-                self.commit_within(timeout).await;
-            }
-            let assigned = self.subscriptions.assigned();
-            let told = if self.subscriptions.is_subscribed() {
-                self.give_up(&assigned, false).await
-            } else {
-                Ok(())
-            };
-            self.leave_group("the consumer is being closed").await;
-            told
-        };
-        let told = tokio::time::timeout(timeout, closing).await;
-        self.cluster.close();
-        told.unwrap_or(Ok(()))
     }
 }
 

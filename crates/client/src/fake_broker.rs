@@ -13,6 +13,7 @@ use protocol::{
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 use crate::config::{ConfigMap, config_map};
 
@@ -21,6 +22,8 @@ pub(crate) enum Reply {
     /// As a broker would that has topic `t` with one partition, and coordinates every group.
     Usual,
     With(ResponseBody),
+    /// This, once that is told.
+    After(Arc<Notify>, ResponseBody),
     /// Nothing, and nothing more is read from the connection.
     Stall,
 }
@@ -71,12 +74,17 @@ impl FakeBroker {
                 protocol::header::decode_request_header(&mut input).expect("a client sends requests");
             let version = header.request_api_version;
             let request = RequestBody::decode(api, version, &mut input).expect("a client sends requests");
-            let reply = match script(&request, self.port) {
+            let said = script(&request, self.port);
+            self.asked.lock().expect("no holder panics").push(request.clone());
+            let reply = match said {
                 Reply::Usual => self.usual(&request),
                 Reply::With(response) => response,
+                Reply::After(told, response) => {
+                    told.notified().await;
+                    response
+                }
                 Reply::Stall => return std::future::pending().await,
             };
-            self.asked.lock().expect("no holder panics").push(request);
             let mut out = Writer::new();
             protocol::header::encode_response_header(&mut out, api, version, header.correlation_id)
                 .expect("it fits");

@@ -348,6 +348,31 @@ async fn a_static_member_of_the_consumer_protocol_comes_back_to_what_it_had() {
 }
 
 #[tokio::test]
+async fn a_member_that_closes_while_the_group_waits_for_another_is_gone_at_once() {
+    let Some(config) = bootstrap_or_skip() else { return };
+    let topic = topic(&config, 2).await;
+    let group = unique("group");
+    let how = [("group.id", group.as_str()), ("heartbeat.interval.ms", "200")];
+    let mut first = vec![consumer(&config, &how)];
+    first[0].subscribe(&[topic.as_str()]).await.expect("a subscription");
+    until_shared(&mut first, &[2]).await;
+    let admin = Admin::from_map(&config).expect("a valid configuration");
+    let members = async || {
+        let mut described = admin.describe_consumer_groups(std::slice::from_ref(&group)).await;
+        described.remove(&group).expect("it was asked for").expect("it is there").members.len()
+    };
+    let mut second = consumer(&config, &how);
+    second.subscribe(&[topic.as_str()]).await.expect("a subscription");
+    // The first is not polled, so that the group waits for it until its rebalance timeout.
+    while members().await < 2 {
+        second.poll(Duration::from_millis(50)).await.expect("a poll");
+    }
+    second.close(Duration::from_secs(10)).await.expect("it leaves");
+    assert_eq!(members().await, 1);
+    until_shared(&mut first, &[2]).await;
+}
+
+#[tokio::test]
 async fn committed_positions_are_resumed() {
     let Some(config) = bootstrap_or_skip() else { return };
     let topic = topic(&config, 1).await;

@@ -50,6 +50,16 @@ impl CoordinatorClient {
         self.try_send(cap, timeout, |version| Ok(make(version))).await
     }
 
+    /// As [`CoordinatorClient::send`], past what the coordinator has not answered yet.
+    pub(crate) async fn send_past<R: Request + 'static>(
+        &self,
+        cap: i16,
+        timeout: Duration,
+        make: impl FnOnce(i16) -> R,
+    ) -> Result<R::Response> {
+        self.send_on(Purpose::Data, cap, timeout, |version| Ok(make(version))).await
+    }
+
     /// As [`CoordinatorClient::send`]; where `make` fails nothing is sent.
     pub(crate) async fn try_send<R: Request + 'static>(
         &self,
@@ -57,9 +67,19 @@ impl CoordinatorClient {
         timeout: Duration,
         make: impl FnOnce(i16) -> Result<R>,
     ) -> Result<R::Response> {
+        self.send_on(Purpose::Coordinator, cap, timeout, make).await
+    }
+
+    async fn send_on<R: Request + 'static>(
+        &self,
+        purpose: Purpose,
+        cap: i16,
+        timeout: Duration,
+        make: impl FnOnce(i16) -> Result<R>,
+    ) -> Result<R::Response> {
         let sent = async {
             let node = self.coordinator().await?;
-            let connection = self.cluster.connection(node, Purpose::Coordinator).await?;
+            let connection = self.cluster.connection(node, purpose).await?;
             let version = connection.version_at_most::<R>(cap)?;
             connection.begin(&make(version)?, version, timeout)?.await
         };

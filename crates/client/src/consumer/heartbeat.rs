@@ -74,7 +74,7 @@ pub(super) async fn run(
         let last_poll = *signals.last_poll.lock().expect("no holder panics");
         if last_poll.elapsed() > max_poll_interval {
             tracing::warn!(group = client.key, "no poll for max.poll.interval.ms; leaving the group");
-            let _ = leave(&client, &identity, "consumer poll timeout has expired.").await;
+            let _ = leave(&client, &identity, "consumer poll timeout has expired.", false).await;
             return signals.set(Verdict::Lost("consumer poll timeout has expired"));
         }
         wait = interval;
@@ -120,23 +120,32 @@ async fn beat(client: &CoordinatorClient, identity: &Identity) -> Result<Option<
     })
 }
 
-/// Leaves the group.
-pub(super) async fn leave(client: &CoordinatorClient, identity: &Identity, reason: &str) -> Result<()> {
-    let response = client
-        .send(i16::MAX, client.request_timeout(), |version| {
-            let mut request = LeaveGroupRequest { group_id: client.key.clone(), ..Default::default() };
-            if version < 3 {
-                request.member_id = identity.member_id.clone();
-            } else {
-                request.members = vec![MemberIdentity {
-                    member_id: identity.member_id.clone(),
-                    group_instance_id: identity.instance.clone(),
-                    reason: Some(reason.to_owned()).filter(|_| version >= 5),
-                    ..Default::default()
-                }];
-            }
-            request
-        })
-        .await?;
+/// Leaves the group; `past` a join that is under way, behind which the coordinator would not read it.
+pub(super) async fn leave(
+    client: &CoordinatorClient,
+    identity: &Identity,
+    reason: &str,
+    past: bool,
+) -> Result<()> {
+    let make = |version| {
+        let mut request = LeaveGroupRequest { group_id: client.key.clone(), ..Default::default() };
+        if version < 3 {
+            request.member_id = identity.member_id.clone();
+        } else {
+            request.members = vec![MemberIdentity {
+                member_id: identity.member_id.clone(),
+                group_instance_id: identity.instance.clone(),
+                reason: Some(reason.to_owned()).filter(|_| version >= 5),
+                ..Default::default()
+            }];
+        }
+        request
+    };
+    let timeout = client.request_timeout();
+    let response = if past {
+        client.send_past(i16::MAX, timeout, make).await?
+    } else {
+        client.send(i16::MAX, timeout, make).await?
+    };
     Error::check(response.error_code)
 }

@@ -9,6 +9,7 @@ use model::TopicPartition;
 use protocol::join_group_request::JoinGroupRequestProtocol;
 use protocol::sync_group_request::SyncGroupRequestAssignment;
 use protocol::{ErrorCode, JoinGroupRequest, JoinGroupResponse, SyncGroupRequest};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::assignors::{Assignor, Member, Members, Topics};
@@ -60,7 +61,11 @@ pub(super) struct JoinFailed {
     pub again: bool,
 }
 
-pub(super) async fn join(mut parameters: JoinParameters) -> std::result::Result<Joined, JoinFailed> {
+/// How a try ended.
+pub(super) type Outcome = std::result::Result<Joined, JoinFailed>;
+
+/// Joins; tells `known_as` the member id as soon as the coordinator has given one.
+pub(super) async fn join(mut parameters: JoinParameters, known_as: watch::Sender<String>) -> Outcome {
     loop {
         let response = match send_join(&parameters).await {
             Ok(response) => response,
@@ -69,9 +74,13 @@ pub(super) async fn join(mut parameters: JoinParameters) -> std::result::Result<
         match response.error_code {
             ErrorCode::NONE => {
                 parameters.member_id = response.member_id.clone();
+                known_as.send_replace(response.member_id.clone());
                 return sync(&parameters, response).await.map_err(|error| failed(&parameters, error));
             }
-            ErrorCode::MEMBER_ID_REQUIRED => parameters.member_id = response.member_id,
+            ErrorCode::MEMBER_ID_REQUIRED => {
+                parameters.member_id = response.member_id.clone();
+                known_as.send_replace(response.member_id);
+            }
             code => {
                 parameters.client.note(code);
                 return Err(failed(&parameters, Error::broker(code)));

@@ -8,13 +8,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use model::TopicPartition;
-use tokio::task::AbortHandle;
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
+use super::Consumer;
 use super::assignors::{Assignor, Topics};
 use super::heartbeat::{self, Identity, Signals, Verdict};
-use super::join::{self, JoinFailed, JoinParameters, Joined};
-use super::{Consumer, Event};
+use super::join::{self, JoinFailed, JoinParameters, Joined, Outcome};
 use crate::cluster::ClusterMetadata;
 use crate::cluster::CoordinatorClient;
 use crate::config::ConsumerConfig;
@@ -31,8 +32,12 @@ pub(super) struct Membership {
     rejoin: Option<String>,
     /// What was to be given up before joining was given up.
     prepared: bool,
-    /// A join is under way.
-    joining: bool,
+    /// The join that is under way, one at most.
+    joins: JoinSet<Outcome>,
+    /// The member id by which the coordinator knows that join; empty while it has given none.
+    joins_as: watch::Receiver<String>,
+    /// How the last join ended, until that is taken in.
+    outcome: Option<Outcome>,
     /// What we had is not ours any more.
     lost: bool,
     had: Vec<TopicPartition>,
@@ -56,7 +61,9 @@ impl Membership {
             assignors,
             rejoin: Some(String::new()),
             prepared: false,
-            joining: false,
+            joins: JoinSet::new(),
+            joins_as: watch::channel(String::new()).1,
+            outcome: None,
             lost: false,
             had: Vec::new(),
             joined_topics: BTreeSet::new(),
@@ -77,6 +84,46 @@ impl Membership {
             member_id: self.member_id.clone(),
             generation: self.generation,
             instance: config.group_instance_id.clone(),
+        }
+    }
+
+    pub(super) fn is_joining(&self) -> bool {
+        !self.joins.is_empty() || self.outcome.is_some()
+    }
+
+    /// Waits until the join that is under way has ended.
+    pub(super) async fn join_ended(&mut self) {
+        match self.joins.join_next().await {
+            Some(ended) => self.outcome = ended.ok(),
+            None => std::future::pending().await,
+        }
+    }
+
+    fn take_outcome(&mut self) -> Option<Outcome> {
+        if let Some(ended) = self.joins.try_join_next() {
+            self.outcome = ended.ok();
+        }
+        self.outcome.take()
+    }
+
+    /// Leaves the group. A join that is under way makes us a member whether or not we wait for it: then we leave as the
+    /// member that it knows, and where it has no id yet, the first answer gives it.
+    pub(super) async fn leave(mut self, reason: &str) {
+        self.stop_heartbeat();
+        let joining = self.is_joining();
+        if joining {
+            if let Ok(member_id) = self.joins_as.wait_for(|member_id| !member_id.is_empty()).await {
+                self.member_id = member_id.clone();
+            }
+            self.joins.abort_all();
+        }
+        if self.member_id.is_empty() {
+            return;
+        }
+        let (member_id, generation) = (self.member_id.clone(), self.generation);
+        let identity = Identity { member_id, generation, instance: None };
+        if let Err(error) = heartbeat::leave(&self.client, &identity, reason, joining).await {
+            tracing::debug!(%error, "leaving the group failed");
         }
     }
 
@@ -128,7 +175,7 @@ impl Consumer {
         if group.generation >= 0 && topics != group.joined_topics {
             group.request_rejoin("the subscription has changed");
         }
-        let due = group.rejoin.is_some() && !group.joining;
+        let due = group.rejoin.is_some() && !group.is_joining();
         if !due || group.not_before.is_some_and(|at| Instant::now() < at) {
             return Ok(());
         }
@@ -232,19 +279,18 @@ impl Consumer {
         };
         group.joined_topics = topics;
         group.rejoin = None;
-        group.joining = true;
-        self.tasks.spawn(async move { Event::Joined(join::join(parameters).await) });
+        let (known_as, joins_as) = watch::channel(group.member_id.clone());
+        group.joins_as = joins_as;
+        group.joins.spawn(join::join(parameters, known_as));
         Ok(())
     }
 
-    /// The join ended. Kafka: `ConsumerCoordinator.onJoinComplete`.
-    pub(super) async fn take_join(&mut self, result: std::result::Result<Joined, JoinFailed>) -> Result<()> {
-        // The user may have unsubscribed since.
-        let Some(group) = self.group.as_mut().filter(|group| group.joining) else { return Ok(()) };
-        group.joining = false;
-        match result {
-            Ok(joined) => self.joined(joined).await,
-            Err(failure) => self.join_failed(failure),
+    /// Takes in how a join ended, if one did. Kafka: `ConsumerCoordinator.onJoinComplete`.
+    pub(super) async fn take_join(&mut self) -> Result<()> {
+        match self.group.as_mut().and_then(Membership::take_outcome) {
+            Some(Ok(joined)) => self.joined(joined).await,
+            Some(Err(failure)) => self.join_failed(failure),
+            None => Ok(()),
         }
     }
 
@@ -319,20 +365,6 @@ impl Consumer {
 
     pub(super) fn group(&mut self) -> Result<&mut Membership> {
         self.group.as_mut().ok_or_else(no_group)
-    }
-
-    /// Leaves the group, unless as a static member that may come back.
-    pub(super) async fn leave_group(&mut self, reason: &str) {
-        self.leave_as_member().await;
-        let Some(mut group) = self.group.take() else { return };
-        group.stop_heartbeat();
-        if group.member_id.is_empty() || self.config.group_instance_id.is_some() {
-            return;
-        }
-        let identity = group.identity(&self.config);
-        if let Err(error) = heartbeat::leave(&group.client, &identity, reason).await {
-            tracing::debug!(%error, "leaving the group failed");
-        }
     }
 }
 

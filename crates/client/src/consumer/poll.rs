@@ -63,15 +63,16 @@ impl Consumer {
             self.events.extend(done.ok());
         }
         while let Some(event) = self.events.pop_front() {
-            self.take_event(event).await?;
+            self.take_event(event)?;
         }
+        self.take_join().await?;
         self.notice_metadata()?;
         self.step_group().await?;
         self.auto_commit();
         self.step_positions()
     }
 
-    async fn take_event(&mut self, event: Event) -> Result<()> {
+    fn take_event(&mut self, event: Event) -> Result<()> {
         match event {
             Event::Connected(node, result) => {
                 self.fetcher.busy.remove(&node);
@@ -91,7 +92,6 @@ impl Consumer {
                 self.take_auto_commit(result);
                 Ok(())
             }
-            Event::Joined(result) => self.take_join(result).await,
         }
     }
 
@@ -141,7 +141,14 @@ impl Consumer {
                 (None, None) => std::future::pending().await,
             }
         };
+        let joined = async {
+            match &mut self.group {
+                Some(group) => group.join_ended().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
+            () = joined => {}
             Some(done) = self.tasks.join_next() => self.events.extend(done.ok()),
             () = changed => {}
             _ = self.view.changed() => {}

@@ -54,6 +54,17 @@ impl Reconciler {
         }
     }
 
+    /// Leaves the group, unless it was never joined.
+    pub(super) async fn leave(self) {
+        let Some(task) = &self.task else { return };
+        task.abort();
+        let farewell = self.shared.with(|member| member.is_in().then(|| member.farewell()));
+        let Some(farewell) = farewell else { return };
+        if let Err(error) = heartbeat::say(&self.client, farewell).await {
+            tracing::debug!(%error, "leaving the group failed");
+        }
+    }
+
     /// The member's id and its epoch; no epoch while it is no member.
     pub(super) fn identity(&self) -> (String, Option<i32>) {
         self.shared.with(|member| (member.id.clone(), Some(member.epoch).filter(|epoch| *epoch > 0)))
@@ -152,18 +163,6 @@ impl Consumer {
         shared.with(|member| member.reconciled(joins, resolved));
         shared.wake.notify_one();
         Ok(())
-    }
-
-    /// Leaves the group of the consumer protocol.
-    pub(super) async fn leave_as_member(&mut self) {
-        let Some(reconciler) = self.reconciler.take() else { return };
-        let Some(task) = &reconciler.task else { return };
-        task.abort();
-        let farewell = reconciler.shared.with(|member| member.is_in().then(|| member.farewell()));
-        let Some(farewell) = farewell else { return };
-        if let Err(error) = heartbeat::say(&reconciler.client, farewell).await {
-            tracing::debug!(%error, "leaving the group failed");
-        }
     }
 }
 

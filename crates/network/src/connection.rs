@@ -1,4 +1,4 @@
-//! A connection: frames in, frames out, one at a time.
+//! A connection: frames in, frames out.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use crate::frame_reader::{FrameReader, ReadLimits};
-use crate::piece_writer::{LENGTH_BYTES, write_frame};
+use crate::outgoing::{LENGTH_BYTES, Outgoing};
 use crate::stream::Stream;
 use crate::{Charge, ConnectionError, ConnectionPermit, Incoming, ListenerMetrics, MemoryBudget, TlsConfig};
 
@@ -45,6 +45,7 @@ pub struct Frame {
 pub struct Connection {
     stream: Stream,
     reader: FrameReader,
+    outgoing: Outgoing,
     options: ConnectionOptions,
     frame_size_max: usize,
     peer: SocketAddr,
@@ -75,10 +76,11 @@ impl Connection {
         };
         let reader = FrameReader::new(options.budget.clone());
         let frame_size_max = options.frame_size_max;
-        Ok(Self { stream, reader, options, frame_size_max, peer, permit })
+        Ok(Self { stream, reader, outgoing: Outgoing::default(), options, frame_size_max, peer, permit })
     }
 
-    /// Waits for the next request; none when the peer has closed. Dropping the future loses nothing that has come.
+    /// Waits for the next request; none when the peer has closed. Unless it has come already, responses that are held are written
+    /// first. Dropping the future loses nothing that has come, nor what is held.
     ///
     /// # Errors
     /// Anything after which the connection cannot go on; the error's text says why.
@@ -88,6 +90,9 @@ impl Connection {
             idle: self.options.idle_max,
             stall: self.options.stall_max,
         };
+        if !self.reader.holds_frame() {
+            self.flush().await?;
+        }
         self.permit.set_idle(true);
         let next = tokio::select! {
             biased;
@@ -107,16 +112,25 @@ impl Connection {
         Ok(next?.map(|(bytes, charge)| Frame { bytes, charge }))
     }
 
-    /// Writes a response: its length, then `pieces`.
+    /// Takes a response: its length, then `pieces`. It may be held, to be written with others, until the next request is waited
+    /// for or [`Connection::flush`] is called: by whoever makes the peer wait for anything else.
     ///
     /// # Errors
     /// The peer went away or takes nothing, or a file region became shorter than announced.
-    pub async fn write_frame(&mut self, pieces: Vec<Piece>) -> Result<(), ConnectionError> {
-        let written = write_frame(&mut self.stream, pieces, self.options.write_stall_max).await?;
+    pub async fn put_frame(&mut self, pieces: Vec<Piece>) -> Result<(), ConnectionError> {
+        let bytes = self.outgoing.put(&mut self.stream, pieces, self.options.write_stall_max).await?;
         let metrics = self.permit.metrics();
         metrics.responses.add(1);
-        metrics.outgoing_bytes.add(written);
+        metrics.outgoing_bytes.add(bytes);
         Ok(())
+    }
+
+    /// Writes the responses that are held. Dropping the future loses nothing of them.
+    ///
+    /// # Errors
+    /// The peer went away or takes nothing.
+    pub async fn flush(&mut self) -> Result<(), ConnectionError> {
+        Ok(self.outgoing.flush(&mut self.stream, self.options.write_stall_max).await?)
     }
 
     /// Sets the largest frame that is taken from now on; it is smaller before login.
@@ -150,10 +164,14 @@ impl Connection {
         }
     }
 
-    /// Ends the connection after what was written.
+    /// Ends the connection after its responses were written.
     pub async fn close(mut self) {
+        let end = async {
+            self.outgoing.flush(&mut self.stream, self.options.write_stall_max).await?;
+            self.stream.shutdown().await
+        };
         // The peer may be gone already, and there is nothing left to lose.
-        let _ = timeout(Duration::from_secs(1), self.stream.shutdown()).await;
+        let _ = timeout(Duration::from_secs(1), end).await;
     }
 }
 

@@ -3,7 +3,8 @@
 //! Invariants:
 //! - the buffer's capacity is at most twice what has come (or what this peer's last frame needed), never what was announced
 //! - what lies in the buffer beyond the free allowance is charged to the budget before it is allocated
-//! - bytes of the next frames that came along stay in the buffer: small pipelined requests cost one read together
+//! - bytes of the next frames that came along stay in the buffer: small pipelined requests cost one read together, for which
+//!   there is as much room as is free once more came than was asked for
 //! - a frame that has begun outlives the future that reads it: whoever stops waiting for it may go on later
 
 use std::sync::Arc;
@@ -28,6 +29,8 @@ pub(crate) struct FrameReader {
     buffer: BytesMut,
     budget: Arc<MemoryBudget>,
     last_size: usize,
+    /// The last read filled its room, so that more may be there.
+    flooded: bool,
     begun: Option<Begun>,
 }
 
@@ -52,7 +55,7 @@ pub(crate) struct ReadLimits {
 
 impl FrameReader {
     pub(crate) fn new(budget: Arc<MemoryBudget>) -> Self {
-        Self { buffer: BytesMut::new(), budget, last_size: 0, begun: None }
+        Self { buffer: BytesMut::new(), budget, last_size: 0, flooded: false, begun: None }
     }
 
     /// Reads the next frame; none if the peer closed between two frames.
@@ -80,6 +83,16 @@ impl FrameReader {
         Ok(Some((frame, charge)))
     }
 
+    /// Tells whether the next frame has come as a whole.
+    pub(crate) fn holds_frame(&self) -> bool {
+        match self.begun.as_ref().and_then(|begun| begun.size) {
+            Some(size) => self.buffer.len() >= size,
+            None => self.buffer.split_first_chunk().is_some_and(|(length, rest)| {
+                usize::try_from(i32::from_be_bytes(*length)).is_ok_and(|size| rest.len() >= size)
+            }),
+        }
+    }
+
     /// Reads the announced length, unless that was done.
     async fn read_size(&mut self, stream: &mut Stream, limits: ReadLimits) -> Result<usize, ConnectionError> {
         if let Some(size) = self.begun().size {
@@ -103,13 +116,17 @@ impl FrameReader {
 
     /// Waits for the first bytes of a frame; false if the peer closed instead.
     async fn begin(&mut self, stream: &mut Stream, idle: Duration) -> Result<bool, ConnectionError> {
+        let room = if self.flooded { ALLOWANCE } else { (self.last_size + 4).clamp(FIRST_READ, ALLOWANCE) };
         let first = async {
             stream.wait_readable().await?;
-            self.buffer.reserve((self.last_size + 4).clamp(FIRST_READ, ALLOWANCE));
+            self.buffer.reserve(room);
             stream.read(&mut self.buffer).await
         };
         match timeout(idle, first).await {
-            Ok(Ok(read)) => Ok(read > 0),
+            Ok(Ok(read)) => {
+                self.flooded = self.buffer.len() == self.buffer.capacity();
+                Ok(read > 0)
+            }
             Ok(Err(error)) => Err(error.into()),
             Err(_) => Err(ConnectionError::Idle(idle)),
         }
@@ -138,6 +155,7 @@ impl FrameReader {
                 () = charge.grow(room) => {}
             }
         }
+        let room = if self.flooded { room.max(ALLOWANCE) } else { room };
         self.buffer.reserve(room.saturating_sub(self.buffer.len()).max(1));
         let (received, held) = (self.buffer.len(), charge.bytes());
         let read = async {
@@ -149,7 +167,10 @@ impl FrameReader {
         };
         match timeout(stall, read).await {
             Ok(Ok(0)) => Err(ConnectionError::CutShort { received, size }),
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(_)) => {
+                self.flooded = self.buffer.len() == self.buffer.capacity();
+                Ok(())
+            }
             Ok(Err(error)) => Err(error),
             Err(_) => Err(ConnectionError::Stalled { waited: stall, received, size }),
         }

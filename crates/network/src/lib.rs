@@ -2,7 +2,7 @@
 //!
 //! Invariants:
 //! - a frame's announced length never allocates: memory grows as bytes arrive, within a listener's [`MemoryBudget`]
-//! - a connection yields one frame at a time and is read again only after its answer was written
+//! - a connection yields one frame at a time, and answers that it holds are written before it waits for the next
 //! - whatever a peer sends, the worst it gets is a closed connection with one logged reason
 
 mod budget;
@@ -13,7 +13,7 @@ mod frame_reader;
 mod limits;
 mod listener;
 mod listener_metrics;
-mod piece_writer;
+mod outgoing;
 mod stream;
 
 pub use budget::{Charge, MemoryBudget};

@@ -193,7 +193,10 @@ async fn bytes_and_file_regions_arrive_in_order_behind_one_length() {
         slice_of(&contents, 10, 4 * MIB),
         Piece::Bytes(Bytes::from_static(b"tail")),
     ];
-    let writing = tokio::spawn(async move { server.write_frame(pieces).await });
+    let writing = tokio::spawn(async move {
+        server.put_frame(pieces).await?;
+        server.flush().await
+    });
     let mut received = vec![0; 4 + expected.len()];
     client.read_exact(&mut received).await.unwrap();
     writing.await.unwrap().unwrap();
@@ -201,11 +204,101 @@ async fn bytes_and_file_regions_arrive_in_order_behind_one_length() {
     assert!(received[4..] == expected[..]);
 }
 
+/// Pieces around every bound: held together, too many to be held, and too large.
+fn pieces_of(sizes: &[usize]) -> (Vec<Piece>, Vec<u8>) {
+    let contents: Vec<u8> = (0..MIB).map(|i| (i % 239) as u8).collect();
+    let piece = |(n, size): (usize, &usize)| match n % 2 {
+        0 => Piece::Bytes(Bytes::copy_from_slice(&contents[n..n + size])),
+        _ => slice_of(&contents, n as u64, *size),
+    };
+    let expected =
+        sizes.iter().enumerate().map(|(n, size)| &contents[n..n + size]).collect::<Vec<_>>().concat();
+    (sizes.iter().enumerate().map(piece).collect(), framed(&expected))
+}
+
+#[tokio::test]
+async fn responses_of_any_size_that_are_written_together_arrive_whole_and_in_order() {
+    let budget = MemoryBudget::new(MIB);
+    let (mut server, mut client) = pair(options(&budget)).await;
+    let shapes: [&[usize]; 7] = [
+        &[1],
+        &[10, 1000, 0, 16 * 1024],
+        &[20, 16 * 1024, 20, 16 * 1024, 20, 16 * 1024, 20, 16 * 1024, 20, 16 * 1024],
+        &[16 * 1024 + 1, 16 * 1024 + 1, 5],
+        &[7, 300_000],
+        &[300_000, 0, 0],
+        &[0, 16 * 1024],
+    ];
+    let writing = async {
+        for n in 0..100 {
+            server.put_frame(pieces_of(shapes[n % 7]).0).await.unwrap();
+        }
+        server.flush().await.unwrap();
+    };
+    let reading = async {
+        for n in 0..100 {
+            let expected = pieces_of(shapes[n % 7]).1;
+            let mut received = vec![0; expected.len()];
+            client.read_exact(&mut received).await.unwrap();
+            assert!(received == expected, "response {n}");
+        }
+    };
+    tokio::join!(writing, reading);
+}
+
+#[tokio::test]
+async fn responses_that_are_held_are_written_before_the_next_request_is_waited_for() {
+    let budget = MemoryBudget::new(MIB);
+    let (mut server, mut client) = pair(options(&budget)).await;
+    client.write_all(&[framed(b"one"), framed(b"two")].concat()).await.unwrap();
+    for request in [b"one", b"two"] {
+        assert_eq!(server.read_frame().await.unwrap().unwrap().bytes, request.as_slice());
+        server.put_frame(vec![Piece::Bytes(Bytes::copy_from_slice(request))]).await.unwrap();
+    }
+    let mut received = [0; 14];
+    tokio::select! {
+        frame = server.read_frame() => panic!("nobody sent {frame:?}"),
+        read = client.read_exact(&mut received) => drop(read.unwrap()),
+    }
+    assert_eq!(received[..], [framed(b"one"), framed(b"two")].concat());
+}
+
+#[tokio::test]
+async fn who_stops_waiting_for_a_flush_loses_nothing_of_it() {
+    let budget = MemoryBudget::new(MIB);
+    let (mut server, mut client) = pair(options(&budget)).await;
+    let body: Vec<u8> = (0..16 * 1024).map(|i| (i % 233) as u8).collect();
+    let mut taken = 0;
+    // Until the peer's window is full, and a little is held besides.
+    loop {
+        server.put_frame(vec![Piece::Bytes(body.clone().into())]).await.unwrap();
+        taken += 1;
+        let is_written = tokio::select! {
+            biased;
+            flushed = server.flush() => { flushed.unwrap(); true }
+            () = tokio::task::yield_now() => false,
+        };
+        if !is_written {
+            break;
+        }
+    }
+    let writing = async { server.flush().await.unwrap() };
+    let reading = async {
+        let expected = framed(&body);
+        for n in 0..taken {
+            let mut received = vec![0; expected.len()];
+            client.read_exact(&mut received).await.unwrap();
+            assert!(received == expected, "response {n} of {taken}");
+        }
+    };
+    tokio::join!(writing, reading);
+}
+
 #[tokio::test]
 async fn a_region_longer_than_its_file_ends_the_connection() {
     let budget = MemoryBudget::new(MIB);
     let (mut server, _client) = pair(options(&budget)).await;
-    let error = server.write_frame(vec![slice_of(b"short", 0, 100)]).await.unwrap_err();
+    let error = server.put_frame(vec![slice_of(b"short", 0, 100)]).await.unwrap_err();
     assert!(matches!(error, ConnectionError::Io(_)), "{error}");
 }
 

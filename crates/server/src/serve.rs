@@ -4,11 +4,15 @@
 //! - requests are taken up one after the other, and answers keep their order
 //! - only a request to produce or to commit offsets is taken up before the one ahead of it was answered, if that is of the
 //!   same kind: its records are appended while those ahead are being synced or replicated
+//! - answers are held while further requests are there that can be carried out at once, and written together before anything
+//!   is waited for
 //! - whatever ends a connection is logged once, here
 //!
 //! Kafka: `SocketServer.Processor`, `RequestHeader.parse`.
 
 use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -118,6 +122,9 @@ impl Serving {
         let mut unanswered = Unanswered::default();
         loop {
             connection.set_frame_size_max(self.login.frame_size_max());
+            if !unanswered.has_room() {
+                connection.flush().await?;
+            }
             let frame = tokio::select! {
                 biased;
                 answered = unanswered.next() => {
@@ -127,21 +134,35 @@ impl Serving {
                 frame = self.next_frame(connection), if unanswered.has_room() => frame,
             };
             let follows = matches!(&frame, Ok(Some(frame)) if self.may_follow(&unanswered, &frame.bytes));
+            if !(follows || unanswered.is_empty()) {
+                connection.flush().await?;
+            }
             while !(follows || unanswered.is_empty()) {
                 self.send(connection, unanswered.next().await?).await?;
             }
             let Some(Frame { bytes, charge }) = frame? else { return Ok(()) };
-            match self.reply(connection, bytes).await? {
-                Reply::Write(pieces) => connection.write_frame(pieces).await?,
+            let reply = {
+                let mut reply = pin!(self.reply(connection.peer(), bytes));
+                match poll_once(reply.as_mut()).await {
+                    Poll::Ready(reply) => reply,
+                    Poll::Pending => {
+                        connection.flush().await?;
+                        reply.await
+                    }
+                }
+            };
+            match reply? {
+                Reply::Write(pieces) => connection.put_frame(pieces).await?,
                 Reply::Answer(answered) if unanswered.is_empty() => self.send(connection, answered).await?,
                 Reply::Answer(answered) => {
                     unanswered.push(answered.context.api, Box::pin(async { Ok(answered) }));
                 }
                 Reply::Later(kind, waiting) => unanswered.push(kind, waiting),
                 Reply::End(pieces, delay, ending) => {
+                    connection.flush().await?;
                     tokio::time::sleep(delay).await;
                     if !pieces.is_empty() {
-                        connection.write_frame(pieces).await?;
+                        connection.put_frame(pieces).await?;
                     }
                     return Err(ending);
                 }
@@ -166,7 +187,7 @@ impl Serving {
     }
 
     /// Answers one request; nothing where a producer wants no answer.
-    async fn reply(&mut self, connection: &Connection, frame: Bytes) -> Result<Reply, Ending> {
+    async fn reply(&mut self, peer: SocketAddr, frame: Bytes) -> Result<Reply, Ending> {
         let image = self.dispatcher.broker.metadata.image();
         if self.login.awaits_token() {
             let step = self.login.token(&frame, &image, self.wall_time());
@@ -175,7 +196,7 @@ impl Serving {
         let frame_bytes = frame.len();
         let mut input = Reader::new(frame);
         let (api, header) = decode_request_header(&mut input)?;
-        let context = self.context(connection, api, header);
+        let context = self.context(peer, api, header);
         let version = context.version;
         self.login.check_lifetime(api).map_err(Ending::Login)?;
         match served_versions(api, self.listener.role) {
@@ -219,29 +240,34 @@ impl Serving {
         let Answer::Later(response) = answer else { return carried_out.answered(answer).map(Reply::Answer) };
         let mut waiting: Waiting = Box::pin(async { carried_out.answered(Answer::Respond(response.await)) });
         // Looked at once, it has asked for what it waits for, and may be left alone until its turn has come.
-        Ok(match poll_fn(|context| Poll::Ready(waiting.as_mut().poll(context))).await {
+        Ok(match poll_once(waiting.as_mut()).await {
             Poll::Ready(answered) => Reply::Answer(answered?),
             Poll::Pending => Reply::Later(api, waiting),
         })
     }
 
-    /// Writes an answer; then nothing is read for as long as the client is held back.
+    /// Has an answer written; then nothing is read for as long as the client is held back.
     async fn send(&self, connection: &mut Connection, answered: Box<Answered>) -> Result<(), Ending> {
         let Answered { context, mut stages, size, pieces, silence } = *answered;
         let broker = &self.dispatcher.broker;
         let until = Instant::now() + silence;
         if !pieces.is_empty() {
             if broker.quotas.is_enabled(QuotaKind::Request) {
-                let (written, worked) = timed(connection.write_frame(pieces), || self.now()).await;
+                let write = async {
+                    connection.put_frame(pieces).await?;
+                    connection.flush().await
+                };
+                let (written, worked) = timed(write, || self.now()).await;
                 throttle::charge_write(broker, &context, worked);
                 written?;
             } else {
-                connection.write_frame(pieces).await?;
+                connection.put_frame(pieces).await?;
             }
         }
         stages.sent = self.now();
         broker.metrics.requests.observe(context.api, context.version, size, &stages);
         if !silence.is_zero() {
+            connection.flush().await?;
             tokio::time::sleep_until(until).await;
         }
         Ok(())
@@ -269,13 +295,13 @@ impl Serving {
         Ok(encode(&RequestContext { version: 0, ..context.clone() }, &response)?)
     }
 
-    fn context(&self, connection: &Connection, api: ApiKey, header: RequestHeader) -> RequestContext {
+    fn context(&self, peer: SocketAddr, api: ApiKey, header: RequestHeader) -> RequestContext {
         RequestContext {
             api,
             version: header.request_api_version,
             correlation_id: header.correlation_id,
             client_id: header.client_id,
-            peer: connection.peer(),
+            peer,
             listener: self.listener.clone(),
             connection: self.connection,
             principal: self.login.principal(),
@@ -312,6 +338,11 @@ impl CarriedOut {
         stages.written = broker.clock.monotonic();
         Ok(Box::new(Answered { context, stages, size, pieces, silence }))
     }
+}
+
+/// Looks at a future once, without waiting for it.
+async fn poll_once<F: Future + ?Sized>(mut future: Pin<&mut F>) -> Poll<F::Output> {
+    poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
 }
 
 fn login_reply<R>(

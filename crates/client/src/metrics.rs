@@ -2,7 +2,8 @@
 //!
 //! Rates, averages and maxima are over the client's life, where Kafka's are over its last minute.
 //!
-//! Not yet: bytes consumed; metrics of groups, of connections, and of single nodes, topics and partitions.
+//! Not yet: of a consumer, bytes and the least lead; of a producer, compression, sizes of records, batches that were split,
+//! requests under way and the age of metadata; metrics of groups, of connections, and of single nodes, topics and partitions.
 //!
 //! Kafka: `SenderMetricsRegistry`, `FetchMetricsRegistry`.
 

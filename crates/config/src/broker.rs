@@ -2,6 +2,17 @@
 //!
 //! Each file of `broker/` has the keys of one part and the struct with which the node reads them. Keys that are in no
 //! table are kept and passed over, as Kafka does.
+//!
+//! Keys of what this node does not have are checked and described, and change nothing: sizes of pools of threads and of queues
+//! between them (`num.io.threads`, `queued.max.requests`, `group.coordinator.threads`), purges of purgatories, lingering of batches
+//! (`*.append.linger.ms`), samples of metrics (`metrics.*`), and how often the log's own chores are looked for.
+//!
+//! Not yet, so that these change nothing either: the keys of followers (`replica.fetch.*`, `replica.lag.time.max.ms`,
+//! `num.replica.fetchers`, `replica.selector.class`) and of a quorum of several (`controller.quorum.*` but for voters and bootstrap
+//! servers), of tiers (`remote.*`, beyond whether topics may ask for them), of versions that are not stable (`unstable.*`), of slow
+//! requests to the controller (`controller.performance.*`), `controlled.shutdown.enable`,
+//! `initial.broker.registration.timeout.ms`, `log.dir.failure.timeout.ms`, `server.max.startup.time.ms` and
+//! `transaction.two.phase.commit.enable`.
 
 mod endpoint;
 mod groups;

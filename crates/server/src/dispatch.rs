@@ -5,6 +5,8 @@
 //! - what [`served_versions`] names is handled at every version it names, and nothing else is advertised
 //! - a request for anything else never comes this far
 //!
+//! Not yet: versions that are not stable, with `unstable.api.versions.enable`.
+//!
 //! Kafka: `KafkaApis.handle`, `ControllerApis.handle`.
 
 mod controller;

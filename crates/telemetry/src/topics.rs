@@ -1,6 +1,7 @@
 //! What goes into topics and comes out of them: in all, and for each topic.
 //!
-//! Not yet: the rates of replication, and of tiers.
+//! Not yet: share fetches and share acknowledgements, in all and those that failed; the rates of replication, of reassignments,
+//! and of tiers.
 //! Kafka: `BrokerTopicStats`, `BrokerTopicMetrics`.
 
 use std::fmt;

@@ -1,7 +1,8 @@
 //! The cluster as its controller sees it, and the controller's own thread.
 //!
-//! Not yet: elections from eligible and unclean replicas, and broker heartbeats that came too late, which a lone node has
-//! none of. Kafka: `ControllerMetadataMetrics`, `QuorumControllerMetrics`.
+//! Not yet: elections from eligible and unclean replicas, static voters that are ignored, and broker heartbeats that came too
+//! late, which a lone node has none of; when each broker was heard of; requests that waited too long for the controller.
+//! Kafka: `ControllerMetadataMetrics`, `QuorumControllerMetrics`.
 
 use std::fmt;
 use std::sync::Arc;

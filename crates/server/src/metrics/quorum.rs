@@ -1,6 +1,7 @@
 //! The metadata quorum.
 //!
-//! Not yet: records fetched and voters without a connection, which a quorum of one does not have. Kafka: `KafkaRaftMetrics`.
+//! Not yet: records fetched, voters without a connection and changes of voters under way, which a quorum of one does not have;
+//! the directory that this node voted for. Kafka: `KafkaRaftMetrics`.
 
 use std::fmt;
 use std::sync::Arc;

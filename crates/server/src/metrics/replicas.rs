@@ -1,6 +1,7 @@
 //! The partitions of this broker, and which of them are in need.
 //!
-//! Not yet: rates of ISR changes, which come with replication. Kafka: `ReplicaManager`, `Partition`.
+//! Not yet: rates of ISR changes, which come with replication; partitions with transactions that are late.
+//! Kafka: `ReplicaManager`, `Partition`.
 
 use std::fmt;
 use std::sync::Arc;

@@ -85,7 +85,7 @@ impl Consumer {
 
     /// The turn of a commit that is made now: it comes when those before it have ended, so that none of them is
     /// written after it. The place in line is taken at once, not when the turn is first awaited.
-    fn commit_turn(&self) -> impl Future<Output = OwnedMutexGuard<()>> + Send + 'static + use<> {
+    pub(super) fn commit_turn(&self) -> impl Future<Output = OwnedMutexGuard<()>> + Send + 'static + use<> {
         let mut turn = Box::pin(tokio::task::unconstrained(Arc::clone(&self.commit_turns).lock_owned()));
         let mut taken = match turn.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop())) {
             Poll::Ready(taken) => Some(taken),
@@ -178,9 +178,11 @@ impl Consumer {
             let identity = |generation| Identity { member_id, generation, instance };
             return epoch.map(identity).ok_or_else(not_a_member);
         }
-        match self.group.as_ref().filter(|group| group.generation >= 0) {
-            Some(group) => Ok(group.identity(&self.config)),
-            None => Err(not_a_member()),
+        match &self.group {
+            // Our generation ends with the join, behind which the coordinator would read the commit.
+            Some(group) if group.is_joining() => Err(rebalancing()),
+            Some(group) if group.generation >= 0 => Ok(group.identity(&self.config)),
+            _ => Err(not_a_member()),
         }
     }
 
@@ -188,7 +190,9 @@ impl Consumer {
         let Some(group) = self.group.as_mut() else { return };
         match error {
             Error::CommitFailed(_) => group.reset(true),
-            Error::RebalanceInProgress(_) => group.request_rejoin("a commit found the group rebalancing"),
+            Error::RebalanceInProgress(_) if !group.is_joining() => {
+                group.request_rejoin("a commit found the group rebalancing")
+            }
             _ => {}
         }
     }
@@ -236,6 +240,10 @@ fn commit_failed(error: Error) -> Error {
     }
 }
 
+fn rebalancing() -> Error {
+    Error::RebalanceInProgress("Offset commit cannot be completed since the consumer is undergoing a rebalance for auto partition assignment. You can try completing the rebalance by calling poll() and then retry the operation.".into())
+}
+
 fn not_a_member() -> Error {
     Error::CommitFailed("Offset commit cannot be completed since the consumer is not part of an active group for auto partition assignment; it is likely that the consumer was kicked out of the group.".into())
 }
@@ -260,7 +268,7 @@ async fn commit_once(client: Arc<CoordinatorClient>, identity: Identity, offsets
                 return Err(Error::CommitFailed("Offset commit cannot be completed since the group has already rebalanced and assigned the partitions to another member. This means that the time between subsequent calls to poll() was longer than the configured max.poll.interval.ms, which typically implies that the poll loop is spending too much time message processing.".into()));
             }
             ErrorCode::REBALANCE_IN_PROGRESS => {
-                return Err(Error::RebalanceInProgress("Offset commit cannot be completed since the consumer is undergoing a rebalance for auto partition assignment. You can try completing the rebalance by calling poll() and then retry the operation.".into()));
+                return Err(rebalancing());
             }
             code => return Err(Error::broker(code)),
         }

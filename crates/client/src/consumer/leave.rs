@@ -1,7 +1,8 @@
 //! How a consumer leaves its group: it unsubscribes, is closed, or dropped.
 //!
 //! Invariants: whoever is a member, or will be by a request that is under way, says that it leaves, unless it is a static
-//! member of a classic group, which may come back; that is said to its end even where nobody waits for it any more.
+//! member of a classic group, which may come back; that is said to its end even where nobody waits for it any more, and
+//! after every commit that was made before.
 
 use std::future::Future;
 use std::time::Duration;
@@ -50,9 +51,11 @@ impl Consumer {
 
     /// Leaves the group, from when the future is first polled. Kafka: `AbstractCoordinator.maybeLeaveGroup`.
     fn leave(&mut self, reason: &'static str) -> impl Future<Output = ()> + Send + 'static + use<> {
+        let commits = self.commit_turn();
         let member = self.reconciler.take();
         let group = self.group.take().filter(|_| self.config.group_instance_id.is_none());
         async move {
+            drop(commits.await);
             if let Some(member) = member {
                 member.leave().await;
             }

@@ -1,12 +1,25 @@
-//! What a consumer says when it leaves while a join is under way; against a coordinator within the test.
+//! What a consumer says when it leaves while requests are under way; against a coordinator within the test.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use protocol::{ErrorCode, JoinGroupRequest, JoinGroupResponse, RequestBody, ResponseBody};
+use model::{Offset, TopicPartition};
+use protocol::offset_fetch_response::{
+    OffsetFetchResponseGroup, OffsetFetchResponsePartitions, OffsetFetchResponseTopics,
+};
+
+use protocol::{
+    ErrorCode, JoinGroupRequest, JoinGroupResponse, OffsetFetchResponse, RequestBody, ResponseBody,
+    SyncGroupResponse,
+};
 use tokio::sync::Notify;
 
+use super::super::Offsets;
 use super::*;
+use crate::consumer_protocol::{Assignment, encode_assignment};
+use crate::error::Error;
 use crate::fake_broker::{FakeBroker, Reply};
+use crate::offsets::OffsetAndMetadata;
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -23,10 +36,10 @@ fn admit(join: &JoinGroupRequest, then: Reply) -> Reply {
 }
 
 /// A follower in generation 1.
-fn follower() -> ResponseBody {
+fn follower(assignor: &str) -> ResponseBody {
     ResponseBody::JoinGroup(Box::new(JoinGroupResponse {
         generation_id: 1,
-        protocol_name: Some("range".into()),
+        protocol_name: Some(assignor.into()),
         leader: "another".into(),
         member_id: "m".into(),
         ..Default::default()
@@ -82,7 +95,7 @@ async fn a_consumer_that_closes_while_the_group_gathers_leaves_it() {
 
 #[tokio::test]
 async fn a_consumer_that_closes_before_it_has_its_partitions_leaves_the_group() {
-    let broker = coordinator(|join| admit(join, Reply::With(follower()))).await;
+    let broker = coordinator(|join| admit(join, Reply::With(follower("range")))).await;
     let consumer = joining(&broker, [], |request| matches!(request, RequestBody::SyncGroup(_))).await;
     consumer.close(LONG).await.expect("it closes");
     assert_eq!(left(&broker), ["m"]);
@@ -90,7 +103,7 @@ async fn a_consumer_that_closes_before_it_has_its_partitions_leaves_the_group() 
 
 #[tokio::test]
 async fn a_consumer_that_closes_before_it_has_a_member_id_leaves_the_group_when_it_gets_one() {
-    for answer in [None, Some(follower())] {
+    for answer in [None, Some(follower("range"))] {
         let told = Arc::new(Notify::new());
         let gate = Arc::clone(&told);
         let broker = coordinator(move |join| match (admit(join, Reply::Stall), answer.clone()) {
@@ -144,4 +157,100 @@ async fn a_static_member_that_closes_while_the_group_gathers_may_come_back() {
     let consumer = joining(&broker, [("group.instance.id", "i")], is_join).await;
     consumer.close(LONG).await.expect("it closes");
     assert!(left(&broker).is_empty());
+}
+
+fn partition() -> TopicPartition {
+    TopicPartition::new("t", 0)
+}
+
+/// What a member of generation 1 is told, until it joins once more: it has the partition, of which 5 is committed.
+fn told_to_member(request: &RequestBody, joins: &AtomicUsize) -> Reply {
+    Reply::With(match request {
+        RequestBody::JoinGroup(join) => {
+            let again = !join.member_id.is_empty() && joins.fetch_add(1, Ordering::SeqCst) > 0;
+            return admit(
+                join,
+                if again { Reply::Stall } else { Reply::With(follower(&join.protocols[0].name)) },
+            );
+        }
+        RequestBody::SyncGroup(_) => {
+            let given = Assignment { partitions: vec![partition()], user_data: None };
+            let assignment = encode_assignment(&given).expect("it can be written");
+            ResponseBody::SyncGroup(Box::new(SyncGroupResponse { assignment, ..Default::default() }))
+        }
+        RequestBody::OffsetFetch(_) => {
+            let partitions =
+                vec![OffsetFetchResponsePartitions { committed_offset: 5, ..Default::default() }];
+            let topic = OffsetFetchResponseTopics { name: "t".into(), partitions, ..Default::default() };
+            let group =
+                OffsetFetchResponseGroup { group_id: "g".into(), topics: vec![topic], ..Default::default() };
+            let response = OffsetFetchResponse { groups: vec![group], ..Default::default() };
+            ResponseBody::OffsetFetch(Box::new(response))
+        }
+        RequestBody::OffsetCommit(_) => ResponseBody::OffsetCommit(Box::default()),
+        RequestBody::LeaveGroup(_) => ResponseBody::LeaveGroup(Box::default()),
+        RequestBody::Fetch(_) => return Reply::Stall,
+        _ => return Reply::Usual,
+    })
+}
+
+/// A member that has its partition and knows its position.
+async fn member<const N: usize>(pairs: [(&str, &str); N]) -> (FakeBroker, Consumer) {
+    let joins = AtomicUsize::new(0);
+    let broker = FakeBroker::start(move |request, _| told_to_member(request, &joins)).await;
+    let consumer = joining(&broker, pairs, |request| matches!(request, RequestBody::Fetch(_))).await;
+    assert_eq!(consumer.known_position(&partition()), Some(Offset(5)));
+    (broker, consumer)
+}
+
+/// What was committed, and, as -1, when the consumer left.
+fn said(broker: &FakeBroker) -> Vec<i64> {
+    broker.asked(|request| match request {
+        RequestBody::OffsetCommit(commit) => Some(commit.topics[0].partitions[0].committed_offset),
+        RequestBody::LeaveGroup(_) => Some(-1),
+        _ => None,
+    })
+}
+
+#[tokio::test]
+async fn commits_that_were_made_before_come_before_the_farewell() {
+    let (broker, mut consumer) = member([("enable.auto.commit", "false")]).await;
+    let mut commit = |offset| {
+        let offsets: Offsets = [(partition(), OffsetAndMetadata::new(Offset(offset)))].into();
+        consumer.commit_offsets_async(offsets).expect("it is a member")
+    };
+    let commits = [commit(8), commit(9)];
+    consumer.close(LONG).await.expect("it closes");
+    assert_eq!(said(&broker), [8, 9, -1]);
+    for commit in commits {
+        commit.await.expect("it is taken");
+    }
+}
+
+#[tokio::test]
+async fn a_member_without_time_to_close_still_says_that_it_leaves() {
+    let (broker, consumer) = member([]).await;
+    consumer.close(Duration::ZERO).await.expect("it closes");
+    let gone = async {
+        while !said(&broker).contains(&-1) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LONG, gone).await.expect("it leaves in the background");
+}
+
+#[tokio::test]
+async fn while_a_member_joins_again_it_neither_commits_nor_waits_to_do_so() {
+    let keeps = ("partition.assignment.strategy", "cooperative-sticky");
+    let (broker, mut consumer) = member([keeps]).await;
+    consumer.enforce_rebalance("for the test").expect("there is a group");
+    while !consumer.group.as_ref().expect("it is subscribed").is_joining() {
+        consumer.poll(Duration::from_millis(5)).await.expect("it waits for the group");
+    }
+    let before = said(&broker);
+    let refused = consumer.commit_sync().await.expect_err("the generation ends");
+    assert!(matches!(refused, Error::RebalanceInProgress(_)), "{refused}");
+    let closed = tokio::time::timeout(LONG / 3, consumer.close(LONG)).await;
+    closed.expect("nothing waits for the join").expect("it closes");
+    assert_eq!(said(&broker), [before, vec![-1]].concat());
 }

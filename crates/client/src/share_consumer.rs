@@ -72,7 +72,8 @@ pub struct Acknowledged {
 type AcknowledgementCallback = Box<dyn FnMut(&Acknowledged) + Send>;
 
 /// A member of a share group. Dropping it without [`ShareConsumer::close`] leaves its records locked until their time is
-/// up or the connection's end is noticed.
+/// up or the connection's end is noticed; the group is left in the background where that is within a tokio runtime, and
+/// finds out by the session's timeout elsewhere.
 pub struct ShareConsumer {
     config: ShareConsumerConfig,
     cluster: Cluster,
@@ -150,7 +151,9 @@ impl ShareConsumer {
 
     /// Leaves the group; what is held goes to other members.
     pub async fn unsubscribe(&mut self) {
-        self.leave(Instant::now() + self.config.default_api_timeout).await;
+        let deadline = Instant::now() + self.config.default_api_timeout;
+        let left = tokio::spawn(self.leave(deadline).await);
+        _ = tokio::time::timeout_at(deadline, left).await;
         self.deliveries = Deliveries::default();
     }
 
@@ -210,13 +213,18 @@ impl ShareConsumer {
         self.wake.clone()
     }
 
-    /// Sends what is acknowledged, gives back what is not, and leaves the group, within `timeout`.
+    /// Sends what is acknowledged, gives back what is not, and leaves the group, within `timeout`. That we leave is still
+    /// said after that.
     pub async fn close(mut self, timeout: Duration) -> Result<()> {
         let deadline = Instant::now() + timeout;
         self.acknowledge_delivered();
-        self.leave(deadline).await;
+        let (leaving, cluster) = (self.leave(deadline).await, self.cluster.clone());
+        let left = tokio::spawn(async move {
+            leaving.await;
+            cluster.close();
+        });
+        _ = tokio::time::timeout_at(deadline, left).await;
         self.report();
-        self.cluster.close();
         self.failure.take().map_or(Ok(()), Err)
     }
 
@@ -240,3 +248,16 @@ impl ShareConsumer {
         metadata.topic_name(key.topic_id).map(|topic| TopicPartition::new(topic.clone(), key.partition))
     }
 }
+
+impl Drop for ShareConsumer {
+    fn drop(&mut self) {
+        if let Ok(runtime) = tokio::runtime::Handle::try_current()
+            && let Some(membership) = self.membership.take()
+        {
+            runtime.spawn(membership.leave());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

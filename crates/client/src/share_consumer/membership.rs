@@ -89,10 +89,10 @@ impl Membership {
         self.shared.failure.lock().expect("no holder panics").clone()
     }
 
-    /// Leaves the group.
+    /// Leaves the group. Also before the answer to the first heartbeat, by which the coordinator may have let us in.
     pub(super) async fn leave(self) {
         self.task.abort();
-        if self.shared.epoch.load(Ordering::Acquire) > JOIN
+        if self.failure().is_none()
             && let Err(error) = self.shared.beat(LEAVE, None).await
         {
             tracing::debug!(group = self.shared.client.key, %error, "leaving the group failed");

@@ -282,27 +282,40 @@ impl ShareConsumer {
         }
     }
 
-    /// Closes all sessions with what is acknowledged, and leaves the group.
-    pub(super) async fn leave(&mut self, deadline: Instant) {
+    /// Closes all sessions with what is acknowledged; the future then leaves the group.
+    pub(super) async fn leave(
+        &mut self,
+        deadline: Instant,
+    ) -> impl Future<Output = ()> + Send + 'static + use<> {
         while self.sessions.values().any(|session| session.busy) && Instant::now() < deadline {
             self.wait(deadline).await;
         }
-        let Some(membership) = self.membership.take() else { return };
-        let open: Vec<NodeId> =
-            self.sessions.iter().filter(|(_, session)| session.epoch > 0).map(|(node, _)| *node).collect();
-        for node in open {
-            let (said, is_renewal) = self.deliveries.take_said(node);
-            let (group_id, member_id) = (self.config.group_id.as_str(), membership.member_id());
-            let plan = Plan { group_id, member_id, epoch: FINAL_EPOCH, said: &said, is_renewal };
-            let request = share_acknowledge(&plan);
-            self.spawn(node, said, is_renewal, request, Answer::Acknowledged);
-            self.sessions.entry(node).or_default().busy = true;
+        let membership = self.membership.take();
+        if let Some(membership) = &membership {
+            self.close_sessions(membership.member_id());
         }
         while self.sessions.values().any(|session| session.busy) && Instant::now() < deadline {
             self.wait(deadline).await;
         }
         self.sessions.clear();
-        _ = tokio::time::timeout_at(deadline, membership.leave()).await;
+        async move {
+            if let Some(membership) = membership {
+                membership.leave().await;
+            }
+        }
+    }
+
+    fn close_sessions(&mut self, member_id: &str) {
+        let open: Vec<NodeId> =
+            self.sessions.iter().filter(|(_, session)| session.epoch > 0).map(|(node, _)| *node).collect();
+        for node in open {
+            let (said, is_renewal) = self.deliveries.take_said(node);
+            let group_id = self.config.group_id.as_str();
+            let plan = Plan { group_id, member_id, epoch: FINAL_EPOCH, said: &said, is_renewal };
+            let request = share_acknowledge(&plan);
+            self.spawn(node, said, is_renewal, request, Answer::Acknowledged);
+            self.sessions.entry(node).or_default().busy = true;
+        }
     }
 }
 

@@ -22,8 +22,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use model::Timestamp;
-use tokio::sync::Notify;
-use tokio::task::JoinHandle;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::chance;
@@ -49,7 +48,8 @@ pub struct Producer {
 struct Handle {
     shared: Arc<Shared>,
     partitioner: Option<Arc<dyn Partitioner>>,
-    sender: Mutex<Option<JoinHandle<()>>>,
+    /// Ends with the sender.
+    running: watch::Receiver<()>,
 }
 
 /// What the producer and its sender have in common.
@@ -115,8 +115,13 @@ impl Producer {
             memory: Notify::new(),
             fatal: Mutex::default(),
         });
-        let sender = tokio::spawn(sender::Sender::new(Arc::clone(&shared)).run());
-        Self { handle: Arc::new(Handle { shared, partitioner, sender: Mutex::new(Some(sender)) }) }
+        let (runs, running) = watch::channel(());
+        let sender = sender::Sender::new(Arc::clone(&shared));
+        tokio::spawn(async move {
+            sender.run().await;
+            drop(runs);
+        });
+        Self { handle: Arc::new(Handle { shared, partitioner, running }) }
     }
 
     /// Returns what the producer measured of itself, by name. Kafka: `KafkaProducer.metrics`.
@@ -126,6 +131,12 @@ impl Producer {
 
     fn shared(&self) -> &Shared {
         &self.handle.shared
+    }
+
+    /// Waits until the sender has ended.
+    async fn stopped(&self) {
+        let mut running = self.handle.running.clone();
+        while running.changed().await.is_ok() {}
     }
 
     /// Sends a record and waits until it is written. To have many on their way, use [`Producer::enqueue`].
@@ -145,6 +156,9 @@ impl Producer {
 
     async fn take_in(&self, record: ProducerRecord) -> Result<Delivery> {
         let shared = self.shared();
+        if shared.with(|accumulator| accumulator.is_closing()) {
+            return Err(closed());
+        }
         if let Some(fatal) = shared.fatal.lock().expect("no holder panics").clone() {
             return Err(fatal);
         }
@@ -258,8 +272,14 @@ impl Producer {
                 }
             }
             cluster.request_update();
-            if tokio::time::timeout_at(start + shared.config.max_block, view.changed()).await.is_err() {
-                return Err(self.not_present(record));
+            tokio::select! {
+                _ = view.changed() => {}
+                () = self.stopped() => {
+                    return Err(Error::Other("Producer closed while send in progress".into()));
+                }
+                () = tokio::time::sleep_until(start + shared.config.max_block) => {
+                    return Err(self.not_present(record));
+                }
             }
         }
     }
@@ -292,24 +312,27 @@ impl Producer {
         }
     }
 
-    /// Sends everything that was taken in, for `timeout` at most, and stops; what is left fails.
+    /// Sends everything that was taken in, for `timeout` at most, and stops; what is left fails. Who closes it too waits as
+    /// well, and the shortest `timeout` counts.
     pub async fn close(&self, timeout: Duration) {
         let shared = self.shared();
         shared.with(Accumulator::close);
         shared.wake.notify_one();
-        let sender = self.handle.sender.lock().expect("no holder panics").take();
-        if let Some(mut sender) = sender
-            && tokio::time::timeout(timeout, &mut sender).await.is_err()
-        {
+        if tokio::time::timeout(timeout, self.stopped()).await.is_err() {
             shared.with(|accumulator| {
                 accumulator.close_transactions();
                 accumulator.abort(&Error::Closed("Producer is closed forcefully.".into()));
             });
             shared.wake.notify_one();
-            let _ = sender.await;
+            self.stopped().await;
         }
         shared.cluster.close();
     }
+}
+
+/// Kafka: `KafkaProducer.throwIfProducerClosed`.
+fn closed() -> Error {
+    Error::Closed("Cannot perform operation after producer has been closed".into())
 }
 
 /// While it lives batches do not wait for their linger, also where the call that made it is given up.

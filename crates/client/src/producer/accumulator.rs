@@ -166,7 +166,7 @@ impl Accumulator {
         chance: u64,
     ) -> Result<Append> {
         if self.closing {
-            return Err(Error::Closed("Cannot perform operation after producer has been closed".into()));
+            return Err(super::closed());
         }
         if let Some(transactions) = &mut self.transactions {
             transactions.check_send(&record.topic)?;

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use protocol::produce_response::TopicProduceResponse;
 use protocol::{MetadataResponse, RequestBody, ResponseBody};
+use tokio::sync::Notify;
 
 use super::*;
 use crate::fake_broker::{FakeBroker, Reply, metadata};
@@ -18,13 +19,14 @@ fn told(response: MetadataResponse) -> Reply {
 }
 
 fn written() -> Reply {
+    Reply::With(all_written())
+}
+
+fn all_written() -> ResponseBody {
     let partition_responses = vec![PartitionProduceResponse::default()];
     let topic =
         TopicProduceResponse { topic_id: Uuid::from_u128(9), partition_responses, ..Default::default() };
-    Reply::With(ResponseBody::Produce(Box::new(ProduceResponse {
-        responses: vec![topic],
-        ..Default::default()
-    })))
+    ResponseBody::Produce(Box::new(ProduceResponse { responses: vec![topic], ..Default::default() }))
 }
 
 #[tokio::test]
@@ -139,4 +141,38 @@ async fn a_flush_that_is_given_up_leaves_the_linger_as_it_was() {
     let metadata = shared.cluster.metadata();
     let ready = shared.with(|accumulator| accumulator.ready(std::time::Instant::now(), &metadata, |_| true));
     assert!(ready.nodes.is_empty(), "{ready:?}");
+}
+
+#[tokio::test]
+async fn who_closes_a_producer_too_waits_for_what_is_under_way() {
+    let told = Arc::new(Notify::new());
+    let gate = Arc::clone(&told);
+    let broker = FakeBroker::start(move |request, _| match request {
+        RequestBody::Produce(_) => Reply::After(Arc::clone(&gate), all_written()),
+        _ => Reply::Usual,
+    })
+    .await;
+    let producer = Producer::from_map(&broker.config([("linger.ms", "0")])).expect("a valid configuration");
+    let delivery = producer.enqueue(record(10)).await.expect("there is memory");
+    let sent = || broker.asked(|request| matches!(request, RequestBody::Produce(_)).then_some(())).len();
+    while sent() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let (other, patience) = (producer.clone(), Duration::from_secs(30));
+    let answers = async { told.notify_one() };
+    tokio::join!(producer.close(patience), other.close(patience), answers);
+    delivery.await.expect("it is written");
+}
+
+#[tokio::test]
+async fn a_closed_producer_refuses_records_at_once_and_those_that_wait_for_their_topic() {
+    let broker = FakeBroker::start(|_, _| Reply::Usual).await;
+    let producer = Producer::from_map(&broker.config([])).expect("a valid configuration");
+    let unknown = || producer.enqueue(ProducerRecord::to("unknown").value("v"));
+    let patience = Duration::from_secs(30);
+    let both = async { tokio::join!(unknown(), producer.close(patience)) };
+    let (waited, ()) = tokio::time::timeout(patience, both).await.expect("it is refused");
+    assert!(matches!(waited.map(drop), Err(Error::Other(_))));
+    let refused = tokio::time::timeout(patience, unknown()).await.expect("it is refused");
+    assert!(matches!(refused.map(drop), Err(Error::Closed(_))));
 }

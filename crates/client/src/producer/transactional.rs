@@ -75,8 +75,7 @@ impl Producer {
         let shared = self.shared();
         let done = shared.with(|accumulator: &mut Accumulator| {
             if accumulator.is_closing() {
-                let text = "Cannot perform operation after producer has been closed";
-                return Err(Error::Closed(text.into()));
+                return Err(super::closed());
             }
             let none = || Error::IllegalState(no_transactions(shared.config.idempotence).into());
             act(accumulator.transactions.as_mut().ok_or_else(none)?)
@@ -87,8 +86,12 @@ impl Producer {
 
     async fn settle(&self, outcome: &Arc<Outcome>, timeout_text: &str) -> Result<()> {
         let shared = self.shared();
-        let waited = tokio::time::timeout(shared.config.max_block, outcome.wait()).await;
-        let result = waited.map_err(|_| Error::Timeout(timeout_text.to_owned()))?;
+        let result = tokio::select! {
+            biased;
+            result = outcome.wait() => result,
+            () = self.stopped() => return Err(Error::Closed("The producer closed forcefully".into())),
+            () = tokio::time::sleep(shared.config.max_block) => return Err(Error::Timeout(timeout_text.to_owned())),
+        };
         shared.with(|accumulator| {
             if let Some(transactions) = &mut accumulator.transactions {
                 transactions.observed(outcome);

@@ -176,3 +176,18 @@ async fn a_closed_producer_refuses_records_at_once_and_those_that_wait_for_their
     let refused = tokio::time::timeout(patience, unknown()).await.expect("it is refused");
     assert!(matches!(refused.map(drop), Err(Error::Closed(_))));
 }
+
+#[tokio::test]
+async fn a_call_to_the_coordinator_does_not_outlive_the_producer() {
+    let broker = FakeBroker::start(|request, _| match request {
+        RequestBody::InitProducerId(_) => Reply::Stall,
+        _ => Reply::Usual,
+    })
+    .await;
+    let config = broker.config([("transactional.id", "x")]);
+    let producer = Producer::from_map(&config).expect("a valid configuration");
+    let patience = Duration::from_secs(30);
+    let both = async { tokio::join!(producer.init_transactions(), producer.close(patience)) };
+    let (initialized, ()) = tokio::time::timeout(patience, both).await.expect("not after max.block.ms");
+    assert!(matches!(initialized, Err(Error::Closed(_))), "{initialized:?}");
+}

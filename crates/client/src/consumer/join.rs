@@ -10,6 +10,7 @@ use protocol::join_group_request::JoinGroupRequestProtocol;
 use protocol::sync_group_request::SyncGroupRequestAssignment;
 use protocol::{ErrorCode, JoinGroupRequest, JoinGroupResponse, SyncGroupRequest};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::assignors::{Assignor, Member, Members, Topics};
@@ -41,7 +42,7 @@ pub(super) struct JoinParameters {
 }
 
 /// A member of a generation.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Joined {
     pub member_id: String,
     pub generation: i32,
@@ -49,6 +50,8 @@ pub(super) struct Joined {
     pub partitions: Vec<TopicPartition>,
     /// The partition counts that we assigned by, where we lead.
     pub led: Option<Topics>,
+    /// What keeps it a member.
+    pub heartbeat: JoinSet<()>,
 }
 
 /// A try that failed.
@@ -166,7 +169,7 @@ async fn sync(parameters: &JoinParameters, joined: JoinGroupResponse) -> Result<
     Error::check(response.error_code)?;
     let partitions = consumer_protocol::decode_assignment(&response.assignment)?.partitions;
     let (member_id, generation) = (joined.member_id, joined.generation_id);
-    Ok(Joined { member_id, generation, assignor, partitions, led })
+    Ok(Joined { member_id, generation, assignor, partitions, led, heartbeat: JoinSet::new() })
 }
 
 /// We lead: everybody's partitions, as each member's bytes.

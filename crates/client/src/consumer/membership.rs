@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use model::TopicPartition;
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::Consumer;
@@ -43,7 +43,8 @@ pub(super) struct Membership {
     had: Vec<TopicPartition>,
     joined_topics: BTreeSet<Arc<str>>,
     led: Option<Topics>,
-    heartbeat: Option<AbortHandle>,
+    /// The task that tells the coordinator that we live, one at most.
+    heartbeat: JoinSet<()>,
     failures: u32,
     pub not_before: Option<Instant>,
 }
@@ -68,7 +69,7 @@ impl Membership {
             had: Vec::new(),
             joined_topics: BTreeSet::new(),
             led: None,
-            heartbeat: None,
+            heartbeat: JoinSet::new(),
             failures: 0,
             not_before: None,
         }
@@ -128,9 +129,7 @@ impl Membership {
     }
 
     fn stop_heartbeat(&mut self) {
-        if let Some(task) = self.heartbeat.take() {
-            task.abort();
-        }
+        self.heartbeat = JoinSet::new();
     }
 
     /// We are no member any more. The id is kept if the group may still know it.
@@ -149,12 +148,6 @@ impl Membership {
         self.led.as_ref().is_some_and(|led| {
             led.iter().any(|(topic, count)| metadata.partition_count(topic).is_some_and(|now| now != *count))
         })
-    }
-}
-
-impl Drop for Membership {
-    fn drop(&mut self) {
-        self.stop_heartbeat();
     }
 }
 
@@ -267,13 +260,13 @@ impl Consumer {
             client: Arc::clone(&group.client),
             member_id: group.member_id.clone(),
             generation: group.generation,
-            instance: config.group_instance_id,
+            instance: config.group_instance_id.clone(),
             session_timeout: config.session_timeout,
             rebalance_timeout: config.max_poll_interval,
             topics: topics.iter().map(ToString::to_string).collect(),
             owned: if group.cooperative { owned } else { Vec::new() },
             had: group.had.clone(),
-            rack: Some(config.client_rack),
+            rack: Some(config.client_rack.clone()),
             assignors: group.assignors.clone(),
             reason: group.rejoin.clone().unwrap_or_default(),
         };
@@ -281,7 +274,17 @@ impl Consumer {
         group.rejoin = None;
         let (known_as, joins_as) = watch::channel(group.member_id.clone());
         group.joins_as = joins_as;
-        group.joins.spawn(join::join(parameters, known_as));
+        let (interval, max_poll) = (config.heartbeat_interval, config.max_poll_interval);
+        let (client, signals) = (Arc::clone(&group.client), Arc::clone(&group.signals));
+        group.joins.spawn(async move {
+            let instance = parameters.instance.clone();
+            let mut joined = join::join(parameters, known_as).await?;
+            // Its user may poll much later.
+            let identity =
+                Identity { member_id: joined.member_id.clone(), generation: joined.generation, instance };
+            joined.heartbeat.spawn(heartbeat::run(client, identity, interval, max_poll, signals));
+            Ok(joined)
+        });
         Ok(())
     }
 
@@ -319,7 +322,6 @@ impl Consumer {
     }
 
     async fn joined(&mut self, joined: Joined) -> Result<()> {
-        let config = self.config.clone();
         let owned = self.subscriptions.assigned();
         let group = self.group()?;
         group.member_id = joined.member_id;
@@ -328,11 +330,7 @@ impl Consumer {
         group.prepared = false;
         group.failures = 0;
         group.not_before = None;
-        let identity = group.identity(&config);
-        let (client, signals) = (Arc::clone(&group.client), Arc::clone(&group.signals));
-        let (interval, max_poll) = (config.heartbeat_interval, config.max_poll_interval);
-        let task = tokio::spawn(heartbeat::run(client, identity, interval, max_poll, signals));
-        group.heartbeat = Some(task.abort_handle());
+        group.heartbeat = joined.heartbeat;
         let cooperative = group.cooperative;
         tracing::info!(
             group = group.client.key,

@@ -3,9 +3,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use protocol::fetch_response::{FetchableTopicResponse, PartitionData};
-use protocol::{ErrorCode, FetchResponse, RequestBody, ResponseBody};
+use protocol::{ErrorCode, FetchResponse, JoinGroupResponse, RequestBody, ResponseBody, SyncGroupResponse};
+use tokio::sync::Notify;
 
 use super::*;
+use crate::consumer_protocol::{Assignment, encode_assignment};
 use crate::fake_broker::{FakeBroker, Reply, metadata};
 
 fn partition() -> TopicPartition {
@@ -101,4 +103,49 @@ async fn a_cluster_that_refused_once_is_asked_again() {
         assert!(refusals < 10, "it is refused for ever");
     }
     assert_eq!(refusals, 1, "each try is told once");
+}
+
+/// Makes a consumer of group `g` a member as soon as it is told to.
+async fn group_that_waits_for(told: Arc<Notify>) -> FakeBroker {
+    let assignment = encode_assignment(&Assignment::default()).expect("it can be written");
+    FakeBroker::start(move |request, _| match request {
+        RequestBody::JoinGroup(_) => Reply::With(ResponseBody::JoinGroup(Box::new(JoinGroupResponse {
+            generation_id: 1,
+            protocol_name: Some("range".into()),
+            leader: "another".into(),
+            member_id: "m".into(),
+            ..Default::default()
+        }))),
+        RequestBody::SyncGroup(_) => {
+            let response = SyncGroupResponse { assignment: assignment.clone(), ..Default::default() };
+            Reply::After(Arc::clone(&told), ResponseBody::SyncGroup(Box::new(response)))
+        }
+        RequestBody::Heartbeat(_) => Reply::With(ResponseBody::Heartbeat(Box::default())),
+        RequestBody::LeaveGroup(_) => Reply::With(ResponseBody::LeaveGroup(Box::default())),
+        _ => Reply::Usual,
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_member_lives_from_when_it_has_joined_not_from_the_poll_after_that() {
+    let told = Arc::new(Notify::new());
+    let broker = group_that_waits_for(Arc::clone(&told)).await;
+    let config = broker.config([("group.id", "g"), ("heartbeat.interval.ms", "1")]);
+    let mut consumer = Consumer::from_map(&config).expect("a valid configuration");
+    consumer.subscribe(&["t"]).await.expect("there is a group");
+    let syncs = || broker.asked(|request| matches!(request, RequestBody::SyncGroup(_)).then_some(())).len();
+    while syncs() == 0 {
+        consumer.poll(Duration::from_millis(5)).await.expect("it waits for the group");
+    }
+    told.notify_one();
+    let beats = || broker.asked(|request| matches!(request, RequestBody::Heartbeat(_)).then_some(())).len();
+    let lives = async {
+        while beats() < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), lives).await.expect("the heartbeat goes on without a poll");
+    consumer.poll(Duration::from_millis(5)).await.expect("it is a member");
+    assert_eq!(consumer.group_metadata().expect("there is a group").generation, 1);
 }

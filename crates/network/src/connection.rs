@@ -79,8 +79,7 @@ impl Connection {
         Ok(Self { stream, reader, outgoing: Outgoing::default(), options, frame_size_max, peer, permit })
     }
 
-    /// Waits for the next request; none when the peer has closed. Unless it has come already, responses that are held are written
-    /// first. Dropping the future loses nothing that has come, nor what is held.
+    /// Waits for the next request; none when the peer has closed. Dropping the future loses nothing that has come.
     ///
     /// # Errors
     /// Anything after which the connection cannot go on; the error's text says why.
@@ -90,9 +89,6 @@ impl Connection {
             idle: self.options.idle_max,
             stall: self.options.stall_max,
         };
-        if !self.reader.holds_frame() {
-            self.flush().await?;
-        }
         self.permit.set_idle(true);
         let next = tokio::select! {
             biased;
@@ -112,8 +108,13 @@ impl Connection {
         Ok(next?.map(|(bytes, charge)| Frame { bytes, charge }))
     }
 
-    /// Takes a response: its length, then `pieces`. It may be held, to be written with others, until the next request is waited
-    /// for or [`Connection::flush`] is called: by whoever makes the peer wait for anything else.
+    /// Tells whether the next request has come as a whole, so that it need not be waited for.
+    pub fn holds_frame(&self) -> bool {
+        self.reader.holds_frame()
+    }
+
+    /// Takes a response: its length, then `pieces`. It may be held, to be written with others, until [`Connection::flush`], which
+    /// is due before anything is waited for.
     ///
     /// # Errors
     /// The peer went away or takes nothing, or a file region became shorter than announced.
@@ -164,14 +165,10 @@ impl Connection {
         }
     }
 
-    /// Ends the connection after its responses were written.
+    /// Ends the connection after what was written; what is held is not.
     pub async fn close(mut self) {
-        let end = async {
-            self.outgoing.flush(&mut self.stream, self.options.write_stall_max).await?;
-            self.stream.shutdown().await
-        };
         // The peer may be gone already, and there is nothing left to lose.
-        let _ = timeout(Duration::from_secs(1), end).await;
+        let _ = timeout(Duration::from_secs(1), self.stream.shutdown()).await;
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Invariants:
 //! - a frame's announced length never allocates: memory grows as bytes arrive, within a listener's [`MemoryBudget`]
-//! - a connection yields one frame at a time, and answers that it holds are written before it waits for the next
+//! - a connection yields one frame at a time, and holds answers to be written together until it is told to
 //! - whatever a peer sends, the worst it gets is a closed connection with one logged reason
 
 mod budget;

@@ -25,9 +25,8 @@ use protocol::{
     ApiKey, ApiVersionsRequest, DecodeError, EncodeError, Piece, Reader, RequestBody, RequestHeader,
     ResponseBody, Writer,
 };
-use quota::QuotaKind;
 use telemetry::{Stages, timed};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
 use crate::broker::Broker;
 use crate::dispatch::{Answer, Dispatcher, served_versions};
@@ -36,8 +35,10 @@ use crate::listener_security::ListenerSecurity;
 use crate::login::{Login, LoginStep};
 use crate::request::{ClientSoftware, ConnectionId, ListenerContext, RequestContext};
 use crate::throttle;
+use outbox::Outbox;
 use unanswered::{Unanswered, Waiting};
 
+mod outbox;
 mod unanswered;
 
 /// Why a connection was ended from this side.
@@ -61,7 +62,7 @@ enum Ending {
 
 /// Serves a connection until it ends.
 pub(crate) async fn serve(
-    mut connection: Connection,
+    connection: Connection,
     dispatcher: Dispatcher,
     listener: Arc<ListenerContext>,
     security: Arc<ListenerSecurity>,
@@ -72,7 +73,8 @@ pub(crate) async fn serve(
     let mut serving =
         Serving { dispatcher, listener: listener.clone(), connection: connection_id, login, software: None };
     let name = &listener.name;
-    match serving.run(&mut connection).await {
+    let mut outbox = Outbox::new(connection, serving.dispatcher.broker.clone());
+    match serving.run(&mut outbox).await {
         Ok(()) => {}
         Err(Ending::Connection(error)) if error.is_ordinary() => {
             tracing::debug!(%peer, listener = name, "connection ended: {error}");
@@ -83,7 +85,7 @@ pub(crate) async fn serve(
         Err(ending) => tracing::info!(%peer, listener = name, "connection closed: {ending}"),
     }
     serving.dispatcher.broker.on_disconnect(connection_id);
-    connection.close().await;
+    outbox.close().await;
 }
 
 struct Serving {
@@ -118,51 +120,55 @@ struct Answered {
 }
 
 impl Serving {
-    async fn run(&mut self, connection: &mut Connection) -> Result<(), Ending> {
+    async fn run(&mut self, outbox: &mut Outbox) -> Result<(), Ending> {
         let mut unanswered = Unanswered::default();
         loop {
-            connection.set_frame_size_max(self.login.frame_size_max());
-            if !unanswered.has_room() {
-                connection.flush().await?;
+            if let Poll::Ready(answered) = poll_once(pin!(unanswered.next())).await {
+                outbox.put(answered?).await?;
+                continue;
+            }
+            outbox.connection.set_frame_size_max(self.login.frame_size_max());
+            if !(unanswered.has_room() && outbox.connection.holds_frame()) {
+                outbox.flush().await?;
             }
             let frame = tokio::select! {
                 biased;
                 answered = unanswered.next() => {
-                    self.send(connection, answered?).await?;
+                    outbox.put(answered?).await?;
                     continue;
                 }
-                frame = self.next_frame(connection), if unanswered.has_room() => frame,
+                frame = self.next_frame(&mut outbox.connection), if unanswered.has_room() => frame,
             };
             let follows = matches!(&frame, Ok(Some(frame)) if self.may_follow(&unanswered, &frame.bytes));
             if !(follows || unanswered.is_empty()) {
-                connection.flush().await?;
+                outbox.flush().await?;
             }
             while !(follows || unanswered.is_empty()) {
-                self.send(connection, unanswered.next().await?).await?;
+                outbox.put(unanswered.next().await?).await?;
             }
             let Some(Frame { bytes, charge }) = frame? else { return Ok(()) };
             let reply = {
-                let mut reply = pin!(self.reply(connection.peer(), bytes));
+                let mut reply = pin!(self.reply(outbox.connection.peer(), bytes));
                 match poll_once(reply.as_mut()).await {
                     Poll::Ready(reply) => reply,
                     Poll::Pending => {
-                        connection.flush().await?;
+                        outbox.flush().await?;
                         reply.await
                     }
                 }
             };
             match reply? {
-                Reply::Write(pieces) => connection.put_frame(pieces).await?,
-                Reply::Answer(answered) if unanswered.is_empty() => self.send(connection, answered).await?,
+                Reply::Write(pieces) => outbox.connection.put_frame(pieces).await?,
+                Reply::Answer(answered) if unanswered.is_empty() => outbox.put(answered).await?,
                 Reply::Answer(answered) => {
                     unanswered.push(answered.context.api, Box::pin(async { Ok(answered) }));
                 }
                 Reply::Later(kind, waiting) => unanswered.push(kind, waiting),
                 Reply::End(pieces, delay, ending) => {
-                    connection.flush().await?;
+                    outbox.flush().await?;
                     tokio::time::sleep(delay).await;
                     if !pieces.is_empty() {
-                        connection.put_frame(pieces).await?;
+                        outbox.connection.put_frame(pieces).await?;
                     }
                     return Err(ending);
                 }
@@ -244,33 +250,6 @@ impl Serving {
             Poll::Ready(answered) => Reply::Answer(answered?),
             Poll::Pending => Reply::Later(api, waiting),
         })
-    }
-
-    /// Has an answer written; then nothing is read for as long as the client is held back.
-    async fn send(&self, connection: &mut Connection, answered: Box<Answered>) -> Result<(), Ending> {
-        let Answered { context, mut stages, size, pieces, silence } = *answered;
-        let broker = &self.dispatcher.broker;
-        let until = Instant::now() + silence;
-        if !pieces.is_empty() {
-            if broker.quotas.is_enabled(QuotaKind::Request) {
-                let write = async {
-                    connection.put_frame(pieces).await?;
-                    connection.flush().await
-                };
-                let (written, worked) = timed(write, || self.now()).await;
-                throttle::charge_write(broker, &context, worked);
-                written?;
-            } else {
-                connection.put_frame(pieces).await?;
-            }
-        }
-        stages.sent = self.now();
-        broker.metrics.requests.observe(context.api, context.version, size, &stages);
-        if !silence.is_zero() {
-            connection.flush().await?;
-            tokio::time::sleep_until(until).await;
-        }
-        Ok(())
     }
 
     fn now(&self) -> Duration {

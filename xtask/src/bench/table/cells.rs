@@ -130,15 +130,17 @@ pub(super) fn measured(generator: &Generator<'_>, node: &Node, arguments: &[&str
 }
 
 fn measured_once(generator: &Generator<'_>, node: &Node, arguments: &[&str]) -> Result<Value> {
-    let (busy, cpu, began) = (machine_seconds(), cpu_seconds(node.pid), Instant::now());
+    let (busy, cpu, began) = (machine_seconds(&WORKED), cpu_seconds(node.pid), Instant::now());
+    let stolen = machine_seconds(&STOLEN);
     let mut told = generator.run(arguments)?;
     let spent = cpu_seconds(node.pid) - cpu;
-    let others = machine_seconds() - busy - spent - told["gen_cpu"].as_f64().unwrap_or_default();
+    let others = machine_seconds(&WORKED) - busy - spent - told["gen_cpu"].as_f64().unwrap_or_default();
     told["broker_cpu"] = json!(spent);
     if let Some(bytes) = told["payload"].as_f64().or(told["wire"].as_f64()).filter(|bytes| *bytes > 0.0) {
         told["cpu_s_per_gib"] = json!(spent / (bytes / f64::from(1 << 30)));
     }
     told["other"] = json!(others / began.elapsed().as_secs_f64());
+    told["stolen_ms"] = json!((machine_seconds(&STOLEN) - stolen) * 1000.0);
     told["hwm"] = json!(memory(node.pid, "VmHWM:"));
     if let Some(requests) = told["reqs"].as_f64().filter(|requests| *requests > 0.0) {
         told["cpu_us_per_req"] = json!(spent * 1e6 / requests);
@@ -195,8 +197,13 @@ fn create(generator: &Generator<'_>, node: &Node) -> Result<Value> {
     Ok(told)
 }
 
-/// CPU seconds that the whole machine has worked.
-fn machine_seconds() -> f64 {
+/// The system's columns of user, nice, system, and what interrupts took.
+const WORKED: [usize; 5] = [0, 1, 2, 5, 6];
+/// Its column of what the host of a virtual machine gave to others while there was work.
+const STOLEN: [usize; 1] = [7];
+
+/// Seconds of all processors of the machine, in `columns` of what the system counts.
+fn machine_seconds(columns: &[usize]) -> f64 {
     let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
     let fields: Vec<f64> = stat
         .lines()
@@ -205,6 +212,5 @@ fn machine_seconds() -> f64 {
         .split_whitespace()
         .filter_map(|word| word.parse().ok())
         .collect();
-    // user, nice, system, and what interrupts took
-    [0, 1, 2, 5, 6].iter().filter_map(|at| fields.get(*at)).sum::<f64>() / 100.0
+    columns.iter().filter_map(|at| fields.get(*at)).sum::<f64>() / 100.0
 }

@@ -101,7 +101,8 @@ const HICCUPS_AND_FLUSHES: (&str, &str) = (
 const FLOOR_CPU: (&str, &str) = (
     REPLICATED,
     "the floor, which only receives, checks the checksum and appends, takes ×{floor/kafka} of Kafka's. A node writes back \
-     besides, so that a start after a kill has little to read; for Kafka and the floor the kernel's threads do it, on nobody's account.",
+     besides, 0.09 s/GiB (design note 10), so that a start after a kill has little to read; for Kafka and the floor the kernel's \
+     threads do it, on nobody's account.",
 );
 const FLUSHED_CPU: (&str, &str) = (
     SYNCED,
@@ -109,7 +110,11 @@ const FLUSHED_CPU: (&str, &str) = (
      1 MiB take {flushed CPU} s/GiB with a flush of each and {appended CPU} without, which leaves the work to the \
      kernel's threads, on nobody's.",
 );
-const FLOOR_RATE: (&str, &str) = (REPLICATED, "the floor has ×{floor/kafka} of Kafka's.");
+const FLOOR_RATE: (&str, &str) = (
+    REPLICATED,
+    "the floor has ×{floor/kafka} of Kafka's. It does not write back, which takes the rest of the core (design note 10: without it a \
+     node has the floor's rate).",
+);
 const FLUSHED_RATE: (&str, &str) = (
     SYNCED,
     "the floor has ×{floor/kafka} of Kafka's; one thread that appends 1 MiB and flushes it has {flushed rate} MiB/s of this disk.",
@@ -221,6 +226,8 @@ pub const REACH: &[Row] = &[
     ),
 ];
 
+const STOLEN: &str = "… processor time that the machine's host took meanwhile, ms";
+
 /// Latency of which nothing is wanted: at other rates, and until it is acknowledged, which at the floor and at a node that does
 /// not sync means no more than written.
 pub const LATENCY: &[Row] = &[
@@ -228,14 +235,18 @@ pub const LATENCY: &[Row] = &[
     tail("… p99.9", "rate=1000", "e2e_us.p999", &[]),
     tail("… acknowledged p99", "rate=1000", "ack_us.p99", &[]),
     tail("… acknowledged p99.9", "rate=1000", "ack_us.p999", &[]),
+    row(STOLEN, "tail", "rate=1000", "stolen_ms", &[]),
     tail("10,000 records/s of 1 KiB, acknowledged p99, ms", "rate=10000", "ack_us.p99", &[]),
     tail("… p99.9", "rate=10000", "ack_us.p999", &[]),
+    row(STOLEN, "tail", "rate=10000", "stolen_ms", &[]),
     tail("50,000 records/s of 1 KiB, acknowledged p99, ms", "rate=50000", "ack_us.p99", &[]),
     tail("… p99.9", "rate=50000", "ack_us.p999", &[]),
+    row(STOLEN, "tail", "rate=50000", "stolen_ms", &[]),
     tail("100,000 records/s of 1 KiB, end to end p99, ms", "rate=100000", "e2e_us.p99", &[]),
     tail("… p99.9", "rate=100000", "e2e_us.p999", &[]),
     tail("… acknowledged p99", "rate=100000", "ack_us.p99", &[]),
     tail("… acknowledged p99.9", "rate=100000", "ack_us.p999", &[]),
+    row(STOLEN, "tail", "rate=100000", "stolen_ms", &[]),
 ];
 
 const ALONE: &str = "hiccups";

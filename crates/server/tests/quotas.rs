@@ -233,6 +233,19 @@ async fn who_takes_too_much_of_the_threads_is_held_back_for_a_sample_at_most() {
     node.stop().await;
 }
 
+#[tokio::test]
+async fn a_producer_that_wants_no_answer_gets_none_while_threads_are_rationed() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = TestNode::start(dir.path(), &WINDOWS).await;
+    let mut client = node.client().await;
+    client.create_topic("t", 1, &[]).await;
+    set(&mut client, "request_percentage", 1000.0).await;
+    client.send(produce_request("t", 0, batch(&["quiet"]), 0), 9).await;
+    let fetched = client.ask(fetch_request("t", 0, 0, 0), 12).await;
+    assert_eq!(values(&fetched.responses[0].partitions[0].records), [(0, "quiet".to_owned())]);
+    node.stop().await;
+}
+
 fn create(name: &str, partitions: i32) -> protocol::CreateTopicsRequest {
     let topic = protocol::create_topics_request::CreatableTopic {
         name: name.to_owned(),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use network::{Connection, ConnectionError};
-use protocol::ApiKey;
+use protocol::{ApiKey, Piece};
 use quota::QuotaKind;
 use telemetry::{Stages, timed};
 use tokio::time::{Instant, timeout};
@@ -47,20 +47,25 @@ impl Outbox {
         if self.broker.quotas.is_enabled(QuotaKind::Request) {
             let broker = self.broker.clone();
             let write = async {
-                self.connection.put_frame(pieces).await?;
+                self.put_frame(pieces).await?;
                 self.flush().await
             };
             let (written, worked) = timed(write, || broker.clock.monotonic()).await;
             throttle::charge_write(&broker, &context, worked);
             written?;
-        } else if !pieces.is_empty() {
-            self.connection.put_frame(pieces).await?;
+        } else {
+            self.put_frame(pieces).await?;
         }
         if !silence.is_zero() {
             self.flush().await?;
             tokio::time::sleep_until(until).await;
         }
         Ok(())
+    }
+
+    /// Where a producer wants no answer there is nothing to write, not even a length.
+    async fn put_frame(&mut self, pieces: Vec<Piece>) -> Result<(), ConnectionError> {
+        if pieces.is_empty() { Ok(()) } else { self.connection.put_frame(pieces).await }
     }
 
     /// Writes what is held, and counts it.

@@ -127,6 +127,11 @@ impl<'a> Decompressor<'a> {
         Ok(Self { codec, pieces, max_bytes, budget: max_bytes })
     }
 
+    /// Returns how many bytes came out so far.
+    pub(crate) fn produced(&self) -> usize {
+        self.max_bytes - self.budget
+    }
+
     /// Appends the next piece to `out`; `false` at the end.
     pub(crate) fn read_piece(&mut self, out: &mut Vec<u8>) -> Result<bool, RecordsError> {
         let before = out.len();

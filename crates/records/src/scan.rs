@@ -38,15 +38,13 @@ impl From<Record<'_>> for Scanned {
     }
 }
 
-/// What a record says of itself that is as most records are: without headers, all its numbers of one byte or two.
+/// What a record says of itself that is as most records are: all its numbers of one byte or two.
 #[derive(Clone, Copy)]
 pub(crate) struct UsualRecord {
     pub timestamp_delta: i32,
     pub offset_delta: i32,
     /// Negative for null.
     pub key_size: i32,
-    /// Negative for null.
-    pub value_size: i32,
 }
 
 impl UsualRecord {
@@ -66,13 +64,22 @@ impl UsualRecord {
         let value_size = short_varint(input, at)?;
         *at += usize::try_from(value_size).unwrap_or(0);
         let header_count = short_varint(input, at)?;
-        (header_count == 0 && *at == end).then_some(Self {
-            timestamp_delta,
-            offset_delta,
-            key_size,
-            value_size,
-        })
+        if header_count != 0 {
+            pass_headers(input, at, header_count)?;
+        }
+        (*at == end && end <= input.len()).then_some(Self { timestamp_delta, offset_delta, key_size })
     }
+}
+
+/// Moves `at` past headers; `None` if a number of theirs is longer than two bytes, cut, or negative where it may not be.
+fn pass_headers(input: &[u8], at: &mut usize, count: i32) -> Option<()> {
+    for _ in 0..usize::try_from(count).ok()? {
+        let key_size = short_varint(input, at)?;
+        *at += usize::try_from(key_size).ok()?;
+        let value_size = short_varint(input, at)?;
+        *at += usize::try_from(value_size).unwrap_or(0);
+    }
+    Some(())
 }
 
 /// Iterates over compressed records; ends after the first error.
@@ -103,6 +110,24 @@ impl<'a> RecordScan<'a> {
             remaining,
             finished: remaining == 0,
         })
+    }
+
+    /// Takes the next record if it lies in the buffer, is as most are, and another follows; else it is left to `next`.
+    #[inline(always)]
+    pub(crate) fn next_usual(&mut self) -> Option<UsualRecord> {
+        if self.remaining <= 1 {
+            return None;
+        }
+        let mut at = self.at;
+        let record = UsualRecord::take(&self.buffer, &mut at)?;
+        self.at = at;
+        self.remaining -= 1;
+        Some(record)
+    }
+
+    /// Returns how many bytes came out so far.
+    pub(crate) fn decompressed(&self) -> usize {
+        self.decompressor.produced()
     }
 
     fn next_record(&mut self) -> Result<Scanned, RecordsError> {
@@ -138,26 +163,11 @@ impl<'a> RecordScan<'a> {
     }
 
     /// Reads a record of which the buffer holds every byte, as it does of nearly all.
-    #[inline]
     fn read_buffered(&mut self) -> Result<Scanned, RecordsError> {
-        let mut end = self.at;
-        let record = match UsualRecord::take(&self.buffer, &mut end) {
-            Some(record) => Scanned {
-                size: end - self.at,
-                offset: self.base.offset(record.offset_delta),
-                timestamp: self.base.timestamp(i64::from(record.timestamp_delta)),
-                key_size: i64::from(record.key_size.max(-1)),
-                value_size: i64::from(record.value_size.max(-1)),
-            },
-            None => {
-                let mut input = &self.buffer[self.at..];
-                let record = read_record(&mut input, &self.base)?.into();
-                end = self.buffer.len() - input.len();
-                record
-            }
-        };
-        self.at = end;
-        Ok(record)
+        let mut input = &self.buffer[self.at..];
+        let record = read_record(&mut input, &self.base)?;
+        self.at = self.buffer.len() - input.len();
+        Ok(record.into())
     }
 
     #[cold]

@@ -7,7 +7,7 @@
 
 mod recompress;
 mod rules;
-mod usual;
+mod walk;
 
 use bytes::Bytes;
 use model::{LeaderEpoch, Offset, Timestamp};
@@ -206,13 +206,16 @@ fn check_records(
 ) -> Result<Summary, RecordsError> {
     let header = batch.header();
     if codec == Codec::None {
-        if let Some(summary) = usual::summarize(header, batch.body(), rules) {
-            return Ok(summary);
-        }
-        return check_with_care(header, batch.body(), rules);
+        return match walk::plain(header, batch.body(), rules) {
+            Some(summary) => Ok(summary),
+            None => check_with_care(header, batch.body(), rules),
+        };
     }
-    let records = RecordScan::new(header, codec, batch.body(), rules.max_decompressed_bytes)?;
-    check_each(header, records, rules, "PartialDefaultRecord")
+    let records = || RecordScan::new(header, codec, batch.body(), rules.max_decompressed_bytes);
+    match walk::compressed(header, records()?, rules)? {
+        Some(summary) => Ok(summary),
+        None => check_each(header, records()?, rules, "PartialDefaultRecord"),
+    }
 }
 
 /// Checks plain records of every kind.

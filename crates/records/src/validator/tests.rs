@@ -400,7 +400,9 @@ proptest! {
         compacted: bool,
         flips in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 0..2),
         cut in 0..2usize,
+        codec in 1..5u8,
     ) {
+        let codec = Codec::from_id(codec).expect("a known codec");
         let mut builder = BatchBuilder::new(BatchOptions::default());
         for (time, key, value, headers) in &fields {
             let (key, value) = (key.map(|size| vec![1; size]), value.map(|size| vec![2; size]));
@@ -418,8 +420,15 @@ proptest! {
         let timestamp_type =
             if log_append_time { TimestampType::LogAppendTime } else { TimestampType::CreateTime };
         let rules = AppendRules { compacted, timestamp_type, ..rules(&topic) };
-        if let Some(summary) = usual::summarize(batch.header(), &body, &rules) {
-            prop_assert_eq!(Ok(summary), check_with_care(batch.header(), &body, &rules));
+        let header = batch.header();
+        if let Some(summary) = walk::plain(header, &body, &rules) {
+            prop_assert_eq!(Ok(summary), check_with_care(header, &body, &rules));
+        }
+        let mut compressed = Vec::new();
+        Compression::new(codec).compress(&body, &mut compressed).expect("compresses");
+        let records = || RecordScan::new(header, codec, &compressed, MAX).expect("begins well");
+        if let Some(summary) = walk::compressed(header, records(), &rules).transpose() {
+            prop_assert_eq!(summary, check_each(header, records(), &rules, "PartialDefaultRecord"));
         }
     }
 }
@@ -429,5 +438,5 @@ fn records_as_most_are_need_no_care() {
     let topic = topic();
     let rules = rules(&topic);
     let batch = RecordBatch::parse(&batch(Codec::None)).expect("a whole batch");
-    assert!(usual::summarize(batch.header(), batch.body(), &rules).is_some());
+    assert!(walk::plain(batch.header(), batch.body(), &rules).is_some());
 }

@@ -94,6 +94,7 @@ pub(crate) use alter_group_offsets::{NAMED_VERSION as COMMIT_NAMED_VERSION, topi
 pub(crate) use list_group_offsets::{
     Committed, NAMED_VERSION as FETCH_NAMED_VERSION, read as read_committed, request as committed_request,
 };
+pub(crate) use list_offsets::{read as read_offsets, request as offsets_request};
 
 /// An admin client, shared by cloning.
 #[derive(Clone, Debug)]

@@ -20,6 +20,7 @@ mod poll;
 mod positions;
 mod reconciliation;
 mod record;
+mod resets;
 mod subscription;
 mod waker;
 
@@ -48,8 +49,8 @@ pub use waker::Waker;
 use fetcher::{Fetched, Fetcher};
 use measures::Measures;
 use membership::Membership;
-use positions::Resets;
 use reconciliation::Reconciler;
+use resets::Resets;
 use subscription::{Position, Subscriptions, Wanted};
 
 /// A consumer. Dropping it without [`Consumer::close`] commits nothing; the group is left in the background where that is

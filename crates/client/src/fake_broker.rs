@@ -26,6 +26,8 @@ pub(crate) enum Reply {
     After(Arc<Notify>, ResponseBody),
     /// Nothing, and nothing more is read from the connection.
     Stall,
+    /// Nothing, and the connection is closed.
+    HangUp,
 }
 
 type Script = dyn Fn(&RequestBody, u16) -> Reply + Send + Sync;
@@ -84,6 +86,7 @@ impl FakeBroker {
                     response
                 }
                 Reply::Stall => return std::future::pending().await,
+                Reply::HangUp => return,
             };
             let mut out = Writer::new();
             protocol::header::encode_response_header(&mut out, api, version, header.correlation_id)

@@ -124,6 +124,14 @@ impl ClusterMetadata {
         self.partition(name)?.leader.filter(|leader| self.brokers.contains_key(leader))
     }
 
+    /// Tells whether `node` has a replica of the partition and is alive. Kafka: `Cluster.nodeIfOnline`.
+    pub fn is_online(&self, name: &TopicPartition, node: NodeId) -> bool {
+        let holds = |partition: &PartitionMetadata| {
+            partition.replicas.contains(&node) && !partition.offline.contains(&node)
+        };
+        self.brokers.contains_key(&node) && self.partition(name).is_some_and(holds)
+    }
+
     /// The partition's leader and its term; no leader and -1 where neither is known.
     pub fn leader_and_epoch(&self, name: &TopicPartition) -> LeaderAndEpoch {
         let epoch = self.partition(name).map_or(LeaderEpoch::NONE, |partition| partition.leader_epoch);

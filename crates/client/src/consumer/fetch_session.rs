@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 use model::{Offset, TopicPartition, Uuid};
 use protocol::ErrorCode;
 
+/// The epoch of a request that ends its session. Kafka: `FetchMetadata.FINAL_EPOCH`.
+const FINAL_EPOCH: i32 = -1;
+
 /// What a fetch says of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ask {
@@ -81,6 +84,13 @@ impl FetchSession {
             self.epoch = if self.epoch == i32::MAX { 1 } else { self.epoch + 1 };
         }
         true
+    }
+
+    /// What ends the session, where the broker holds one for us. Kafka: `FetchSessionHandler.notifyClose`.
+    pub(super) fn farewell(&self) -> Option<Plan> {
+        let nothing =
+            || Plan { session_id: self.id, session_epoch: FINAL_EPOCH, send: Vec::new(), forget: Vec::new() };
+        (self.id != 0).then(nothing)
     }
 
     /// No answer came: the next fetch ends the session, whatever became of it, and begins another.

@@ -24,6 +24,7 @@ pub(super) struct Fetcher {
     by_id: BTreeMap<NodeId, bool>,
     /// Nodes with a fetch, or an attempt to connect, under way.
     pub busy: BTreeSet<NodeId>,
+    turns: u64,
     /// What came and was not read, with the node it came from.
     pub buffered: VecDeque<(NodeId, CompletedFetch)>,
 }
@@ -39,16 +40,24 @@ pub(super) struct Fetched {
 }
 
 impl Fetcher {
+    /// A turn that comes after all before it.
+    pub(super) fn next_turn(&mut self) -> u64 {
+        self.turns += 1;
+        self.turns
+    }
+
     /// Whether something of the partition waits to be read.
     pub(super) fn has(&self, name: &TopicPartition) -> bool {
         self.buffered.iter().any(|(_, fetch)| fetch.partition == *name)
     }
 
-    /// The request for exactly `wanted`.
+    /// The request for exactly `wanted`; what has the lowest `turn` comes first, which counts where the answer has
+    /// no room for all and the broker keeps no session, in which it would take turns itself.
     pub(super) fn request(
         &mut self,
         node: NodeId,
         wanted: BTreeMap<TopicPartition, Ask>,
+        turn: impl Fn(&TopicPartition) -> u64,
         by_id: bool,
         config: &ConsumerConfig,
     ) -> FetchRequest {
@@ -56,14 +65,8 @@ impl Fetcher {
         if self.by_id.insert(node, by_id).is_some_and(|before| before != by_id) {
             session.failed();
         }
-        let plan = session.plan(wanted);
-        let topic_name = |name: &str| if by_id { String::new() } else { name.to_owned() };
-        let topic = |(name, partitions): (&str, Vec<(i32, &Ask)>)| FetchTopic {
-            topic: topic_name(name),
-            topic_id: if by_id { partitions[0].1.topic_id } else { Uuid::ZERO },
-            partitions: partitions.into_iter().map(partition).collect(),
-            ..Default::default()
-        };
+        let mut plan = session.plan(wanted);
+        plan.send.sort_by_key(|(name, _)| turn(name));
         FetchRequest {
             max_wait_ms: i32::try_from(config.fetch_max_wait.as_millis()).unwrap_or(i32::MAX),
             min_bytes: config.fetch_min_bytes,
@@ -71,14 +74,20 @@ impl Fetcher {
             isolation_level: config.isolation_level as i8,
             session_id: plan.session_id,
             session_epoch: plan.session_epoch,
-            topics: by_topic(plan.send.iter().map(|(name, ask)| (name, ask)))
-                .into_iter()
-                .map(topic)
-                .collect(),
+            topics: named(&plan, by_id),
             forgotten_topics_data: forgotten(&plan, by_id),
             rack_id: config.client_rack.clone(),
             ..Default::default()
         }
+    }
+
+    /// The requests that end the sessions, by node. Kafka: `AbstractFetch.prepareCloseFetchSessionRequests`.
+    pub(super) fn farewells(&self) -> Vec<(NodeId, FetchRequest)> {
+        let farewell = |(node, session): (&NodeId, &FetchSession)| {
+            let Plan { session_id, session_epoch, .. } = session.farewell()?;
+            Some((*node, FetchRequest { session_id, session_epoch, ..Default::default() }))
+        };
+        self.sessions.iter().filter_map(farewell).collect()
     }
 
     /// Drops what is of no use any more.
@@ -87,7 +96,26 @@ impl Fetcher {
     }
 }
 
-fn partition((index, ask): (i32, &Ask)) -> FetchPartition {
+/// The partitions of `plan` in their order, so that a topic may be named more than once.
+fn named(plan: &Plan, by_id: bool) -> Vec<FetchTopic> {
+    let mut topics: Vec<(&str, FetchTopic)> = Vec::new();
+    for (name, ask) in &plan.send {
+        if topics.last().is_none_or(|(topic, _)| *topic != &*name.topic) {
+            let topic = FetchTopic {
+                topic: if by_id { String::new() } else { name.topic.to_string() },
+                topic_id: if by_id { ask.topic_id } else { Uuid::ZERO },
+                ..Default::default()
+            };
+            topics.push((&*name.topic, topic));
+        }
+        if let Some((_, topic)) = topics.last_mut() {
+            topic.partitions.push(partition(name.partition, ask));
+        }
+    }
+    topics.into_iter().map(|(_, topic)| topic).collect()
+}
+
+fn partition(index: i32, ask: &Ask) -> FetchPartition {
     FetchPartition {
         partition: index,
         current_leader_epoch: ask.leader_epoch,

@@ -1,5 +1,7 @@
 //! How a consumer leaves its group: it unsubscribes, is closed, or dropped.
 //!
+//! Brokers are told too that their fetch sessions are over.
+//!
 //! Invariants: whoever is a member, or will be by a request that is under way, says that it leaves, unless it is a static
 //! member of a classic group, which may come back; that is said to its end even where nobody waits for it any more, and
 //! after every commit that was made before.
@@ -7,9 +9,12 @@
 use std::future::Future;
 use std::time::Duration;
 
+use protocol::FetchRequest;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::Consumer;
+use crate::cluster::Purpose;
 use crate::error::Result;
 
 impl Consumer {
@@ -40,13 +45,29 @@ impl Consumer {
         } else {
             Ok(())
         };
-        let (leaving, cluster) = (self.leave("the consumer is being closed"), self.cluster.clone());
+        let (leaving, ending) = (self.leave("the consumer is being closed"), self.end_sessions());
+        let cluster = self.cluster.clone();
         let left = tokio::spawn(async move {
-            leaving.await;
+            tokio::join!(leaving, ending);
             cluster.close();
         });
         _ = tokio::time::timeout_at(deadline, left).await;
         told
+    }
+
+    /// Ends the fetch sessions of the nodes that are connected; the future waits for their answers, which may come behind
+    /// that to a fetch under way. Kafka: `Fetcher.maybeCloseFetchSessions`.
+    fn end_sessions(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
+        let mut answers = JoinSet::new();
+        for (node, request) in self.fetcher.farewells() {
+            let Some(connection) = self.cluster.open_connection(node, Purpose::Data) else { continue };
+            let version = connection.version_of::<FetchRequest>();
+            let timeout = self.config.client.request_timeout;
+            if let Ok(answer) = version.and_then(|version| connection.begin(&request, version, timeout)) {
+                answers.spawn(answer);
+            }
+        }
+        async move { while answers.join_next().await.is_some() {} }
     }
 
     /// Leaves the group, from when the future is first polled. Kafka: `AbstractCoordinator.maybeLeaveGroup`.

@@ -77,6 +77,7 @@ impl Consumer {
             Event::Connected(node, result) => {
                 self.fetcher.busy.remove(&node);
                 if let Err(error) = result {
+                    self.subscriptions.leave_replica(node);
                     self.cluster.request_update();
                     if !error.is_retriable() {
                         return Err(error);
@@ -109,7 +110,8 @@ impl Consumer {
             return Ok(());
         }
         self.seen_updates = view.updates;
-        for topic in &self.subscriptions.topics {
+        let assigned = self.subscriptions.partitions.keys().map(|name| &name.topic);
+        for topic in assigned.chain(&self.subscriptions.topics) {
             let error = view.metadata.topics.get(topic).map_or(ErrorCode::NONE, |topic| topic.error);
             if matches!(error, ErrorCode::TOPIC_AUTHORIZATION_FAILED | ErrorCode::INVALID_TOPIC_EXCEPTION) {
                 return Err(Error::broker(error));
@@ -161,6 +163,8 @@ impl Consumer {
     fn start_fetches(&mut self) -> Result<()> {
         let now = Instant::now();
         let metadata = self.cluster.metadata();
+        // No position is taken to a leader that has not confirmed it, also not to one that came to be known just now.
+        self.subscriptions.check_leaders(&metadata);
         let mut by_node: BTreeMap<NodeId, BTreeMap<TopicPartition, Ask>> = BTreeMap::new();
         let mut unread = BTreeSet::new();
         let mut leaderless = false;
@@ -168,7 +172,7 @@ impl Consumer {
             let preferred =
                 self.subscriptions.partitions.get(&name).and_then(|partition| partition.preferred);
             let preferred =
-                preferred.filter(|(node, until)| now < *until && metadata.brokers.contains_key(node));
+                preferred.filter(|(node, until)| now < *until && metadata.is_online(&name, *node));
             let Some(node) = preferred.map(|(node, _)| node).or_else(|| metadata.leader(&name)) else {
                 leaderless = true;
                 continue;
@@ -200,7 +204,9 @@ impl Consumer {
         self.fetcher.busy.insert(node);
         let Some(connection) = self.cluster.open_connection(node, Purpose::Data) else {
             let cluster = self.cluster.clone();
-            self.fetcher.sessions.remove(&node);
+            if let Some(session) = self.fetcher.sessions.get_mut(&node) {
+                session.failed();
+            }
             self.tasks.spawn(async move {
                 Event::Connected(node, cluster.connection(node, Purpose::Data).await.map(drop))
             });
@@ -209,7 +215,9 @@ impl Consumer {
         let by_id = wanted.values().all(|ask| ask.topic_id != Uuid::ZERO);
         let version =
             connection.version_at_most::<FetchRequest>(if by_id { i16::MAX } else { ID_VERSION - 1 })?;
-        let request = self.fetcher.request(node, wanted.clone(), version >= ID_VERSION, &self.config);
+        let partitions = &self.subscriptions.partitions;
+        let turn = |name: &TopicPartition| partitions.get(name).map_or(0, |partition| partition.turn);
+        let request = self.fetcher.request(node, wanted.clone(), turn, version >= ID_VERSION, &self.config);
         let timeout = self.config.client.request_timeout;
         match connection.begin(&request, version, timeout) {
             Ok(answer) => {
@@ -235,6 +243,7 @@ impl Consumer {
             Ok(response) => response,
             Err(error) => {
                 session.failed();
+                self.subscriptions.leave_replica(node);
                 self.cluster.request_update();
                 return if error.is_retriable() { Ok(()) } else { Err(error) };
             }
@@ -277,6 +286,8 @@ impl Consumer {
     ) -> Result<()> {
         let preferred_until = Instant::now() + self.config.client.metadata_max_age;
         let retry_at = Instant::now() + self.cluster.retry_delay(0);
+        let Some(partition) = self.subscriptions.partitions.get_mut(name) else { return Ok(()) };
+        let Phase::Fetch(position) = partition.phase else { return Ok(()) };
         match data.error_code {
             ErrorCode::NONE => {}
             ErrorCode::OFFSET_OUT_OF_RANGE => return self.subscriptions.out_of_range(name, asked, node),
@@ -285,13 +296,13 @@ impl Consumer {
             }
             code if code.is_retriable() || code == ErrorCode::UNKNOWN_SERVER_ERROR => {
                 tracing::debug!(partition = %name, error = code.name(), "a fetch failed");
+                partition.preferred = None;
+                partition.not_before = Some(retry_at);
                 self.cluster.request_update();
-                self.subscriptions.ask_again(std::slice::from_ref(name), retry_at);
                 return Ok(());
             }
             code => return Err(Error::broker(code)),
         }
-        let Ok(partition) = self.subscriptions.get_mut(name) else { return Ok(()) };
         partition.high_watermark = Some(Offset(data.high_watermark)).filter(|offset| offset.0 >= 0);
         partition.last_stable = Some(Offset(data.last_stable_offset)).filter(|offset| offset.0 >= 0);
         partition.log_start = Some(Offset(data.log_start_offset)).filter(|offset| offset.0 >= 0);
@@ -303,8 +314,8 @@ impl Consumer {
             Some(region) => region.read().map_err(|error| Error::Other(error.to_string().into()))?,
             None => return Ok(()),
         };
-        let here = matches!(partition.phase, Phase::Fetch(position) if position.offset == asked);
-        if here && !bytes.is_empty() {
+        if position.offset == asked && !bytes.is_empty() {
+            partition.turn = self.fetcher.next_turn();
             let aborted = data.aborted_transactions.unwrap_or_default();
             let (isolation, check) = (self.config.isolation_level, self.config.check_crcs);
             let fetch = CompletedFetch::new(name.clone(), asked, bytes, aborted, isolation, check);
@@ -388,3 +399,6 @@ fn broker(endpoint: protocol::fetch_response::NodeEndpoint) -> crate::cluster::B
         fenced: false,
     }
 }
+
+#[cfg(test)]
+mod tests;

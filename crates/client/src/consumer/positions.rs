@@ -1,23 +1,19 @@
-//! Finding where to begin, whether a position still is right, and offsets by time. Kafka: `OffsetFetcher`.
+//! Where reading begins: what was committed; whether a position still is right; and offsets by time. Kafka: `OffsetFetcher`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use model::{NodeId, Offset, Timestamp, TopicPartition};
 use protocol::offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic};
 use protocol::{ErrorCode, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse};
 
 use super::commits::fetch_committed;
-use super::subscription::Position;
+use super::subscription::{Phase, Position};
 use super::{Consumer, Event};
 use crate::admin::{Admin, Committed, ListedOffset, OffsetSpec};
-use crate::config::AutoOffsetReset;
 use crate::error::{Error, Result};
 use crate::offsets::{OffsetAndTimestamp, by_topic, known_epoch};
-
-/// What was found for each partition that is to be reset.
-pub(super) type Resets = Vec<(TopicPartition, AutoOffsetReset, Result<ListedOffset>)>;
 
 impl Consumer {
     /// Starts finding out what is not known of positions.
@@ -67,7 +63,8 @@ impl Consumer {
         let mut without = Vec::new();
         let mut failure = Ok(());
         for (name, result) in committed {
-            let unknown = self.subscriptions.partitions.get(&name).is_some_and(|p| p.position().is_none());
+            // Not where the user has gone somewhere else since.
+            let unknown = self.subscriptions.partitions.get(&name).is_some_and(|p| p.phase == Phase::Unknown);
             match result {
                 _ if !unknown => {}
                 Ok(Some(committed)) => {
@@ -81,50 +78,8 @@ impl Consumer {
                 }
             }
         }
+        self.subscriptions.ask_again(&without, retry_at);
         self.subscriptions.reset_unknown(&without).and(failure)
-    }
-
-    fn look_up_resets(&mut self, now: Instant) {
-        let resets = self.subscriptions.to_reset(now);
-        if resets.is_empty() {
-            return;
-        }
-        let names: Vec<TopicPartition> = resets.iter().map(|(name, _)| name.clone()).collect();
-        self.subscriptions.ask_again(&names, now + self.config.client.request_timeout);
-        let (admin, isolation) = (self.offsets_admin(), self.config.isolation_level);
-        self.tasks.spawn(async move {
-            let specs = resets.iter().map(|(name, how)| (name.clone(), spec(*how))).collect();
-            let mut found = admin.list_offsets(&specs, isolation).await;
-            let missing: BTreeMap<TopicPartition, OffsetSpec> = found
-                .iter()
-                .filter(|(_, found)| found.as_ref().is_ok_and(|listed| listed.offset.0 < 0))
-                .map(|(name, _)| (name.clone(), OffsetSpec::Latest))
-                .collect();
-            // No record is young enough: begin with those to come.
-            found.extend(admin.list_offsets(&missing, isolation).await);
-            let answer = |(name, how): (TopicPartition, AutoOffsetReset)| {
-                let result = found.remove(&name);
-                (name, how, result.unwrap_or_else(|| Err(Error::broker(ErrorCode::LEADER_NOT_AVAILABLE))))
-            };
-            Event::Reset(resets.into_iter().map(answer).collect())
-        });
-    }
-
-    pub(super) fn take_resets(&mut self, resets: Resets) -> Result<()> {
-        let retry_at = Instant::now() + self.cluster.retry_delay(0);
-        let mut failure = Ok(());
-        for (name, how, result) in resets {
-            match result {
-                Ok(listed) => self.subscriptions.finish_reset(&name, how, listed.offset, listed.leader_epoch),
-                Err(error) => {
-                    self.subscriptions.ask_again(std::slice::from_ref(&name), retry_at);
-                    if !error.is_retriable() {
-                        failure = Err(error);
-                    }
-                }
-            }
-        }
-        failure
     }
 
     fn validate_positions(&mut self, now: Instant) {
@@ -166,16 +121,15 @@ impl Consumer {
             for partition in topic.partitions {
                 let name = TopicPartition::new(topic.topic.as_str(), partition.partition);
                 let Some(position) = asked.get(&name) else { continue };
-                if partition.error_code.is_error() {
+                if let Err(error) = Error::check(partition.error_code) {
                     self.subscriptions.ask_again(std::slice::from_ref(&name), retry_at);
                     self.cluster.request_update();
-                    if !partition.error_code.is_retriable() {
-                        failure = Err(Error::broker(partition.error_code));
+                    if is_told(&error) {
+                        failure = Err(error);
                     }
                     continue;
                 }
                 let (epoch, end) = (known_epoch(partition.leader_epoch), Offset(partition.end_offset));
-                self.subscriptions.ask_again(std::slice::from_ref(&name), Instant::now());
                 if let Err(error) = self.subscriptions.finish_validation(&name, *position, epoch, end) {
                     failure = Err(error);
                 }
@@ -243,15 +197,11 @@ impl Consumer {
     }
 }
 
-fn spec(how: AutoOffsetReset) -> OffsetSpec {
-    match how {
-        AutoOffsetReset::Earliest => OffsetSpec::Earliest,
-        AutoOffsetReset::Latest | AutoOffsetReset::None => OffsetSpec::Latest,
-        AutoOffsetReset::ByDuration(age) => {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-            OffsetSpec::Timestamp(Timestamp(now.saturating_sub(age).as_millis() as i64))
-        }
-    }
+/// Whether an error is the user's to know: of a partition, a broker may answer with any that passes.
+/// Kafka: `OffsetFetcherUtils.handleListOffsetResponse`, `OffsetsForLeaderEpochUtils.handleResponse`.
+pub(super) fn is_told(error: &Error) -> bool {
+    let refused = error.is(ErrorCode::TOPIC_AUTHORIZATION_FAILED);
+    !error.is_retriable() && (error.code().is_none() || refused)
 }
 
 fn leader_epoch_request(asked: &[(TopicPartition, Position)]) -> OffsetForLeaderEpochRequest {
@@ -273,3 +223,6 @@ fn leader_epoch_request(asked: &[(TopicPartition, Position)]) -> OffsetForLeader
         ..Default::default()
     }
 }
+
+#[cfg(test)]
+mod tests;

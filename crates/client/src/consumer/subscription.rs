@@ -60,6 +60,8 @@ pub(super) struct Partition {
     pub high_watermark: Option<Offset>,
     pub last_stable: Option<Offset>,
     pub log_start: Option<Offset>,
+    /// Those that have waited longest for records are fetched first.
+    pub turn: u64,
 }
 
 impl Partition {
@@ -73,6 +75,7 @@ impl Partition {
             high_watermark: None,
             last_stable: None,
             log_start: None,
+            turn: 0,
         }
     }
 
@@ -252,18 +255,28 @@ impl Subscriptions {
         }
     }
 
-    /// Positions whose partition has a newer leader are checked with it. Kafka: `maybeValidatePositionForCurrentLeader`.
+    /// No longer reads from `node` what leaders told us to read there. Kafka: `clearPreferredReadReplica`.
+    pub(super) fn leave_replica(&mut self, node: NodeId) {
+        for partition in self.partitions.values_mut() {
+            partition.preferred.take_if(|(preferred, _)| *preferred == node);
+        }
+    }
+
+    /// Positions whose partition has another leader are checked with it, also those that the leader before was to
+    /// check: it may be gone. A term that is lower than before is of another topic of the same name.
+    /// Kafka: `maybeValidatePositionForCurrentLeader`.
     pub(super) fn check_leaders(&mut self, metadata: &ClusterMetadata) {
         for (name, partition) in &mut self.partitions {
             let leader = metadata.leader_and_epoch(name);
-            if let Phase::Fetch(position) = partition.phase
+            if let Phase::Fetch(position) | Phase::Validate(position) = partition.phase
                 && leader.leader.is_some()
-                && leader.epoch > position.checked_in
+                && leader.epoch != position.checked_in
             {
                 let position = Position { checked_in: leader.epoch, ..position };
                 let checkable = position.epoch.is_some();
                 partition.phase = if checkable { Phase::Validate(position) } else { Phase::Fetch(position) };
                 partition.preferred = None;
+                partition.not_before = None;
             }
         }
     }
@@ -276,7 +289,8 @@ impl Subscriptions {
         self.partitions.iter().filter_map(of).collect()
     }
 
-    /// Takes the leader's answer: the end of the epoch before the position. Kafka: `maybeCompleteValidation`.
+    /// Takes the leader's answer: the end of the epoch before the position. Where the log was truncated and nothing says
+    /// where to go on, the position stays in doubt until the user seeks. Kafka: `maybeCompleteValidation`.
     pub(super) fn finish_validation(
         &mut self,
         name: &TopicPartition,
@@ -289,16 +303,17 @@ impl Subscriptions {
             return Ok(());
         };
         let unknown = end.0 < 0 || epoch.is_none();
-        if !unknown && end >= asked.offset {
-            partition.phase = Phase::Fetch(asked);
-            return Ok(());
-        }
-        if self.reset == AutoOffsetReset::None {
-            partition.phase = Phase::Fetch(asked);
+        let truncated = unknown || end < asked.offset;
+        if truncated && self.reset == AutoOffsetReset::None {
             return Err(Error::LogTruncation(vec![(name.clone(), end)]));
         }
-        tracing::info!(partition = %name, position = asked.offset.0, end = end.0, "the log was truncated");
-        partition.phase = if unknown {
+        if truncated {
+            tracing::info!(partition = %name, position = asked.offset.0, end = end.0, "the log was truncated");
+        }
+        partition.not_before = None;
+        partition.phase = if !truncated {
+            Phase::Fetch(asked)
+        } else if unknown {
             Phase::Reset(self.reset)
         } else {
             Phase::Fetch(Position { offset: end, epoch, ..asked })

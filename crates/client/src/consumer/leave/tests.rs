@@ -9,8 +9,8 @@ use protocol::offset_fetch_response::{
 };
 
 use protocol::{
-    ErrorCode, JoinGroupRequest, JoinGroupResponse, OffsetFetchResponse, RequestBody, ResponseBody,
-    SyncGroupResponse,
+    ErrorCode, FetchResponse, JoinGroupRequest, JoinGroupResponse, OffsetFetchResponse, RequestBody,
+    ResponseBody, SyncGroupResponse,
 };
 use tokio::sync::Notify;
 
@@ -253,4 +253,30 @@ async fn while_a_member_joins_again_it_neither_commits_nor_waits_to_do_so() {
     let closed = tokio::time::timeout(LONG / 3, consumer.close(LONG)).await;
     closed.expect("nothing waits for the join").expect("it closes");
     assert_eq!(said(&broker), [before, vec![-1]].concat());
+}
+
+#[tokio::test]
+async fn a_consumer_that_closes_ends_its_fetch_sessions() {
+    let broker = FakeBroker::start(|request, _| match request {
+        RequestBody::Fetch(_) => {
+            let response = FetchResponse { session_id: 77, ..Default::default() };
+            Reply::With(ResponseBody::Fetch(Box::new(response)))
+        }
+        _ => Reply::Usual,
+    })
+    .await;
+    let mut consumer = Consumer::from_map(&broker.config([])).expect("a valid configuration");
+    consumer.assign(&[partition()]).await.expect("nothing is subscribed to");
+    consumer.seek(&partition(), Offset(5)).expect("it is assigned");
+    let sessions = || {
+        broker.asked(|request| match request {
+            RequestBody::Fetch(fetch) => Some((fetch.session_id, fetch.session_epoch, fetch.topics.len())),
+            _ => None,
+        })
+    };
+    while sessions().len() < 2 {
+        consumer.poll(Duration::from_millis(5)).await.expect("there is nothing to read");
+    }
+    consumer.close(LONG).await.expect("it closes");
+    assert_eq!(sessions().last(), Some(&(77, -1, 0)));
 }

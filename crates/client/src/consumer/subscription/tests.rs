@@ -102,6 +102,32 @@ fn a_newer_leader_is_asked_whether_the_position_is_in_its_log() {
 }
 
 #[test]
+fn a_leader_that_comes_before_the_one_before_has_answered_is_asked_in_its_place() {
+    let now = Instant::now();
+    let mut subscriptions = subscriptions(AutoOffsetReset::Latest);
+    subscriptions.seek(&name(), &at(10, 3), leader(4)).expect("it is assigned");
+    let (_, stale) = subscriptions.to_validate(now)[0];
+    subscriptions.ask_again(&[name()], now + std::time::Duration::from_secs(30));
+    subscriptions.check_leaders(&metadata(&[("t", false)], 5));
+    let (_, asked) = subscriptions.to_validate(now)[0];
+    assert_eq!(asked.checked_in, LeaderEpoch(5), "it would be refused with the epoch of the leader before");
+    subscriptions.finish_validation(&name(), stale, Some(LeaderEpoch(3)), Offset(7)).expect("it is stale");
+    assert!(subscriptions.fetchable(now).is_empty());
+    subscriptions.finish_validation(&name(), asked, Some(LeaderEpoch(3)), Offset(10)).expect("it is there");
+    assert_eq!(subscriptions.fetchable(now)[0].1.offset, Offset(10));
+}
+
+#[test]
+fn a_position_in_a_topic_that_was_made_anew_is_in_doubt() {
+    let now = Instant::now();
+    let mut subscriptions = subscriptions(AutoOffsetReset::Latest);
+    let position = Position { offset: Offset(10), epoch: Some(LeaderEpoch(3)), checked_in: LeaderEpoch(3) };
+    subscriptions.get_mut(&name()).expect("it is assigned").phase = Phase::Fetch(position);
+    subscriptions.check_leaders(&metadata(&[("t", false)], 0));
+    assert_eq!(subscriptions.to_validate(now).len(), 1);
+}
+
+#[test]
 fn after_a_truncation_reading_goes_on_where_the_logs_part() {
     let now = Instant::now();
     for reset in [AutoOffsetReset::Latest, AutoOffsetReset::None] {
@@ -111,6 +137,9 @@ fn after_a_truncation_reading_goes_on_where_the_logs_part() {
         let told = subscriptions.finish_validation(&name(), asked, Some(LeaderEpoch(3)), Offset(7));
         if reset == AutoOffsetReset::None {
             assert!(matches!(told, Err(Error::LogTruncation(_))));
+            assert!(subscriptions.fetchable(now).is_empty(), "the user has to say where to go on");
+            subscriptions.seek(&name(), &at(7, -1), leader(4)).expect("it is assigned");
+            assert_eq!(subscriptions.fetchable(now).len(), 1);
         } else {
             told.expect("the policy allows it");
             assert_eq!(subscriptions.fetchable(now)[0].1.offset, Offset(7));

@@ -36,7 +36,7 @@ pub use murmur2::{murmur2, partition_for_key};
 pub use partitioner::Partitioner;
 pub use record::{ProducerRecord, RecordMetadata};
 
-use accumulator::{Accumulator, Append, Limits};
+use accumulator::{Accumulator, Append, Limits, Offer, Turn};
 use transactions::Transactions;
 
 /// A producer, shared by cloning. When the last clone is dropped, what waits is still sent.
@@ -172,24 +172,18 @@ impl Producer {
         let metadata = self.wait_for_partition(&record, start).await?;
         shared.with(|accumulator| accumulator.check_size(&record))?;
         let chosen = record.partition.or_else(|| self.ask_partitioner(&record, &metadata));
-        if let Some(delivery) = self.append(&record, chosen, timestamp, &metadata)? {
+        let offer = Offer { record: &record, chosen, timestamp, turn: None };
+        if let Some(delivery) = self.append(&offer, &metadata)? {
             return Ok(delivery);
         }
-        let _hurry = Hurry::new(shared, |accumulator| accumulator.starve(true), |a| a.starve(false));
-        self.append_when_free(&record, chosen, timestamp, &metadata, start).await
+        let waits = Starving::new(shared);
+        self.append_when_free(&Offer { turn: Some(waits.turn), ..offer }, &metadata, start).await
     }
 
-    fn append(
-        &self,
-        record: &ProducerRecord,
-        chosen: Option<i32>,
-        timestamp: Timestamp,
-        metadata: &ClusterMetadata,
-    ) -> Result<Option<Delivery>> {
+    fn append(&self, offer: &Offer<'_>, metadata: &ClusterMetadata) -> Result<Option<Delivery>> {
         let now = std::time::Instant::now();
-        let appended = self.shared().with(|accumulator| {
-            accumulator.append(now, metadata, record, chosen, timestamp, chance::number())
-        })?;
+        let appended =
+            self.shared().with(|accumulator| accumulator.append(now, metadata, offer, chance::number()))?;
         let Append::Taken { delivery, wake } = appended else { return Ok(None) };
         if wake {
             self.shared().wake.notify_one();
@@ -199,9 +193,7 @@ impl Producer {
 
     async fn append_when_free(
         &self,
-        record: &ProducerRecord,
-        chosen: Option<i32>,
-        timestamp: Timestamp,
+        offer: &Offer<'_>,
         metadata: &ClusterMetadata,
         start: Instant,
     ) -> Result<Delivery> {
@@ -211,14 +203,15 @@ impl Producer {
             let freed = shared.memory.notified();
             tokio::pin!(freed);
             freed.as_mut().enable();
-            if let Some(delivery) = self.append(record, chosen, timestamp, metadata)? {
+            if let Some(delivery) = self.append(offer, metadata)? {
                 return Ok(delivery);
             }
             shared.wake.notify_one();
             if tokio::time::timeout_at(start + max_block, freed).await.is_err() {
-                let (total, free) = (shared.config.buffer_memory, shared.with(|a| a.free_memory()));
+                let (total, poolable) = (shared.config.buffer_memory, shared.config.batch_size);
+                let (size, free) = shared.with(|a| (a.memory_for(offer.record), a.free_memory()));
                 return Err(Error::BufferExhausted(format!(
-                    "Failed to allocate memory within the configured max blocking time {} ms. Total memory: {total} bytes. Available memory: {free} bytes.",
+                    "Failed to allocate {size} bytes within the configured max blocking time {} ms. Total memory: {total} bytes. Available memory: {free} bytes. Poolable size: {poolable} bytes",
                     max_block.as_millis()
                 )));
             }
@@ -304,8 +297,8 @@ impl Producer {
     /// Sends everything that was taken in so far, and waits until each record has its answer.
     pub async fn flush(&self) {
         let shared = self.shared();
-        let mut waiting = Vec::new();
-        let _hurry = Hurry::new(shared, |a| waiting = a.begin_flush(), Accumulator::end_flush);
+        let waiting = shared.with(Accumulator::begin_flush);
+        let _flushing = Flushing { shared };
         shared.wake.notify_one();
         for completion in waiting {
             completion.done().await;
@@ -335,22 +328,33 @@ fn closed() -> Error {
     Error::Closed("Cannot perform operation after producer has been closed".into())
 }
 
-/// While it lives batches do not wait for their linger, also where the call that made it is given up.
-struct Hurry<'a> {
+/// While it lives batches do not wait for their linger, also where the flush is given up.
+struct Flushing<'a> {
     shared: &'a Shared,
-    end: fn(&mut Accumulator),
 }
 
-impl<'a> Hurry<'a> {
-    fn new(shared: &'a Shared, begin: impl FnOnce(&mut Accumulator), end: fn(&mut Accumulator)) -> Self {
-        shared.with(begin);
-        Self { shared, end }
+impl Drop for Flushing<'_> {
+    fn drop(&mut self) {
+        self.shared.with(Accumulator::end_flush);
     }
 }
 
-impl Drop for Hurry<'_> {
+/// A place among those that wait for memory, as long as it lives; batches do not wait for their linger meanwhile.
+struct Starving<'a> {
+    shared: &'a Shared,
+    turn: Turn,
+}
+
+impl<'a> Starving<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        Self { shared, turn: shared.with(Accumulator::starve) }
+    }
+}
+
+impl Drop for Starving<'_> {
     fn drop(&mut self) {
-        self.shared.with(self.end);
+        self.shared.with(|accumulator| accumulator.waits_no_more(self.turn));
+        self.shared.memory.notify_waiters();
     }
 }
 

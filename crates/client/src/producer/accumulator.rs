@@ -84,8 +84,9 @@ pub(super) struct Accumulator {
     free: usize,
     /// Memory was given back since that was last asked.
     freed: bool,
-    /// Senders that wait for memory.
-    starving: usize,
+    /// Those that wait for memory, the first one first. Nobody else gets any, or a large record would wait for ever.
+    starving: VecDeque<Turn>,
+    next_turn: u64,
     flushing: usize,
     closing: bool,
     sticky: HashMap<Arc<str>, Sticky>,
@@ -98,6 +99,20 @@ pub(super) struct Accumulator {
     pub measures: Measures,
     /// Where the producer has a transactional id.
     pub transactions: Option<Transactions>,
+}
+
+/// A place among those that wait for memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Turn(u64);
+
+/// A record to take in.
+pub(super) struct Offer<'a> {
+    pub record: &'a ProducerRecord,
+    /// The partition, if it is decided already.
+    pub chosen: Option<i32>,
+    pub timestamp: Timestamp,
+    /// The place of the one who waits for memory for it.
+    pub turn: Option<Turn>,
 }
 
 /// What came of handing in a record.
@@ -118,7 +133,8 @@ impl Accumulator {
             queues: BTreeMap::new(),
             muted: BTreeSet::new(),
             freed: false,
-            starving: 0,
+            starving: VecDeque::new(),
+            next_turn: 0,
             flushing: 0,
             closing: false,
             sticky: HashMap::new(),
@@ -134,7 +150,7 @@ impl Accumulator {
 
     /// Returns what was measured.
     pub(super) fn metrics(&self) -> Vec<ClientMetric> {
-        self.measures.metrics(self.free, self.limits.buffer_memory, self.starving)
+        self.measures.metrics(self.free, self.limits.buffer_memory, self.starving.len())
     }
 
     /// Refuses records that can never be sent. Kafka: `KafkaProducer.ensureValidRecordSize`.
@@ -154,31 +170,26 @@ impl Accumulator {
         Ok(())
     }
 
-    /// Takes a record in, for a topic whose partitions `metadata` knows. `chosen`: the partition, if it is decided
-    /// already; `chance`: any number.
+    /// Takes a record in, for a topic whose partitions `metadata` knows. `chance`: any number.
     pub(super) fn append(
         &mut self,
         now: Instant,
         metadata: &ClusterMetadata,
-        record: &ProducerRecord,
-        chosen: Option<i32>,
-        timestamp: Timestamp,
+        offer: &Offer<'_>,
         chance: u64,
     ) -> Result<Append> {
+        let record = offer.record;
         if self.closing {
             return Err(super::closed());
         }
         if let Some(transactions) = &mut self.transactions {
             transactions.check_send(&record.topic)?;
         }
-        let decided = chosen.or_else(|| self.decide(record, metadata));
-        let index = match decided {
-            Some(index) => index,
-            None => self.sticky_of(&record.topic).partition(&record.topic, metadata, chance),
-        };
+        let decided = offer.chosen.or_else(|| self.decide(record, metadata));
+        let index = decided.unwrap_or_else(|| self.stick(&record.topic, metadata, chance));
         let partition = TopicPartition::new(Arc::clone(&record.topic), index);
         let before = self.last_size(&partition);
-        let Some((completion, at)) = self.append_to(now, &partition, record, timestamp)? else {
+        let Some((completion, at)) = self.append_to(now, &partition, offer)? else {
             return Ok(Append::Full);
         };
         if let Some(transactions) = &mut self.transactions {
@@ -194,7 +205,21 @@ impl Accumulator {
             let (size, topic) = (self.limits.batch_size, Arc::clone(&record.topic));
             self.sticky_of(&topic).wrote(written, size, last_is_full, &topic, metadata, chance >> 7);
         }
-        Ok(Append::Taken { delivery: Delivery::new(completion, at, timestamp), wake: full || at == 0 })
+        let delivery = Delivery::new(completion, at, offer.timestamp);
+        Ok(Append::Taken { delivery, wake: full || at == 0 })
+    }
+
+    /// The sticky partition. Where enough was written to it and no batch of it takes records any more, that is another
+    /// one from now on. Kafka: `RecordAccumulator.partitionChanged`.
+    fn stick(&mut self, topic: &Arc<str>, metadata: &ClusterMetadata, chance: u64) -> i32 {
+        let size = self.limits.batch_size;
+        let sticky = self.sticky_of(topic);
+        let index = sticky.partition(topic, metadata, chance);
+        let due = sticky.is_due(size);
+        if due && self.last(&TopicPartition::new(Arc::clone(topic), index)).is_none_or(Batch::is_full) {
+            return self.sticky_of(topic).choose(topic, metadata, chance >> 7);
+        }
+        index
     }
 
     /// The partition, where a rule other than stickiness decides.
@@ -224,9 +249,9 @@ impl Accumulator {
         &mut self,
         now: Instant,
         partition: &TopicPartition,
-        record: &ProducerRecord,
-        timestamp: Timestamp,
+        offer: &Offer<'_>,
     ) -> Result<Option<(Arc<Completion>, i32)>> {
+        let (record, timestamp) = (offer.record, offer.timestamp);
         let headers = record.wire_headers();
         let (key, value) = (record.key.as_deref(), record.value.as_deref());
         if let Some(batch) =
@@ -237,8 +262,9 @@ impl Accumulator {
         {
             return append_record(batch, timestamp, key, value, &headers).map(Some);
         }
-        let memory = self.limits.batch_size.max(size_upper_bound(record));
-        if memory > self.free {
+        let memory = self.memory_for(record);
+        let before_others = self.starving.front().is_none_or(|first| Some(*first) == offer.turn);
+        if memory > self.free || !before_others {
             return Ok(None);
         }
         let options = BatchOptions {
@@ -263,6 +289,11 @@ impl Accumulator {
         id
     }
 
+    /// What a new batch for the record takes of `buffer.memory`, in bytes.
+    pub(super) fn memory_for(&self, record: &ProducerRecord) -> usize {
+        self.limits.batch_size.max(size_upper_bound(record))
+    }
+
     /// How much of `buffer.memory` is free, in bytes.
     pub(super) fn free_memory(&self) -> usize {
         self.free
@@ -273,9 +304,17 @@ impl Accumulator {
         std::mem::take(&mut self.freed)
     }
 
-    /// One more (or one fewer) sender waits for memory.
-    pub(super) fn starve(&mut self, more: bool) {
-        self.starving = if more { self.starving + 1 } else { self.starving.saturating_sub(1) };
+    /// One more waits for memory; gives its place. Kafka: `BufferPool.waiters`.
+    pub(super) fn starve(&mut self) -> Turn {
+        let turn = Turn(self.next_turn);
+        self.next_turn += 1;
+        self.starving.push_back(turn);
+        turn
+    }
+
+    /// The one with this place got memory, or waits no more.
+    pub(super) fn waits_no_more(&mut self, turn: Turn) {
+        self.starving.retain(|waiting| *waiting != turn);
     }
 
     /// Everything that waits shall go at once. Gives what to wait for.

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use model::{Offset, Timestamp, TopicPartition};
+use protocol::ErrorCode;
 
 use super::record::RecordMetadata;
 use crate::error::{Error, Result};
@@ -133,15 +134,13 @@ impl Future for Delivery {
     }
 }
 
-/// Kafka: `Sender.recordExceptions`.
+/// Kafka: `Sender.failBatch`. Of several records that are refused it is not known which code each would have.
 fn invalid(error: &Error, records: &BTreeMap<i32, String>, index: i32) -> Error {
-    let Some(code) = error.code() else { return error.clone() };
-    let message = match records.get(&index) {
-        Some(text) => text.clone(),
-        None => {
-            "Failed to append record because it was part of a batch which had one more more invalid records"
-                .into()
-        }
+    let Some(text) = records.get(&index) else {
+        let text =
+            "Failed to append record because it was part of a batch which had one more more invalid records";
+        return Error::Other(text.into());
     };
-    Error::Broker { code, message: Some(message) }
+    let code = error.code().filter(|_| records.len() == 1).unwrap_or(ErrorCode::INVALID_RECORD);
+    Error::Broker { code, message: Some(text.clone()) }
 }

@@ -72,7 +72,7 @@ impl Sticky {
     }
 
     /// Notes that `bytes` were written to the partition, and chooses another one if that is enough.
-    /// `may_switch`: the batch is full, so that no small batch is left behind.
+    /// `may_switch`: no batch takes records, so that no small one is left behind.
     pub(super) fn wrote(
         &mut self,
         bytes: usize,
@@ -83,12 +83,18 @@ impl Sticky {
         chance: u64,
     ) {
         self.produced += bytes;
-        if self.produced >= batch_size && may_switch || self.produced >= batch_size * 2 {
+        if self.is_due(batch_size) && may_switch || self.produced >= batch_size * 2 {
             self.choose(topic, metadata, chance);
         }
     }
 
-    fn choose(&mut self, topic: &str, metadata: &ClusterMetadata, chance: u64) -> i32 {
+    /// Whether enough was written to the partition.
+    pub(super) fn is_due(&self, batch_size: usize) -> bool {
+        self.produced >= batch_size
+    }
+
+    /// Chooses another partition, which may be the same.
+    pub(super) fn choose(&mut self, topic: &str, metadata: &ClusterMetadata, chance: u64) -> i32 {
         let chosen = match &self.load {
             Some(load) => load.choose(chance),
             None => {
@@ -101,18 +107,19 @@ impl Sticky {
         chosen
     }
 
-    /// Takes the number of batches that wait for each partition. Kafka: `BuiltInPartitioner.updatePartitionLoadStats`.
-    pub(super) fn take_load(&mut self, queues: &[(i32, usize)]) {
-        self.load = Load::new(queues);
+    /// Takes the number of batches that wait for each partition, but for `left_out` that are not to be chosen.
+    /// Kafka: `BuiltInPartitioner.updatePartitionLoadStats`.
+    pub(super) fn take_load(&mut self, queues: &[(i32, usize)], left_out: usize) {
+        self.load = Load::new(queues, left_out);
     }
 }
 
 impl Load {
-    /// Nothing to weigh with fewer than two partitions, or where all are alike.
-    fn new(queues: &[(i32, usize)]) -> Option<Self> {
+    /// Nothing to weigh where there are all partitions, and all are alike.
+    fn new(queues: &[(i32, usize)], left_out: usize) -> Option<Self> {
         let longest = queues.iter().map(|(_, length)| *length).max()?;
         let alike = queues.iter().all(|(_, length)| *length == longest);
-        if queues.len() < 2 || alike {
+        if alike && left_out == 0 {
             return None;
         }
         let mut sum = 0;
@@ -139,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_longer_queue_makes_a_partition_less_likely() {
-        let load = Load::new(&[(0, 0), (1, 3), (2, 1)]).expect("the queues differ");
+        let load = Load::new(&[(0, 0), (1, 3), (2, 1)], 0).expect("the queues differ");
         let mut counts = [0; 3];
         for chance in 0..load.sums[2] {
             counts[load.choose(chance) as usize] += 1;
@@ -149,8 +156,8 @@ mod tests {
 
     #[test]
     fn queues_that_are_alike_are_not_weighed() {
-        assert_eq!(Load::new(&[(0, 2), (1, 2)]), None);
-        assert_eq!(Load::new(&[(0, 2)]), None);
-        assert_eq!(Load::new(&[]), None);
+        assert_eq!(Load::new(&[(0, 2), (1, 2)], 0), None);
+        assert_eq!(Load::new(&[(0, 2)], 0), None);
+        assert_eq!(Load::new(&[], 1), None);
     }
 }

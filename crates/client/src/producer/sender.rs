@@ -1,31 +1,31 @@
 //! The task that moves batches from the accumulator to brokers, and their fates back. Kafka: `Sender`.
 //!
-//! Invariant: it decides nothing about batches; it never waits for one node before it serves another.
+//! Invariant: it decides nothing about batches; it never waits for one node before it serves another. What is sent is
+//! made in `requests.rs`, what comes back is taken in by `answers.rs`.
+
+mod answers;
+mod identity;
+mod requests;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use model::{NodeId, Offset, ProducerEpoch, ProducerId, Timestamp, TopicPartition, Uuid};
-use protocol::produce_response::{NodeEndpoint, PartitionProduceResponse};
-use protocol::{ErrorCode, InitProducerIdRequest, ProduceRequest, ProduceResponse};
+use model::{NodeId, TopicPartition};
+use protocol::ProduceResponse;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::Shared;
 use super::accumulator::{Accumulator, Ready};
-use super::batch::{BatchId, Drained, Work};
-use super::delivery::Fate;
-use super::produce_request::{ID_VERSION, leader_of, request};
+use super::batch::BatchId;
 use super::sequences::Identity;
 use super::transactions::{Answer, Coordinators, Request, perform};
-use crate::chance;
-use crate::cluster::{Broker, ClusterMetadata, LeaderAndEpoch, Purpose};
-use crate::config::Acks;
-use crate::connection::Connection;
+use crate::cluster::{ClusterMetadata, Purpose};
 use crate::error::{Error, Result};
+
+use identity::IdentityRequest;
 
 pub(super) struct Sender {
     shared: Arc<Shared>,
@@ -39,17 +39,17 @@ pub(super) struct Sender {
     closing_since: Option<Instant>,
 }
 
-/// Where asking for a producer id stands.
-#[derive(Default)]
-struct IdentityRequest {
-    under_way: bool,
-    failures: u32,
-    not_before: Option<Instant>,
+/// A request that is answered.
+struct Sent {
+    node: NodeId,
+    batches: Vec<(BatchId, TopicPartition)>,
+    /// What topics were named by: the answer names them so, whatever is known by then.
+    metadata: Arc<ClusterMetadata>,
 }
 
 enum Event {
     Connected(NodeId, Result<()>),
-    Answered(NodeId, Vec<(BatchId, TopicPartition)>, Result<ProduceResponse>),
+    Answered(Sent, Result<ProduceResponse>),
     /// A request that gets no answer is on its way.
     Written(NodeId, Vec<(BatchId, TopicPartition)>, Result<()>),
     Identity(Result<Identity>),
@@ -106,9 +106,9 @@ impl Sender {
                     self.connection_failed(&error);
                 }
             }
-            Ok(Event::Answered(node, sent, result)) => {
-                *self.in_flight.entry(node).or_insert(1) -= 1;
-                self.answered(node, &sent, result);
+            Ok(Event::Answered(sent, result)) => {
+                *self.in_flight.entry(sent.node).or_insert(1) -= 1;
+                self.answered(&sent, result);
             }
             Ok(Event::Written(node, sent, result)) => {
                 *self.in_flight.entry(node).or_insert(1) -= 1;
@@ -225,7 +225,7 @@ impl Sender {
     }
 
     /// Sends one request to a node, with a batch of each of its partitions; tells whether there was anything to send.
-    fn serve(&mut self, now: std::time::Instant, metadata: &ClusterMetadata, node: NodeId) -> bool {
+    fn serve(&mut self, now: std::time::Instant, metadata: &Arc<ClusterMetadata>, node: NodeId) -> bool {
         let Some(connection) = self.shared.cluster.open_connection(node, Purpose::Data) else { return false };
         let drained = self.shared.with(|accumulator| accumulator.drain(now, metadata, node));
         let any = !drained.is_empty();
@@ -234,235 +234,6 @@ impl Sender {
             self.send(&connection, metadata, node, built);
         }
         any
-    }
-
-    /// The bytes of a batch.
-    fn build(&self, drained: Drained) -> Option<(BatchId, TopicPartition, Bytes)> {
-        let (id, partition) = (drained.id, drained.partition);
-        let builder = match drained.work {
-            Work::Send(bytes) => return Some((id, partition, bytes)),
-            Work::Build(builder) => builder,
-        };
-        let plain = builder.uncompressed_size();
-        match builder.build_batch() {
-            Ok(sealed) => {
-                let bytes = sealed.clone().into_bytes();
-                self.shared.with(|accumulator| accumulator.sealed(id, sealed, plain));
-                Some((id, partition, bytes))
-            }
-            Err(error) => {
-                let fate = Fate::Failed(Error::Other(error.to_string().into()));
-                self.shared.with(|accumulator| accumulator.fail(id, fate, true));
-                None
-            }
-        }
-    }
-
-    fn send(
-        &mut self,
-        connection: &Connection,
-        metadata: &ClusterMetadata,
-        node: NodeId,
-        batches: Vec<(BatchId, TopicPartition, Bytes)>,
-    ) {
-        let config = &self.shared.config;
-        let sent: Vec<_> = batches.iter().map(|(id, partition, _)| (*id, partition.clone())).collect();
-        let all_ids_known = sent.iter().all(|(_, partition)| metadata.topic_id(&partition.topic).is_some());
-        let cap = if all_ids_known { i16::MAX } else { ID_VERSION - 1 };
-        let cap = cap.min(self.shared.with(|accumulator| accumulator.produce_cap()));
-        let version = match connection.version_at_most::<ProduceRequest>(cap) {
-            Ok(version) => version,
-            Err(error) => return self.failed(&sent, &error),
-        };
-        let mut request = request(batches, metadata, version, config.acks, config.client.request_timeout);
-        request.transactional_id = config.transactional_id.clone();
-        if config.acks == Acks::None {
-            match connection.begin_without_answer(&request, version) {
-                Ok(written) => {
-                    *self.in_flight.entry(node).or_insert(0) += 1;
-                    self.tasks.spawn(async move { Event::Written(node, sent, written.await) });
-                }
-                Err(error) => self.failed(&sent, &error),
-            }
-            return;
-        }
-        match connection.begin(&request, version, config.client.request_timeout) {
-            Ok(answer) => {
-                *self.in_flight.entry(node).or_insert(0) += 1;
-                let shared = Arc::clone(&self.shared);
-                self.tasks.spawn(async move {
-                    let asked = Instant::now();
-                    let answer = answer.await;
-                    shared.with(|accumulator| accumulator.measures.latencies.add_time(asked.elapsed()));
-                    Event::Answered(node, sent, answer)
-                });
-            }
-            Err(error) => self.failed(&sent, &error),
-        }
-    }
-
-    fn written(&self, sent: &[(BatchId, TopicPartition)], result: Result<()>) {
-        if let Err(error) = result {
-            return self.failed(sent, &error);
-        }
-        for (id, _) in sent {
-            self.shared.with(|accumulator| accumulator.succeed(*id, None, None));
-        }
-    }
-
-    /// A request failed as a whole.
-    fn failed(&self, sent: &[(BatchId, TopicPartition)], error: &Error) {
-        if error.wants_metadata() {
-            self.shared.cluster.request_update();
-        }
-        let now = std::time::Instant::now();
-        self.shared.with(|accumulator| {
-            for (id, _) in sent {
-                if accumulator.can_retry(*id, now, None, error.is_retriable()) {
-                    accumulator.retry(*id, now);
-                } else {
-                    accumulator.fail(*id, Fate::Failed(error.clone()), false);
-                }
-            }
-        });
-    }
-
-    fn answered(
-        &mut self,
-        node: NodeId,
-        sent: &[(BatchId, TopicPartition)],
-        result: Result<ProduceResponse>,
-    ) {
-        let response = match result {
-            Ok(response) => response,
-            Err(error) => return self.failed(sent, &error),
-        };
-        let throttle = f64::from(response.throttle_time_ms);
-        self.shared.with(|accumulator| accumulator.measures.throttles.add(throttle));
-        if response.throttle_time_ms > 0 {
-            let wait = Duration::from_millis(response.throttle_time_ms as u64);
-            self.throttled.insert(node, Instant::now() + wait);
-        }
-        let metadata = self.shared.cluster.metadata();
-        let mut waiting: BTreeMap<TopicPartition, BatchId> =
-            sent.iter().map(|(id, partition)| (partition.clone(), *id)).collect();
-        let mut leaders = Vec::new();
-        for topic in response.responses {
-            let by_id = metadata.topic_name(topic.topic_id).filter(|_| topic.topic_id != Uuid::ZERO).cloned();
-            let name = by_id.unwrap_or_else(|| topic.name.into());
-            for partition in topic.partition_responses {
-                let named = TopicPartition::new(Arc::clone(&name), partition.index);
-                let Some(id) = waiting.remove(&named) else { continue };
-                leaders.extend(leader_of(&named, &partition));
-                self.finish(id, &named, partition);
-            }
-        }
-        self.learn(&leaders, response.node_endpoints);
-        // An answer that leaves a partition out says nothing about it.
-        let left: Vec<_> = waiting.into_iter().map(|(partition, id)| (id, partition)).collect();
-        if !left.is_empty() {
-            self.failed(&left, &Error::Disconnected("the answer does not name the partition".into()));
-        }
-    }
-
-    fn learn(&self, leaders: &[(TopicPartition, LeaderAndEpoch)], endpoints: Vec<NodeEndpoint>) {
-        if leaders.is_empty() {
-            return;
-        }
-        let broker = |endpoint: NodeEndpoint| Broker {
-            id: NodeId(endpoint.node_id),
-            host: endpoint.host,
-            port: endpoint.port as u16,
-            rack: endpoint.rack,
-            fenced: false,
-        };
-        let brokers: Vec<Broker> = endpoints.into_iter().map(broker).collect();
-        self.shared.cluster.learn_leaders(leaders, &brokers);
-    }
-
-    /// One batch has its answer. Kafka: `Sender.completeBatch`.
-    fn finish(&self, id: BatchId, partition: &TopicPartition, answer: PartitionProduceResponse) {
-        let code = answer.error_code;
-        let now = std::time::Instant::now();
-        let shared = &self.shared;
-        match code {
-            ErrorCode::NONE => {
-                let append_time = Some(Timestamp(answer.log_append_time_ms)).filter(|time| time.0 >= 0);
-                let base = Some(Offset(answer.base_offset)).filter(|offset| offset.0 >= 0);
-                return shared.with(|accumulator| accumulator.succeed(id, base, append_time));
-            }
-            ErrorCode::DUPLICATE_SEQUENCE_NUMBER => {
-                return shared.with(|accumulator| accumulator.succeed(id, None, None));
-            }
-            ErrorCode::MESSAGE_TOO_LARGE if shared.with(|accumulator| accumulator.split(id, now)) => {
-                tracing::warn!(%partition, "a batch was too large and is sent in parts");
-                return;
-            }
-            _ => {}
-        }
-        if code.is_invalid_metadata() {
-            shared.cluster.request_update();
-        }
-        if shared.with(|accumulator| accumulator.can_retry(id, now, Some(code), code.is_retriable())) {
-            tracing::debug!(%partition, error = code.name(), "a batch is sent again");
-            return shared.with(|accumulator| accumulator.retry(id, now));
-        }
-        let error = Error::Broker { code, message: answer.error_message };
-        let fatal = matches!(code, ErrorCode::CLUSTER_AUTHORIZATION_FAILED | ErrorCode::PRODUCER_FENCED);
-        if fatal && shared.config.transactional_id.is_none() {
-            *shared.fatal.lock().expect("no holder panics") = Some(error.clone());
-        }
-        let records = answer.record_errors.into_iter();
-        let records: BTreeMap<i32, String> = records
-            .map(|record| (record.batch_index, record.batch_index_error_message.unwrap_or_default()))
-            .collect();
-        let fate = if records.is_empty() { Fate::Failed(error) } else { Fate::Invalid { error, records } };
-        shared.with(|accumulator| accumulator.fail(id, fate, !code.is_retriable()));
-    }
-
-    fn ask_for_identity(&mut self) {
-        let waits = self.identity.not_before.is_some_and(|at| Instant::now() < at);
-        if self.identity.under_way || waits {
-            return;
-        }
-        self.identity =
-            IdentityRequest { under_way: true, not_before: None, ..std::mem::take(&mut self.identity) };
-        let cluster = self.shared.cluster.clone();
-        self.tasks.spawn(async move {
-            let request = InitProducerIdRequest {
-                transactional_id: None,
-                transaction_timeout_ms: i32::MAX,
-                ..Default::default()
-            };
-            let identity = cluster.send_to_any(&request).await.and_then(|response| {
-                Error::check(response.error_code)?;
-                Ok(Identity {
-                    id: ProducerId(response.producer_id),
-                    epoch: ProducerEpoch(response.producer_epoch),
-                })
-            });
-            Event::Identity(identity)
-        });
-    }
-
-    fn take_identity(&mut self, result: Result<Identity>) {
-        self.identity.under_way = false;
-        match result {
-            Ok(identity) => {
-                self.identity = IdentityRequest::default();
-                self.shared.with(|accumulator| accumulator.sequences.take_identity(identity));
-            }
-            Err(error) if error.is_retriable() => {
-                let wait =
-                    self.shared.config.client.retry_backoff.delay(self.identity.failures, chance::number());
-                self.identity.failures += 1;
-                self.identity.not_before = Some(Instant::now() + wait);
-            }
-            Err(error) => {
-                *self.shared.fatal.lock().expect("no holder panics") = Some(error.clone());
-                self.shared.with(|accumulator| accumulator.abort(&error));
-            }
-        }
     }
 }
 

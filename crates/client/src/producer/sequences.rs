@@ -23,8 +23,8 @@ pub(super) struct Identity {
 pub(super) struct Sequences {
     identity: Option<Identity>,
     partitions: BTreeMap<TopicPartition, Entry>,
-    /// Partitions with a batch whose fate is unknown.
-    unresolved: BTreeSet<TopicPartition>,
+    /// Partitions with batches whose fates are unknown, and the number after the last of those.
+    unresolved: BTreeMap<TopicPartition, i32>,
     /// Partitions whose numbers must start anew, once the epoch is raised.
     restart: BTreeSet<TopicPartition>,
 }
@@ -81,7 +81,7 @@ impl Sequences {
             .partitions
             .get(partition)
             .is_some_and(|entry| Some(entry.identity) != self.identity && !entry.in_flight.is_empty());
-        self.identity.is_none() || stale || self.unresolved.contains(partition)
+        self.identity.is_none() || stale || self.unresolved.contains_key(partition)
     }
 
     /// Whether a batch that has a number may go: it is the first of those in flight.
@@ -142,12 +142,26 @@ impl Sequences {
         behind.map(move_up).collect()
     }
 
-    pub(super) fn mark_unresolved(&mut self, partition: &TopicPartition) {
-        self.unresolved.insert(partition.clone());
+    /// The fate of `count` records from the number `first` on stays unknown.
+    pub(super) fn mark_unresolved(&mut self, partition: &TopicPartition, first: i32, count: i32) {
+        let after = increment_sequence(first, count);
+        let known = self.unresolved.entry(partition.clone()).or_insert(after);
+        if precedes(*known, after) {
+            *known = after;
+        }
     }
 
     pub(super) fn is_unresolved(&self, partition: &TopicPartition) -> bool {
-        self.unresolved.contains(partition)
+        self.unresolved.contains_key(partition)
+    }
+
+    /// Whether a broker that finds `first` out of order lacks what came before for good. It may not, where that has not
+    /// been answered: then a new epoch would have written twice what is there already.
+    pub(super) fn is_gap(&self, partition: &TopicPartition, first: i32) -> bool {
+        match self.unresolved.get(partition) {
+            Some(after) => first == *after,
+            None => self.is_next(partition, first),
+        }
     }
 
     /// Whether `first` follows what was last written.
@@ -165,7 +179,7 @@ impl Sequences {
     pub(super) fn resolve(&mut self) {
         let settled: Vec<TopicPartition> = self
             .unresolved
-            .iter()
+            .keys()
             .filter(|name| self.partitions.get(*name).is_none_or(|entry| entry.in_flight.is_empty()))
             .cloned()
             .collect();

@@ -37,15 +37,12 @@ impl Accumulator {
     ) -> Ready {
         let mut ready = Ready::default();
         let completing = self.transactions.as_ref().is_some_and(Transactions::is_completing);
-        let hurry = self.starving > 0 || self.flushing > 0 || self.closing || completing;
-        let mut load: BTreeMap<&Arc<str>, Vec<(i32, usize)>> = BTreeMap::new();
+        let hurry = !self.starving.is_empty() || self.flushing > 0 || self.closing || completing;
+        let mut load: BTreeMap<&Arc<str>, BTreeMap<i32, usize>> = BTreeMap::new();
         for (partition, queue) in &self.queues {
             let leader = metadata.leader(partition);
-            if self.limits.adaptive
-                && let Some(leader) = leader
-                && self.is_available(leader)
-            {
-                load.entry(&partition.topic).or_default().push((partition.partition, queue.len()));
+            if self.limits.adaptive {
+                load.entry(&partition.topic).or_default().insert(partition.partition, queue.len());
             }
             let Some(first) = queue.front().and_then(|id| self.batches.get(id)) else { continue };
             let Some(leader) = leader else {
@@ -63,7 +60,7 @@ impl Accumulator {
         }
         let load: Vec<_> = load.into_iter().map(|(topic, queues)| (Arc::clone(topic), queues)).collect();
         for (topic, queues) in load {
-            self.weigh(&topic, queues, metadata);
+            self.weigh(&topic, &queues, metadata);
         }
         let timeout = self.limits.availability_timeout;
         ready.nodes.retain(|node| {
@@ -77,17 +74,21 @@ impl Accumulator {
         ready
     }
 
-    /// Partitions without a queue count too, as empty ones.
-    fn weigh(&mut self, topic: &Arc<str>, mut queues: Vec<(i32, usize)>, metadata: &ClusterMetadata) {
-        if let Some(known) = metadata.topics.get(topic) {
-            for partition in known.partitions.values() {
-                let queued = queues.iter().any(|(index, _)| *index == partition.partition);
-                if !queued && partition.leader.is_some_and(|leader| self.is_available(leader)) {
-                    queues.push((partition.partition, 0));
+    /// Partitions without a queue count too, as empty ones; those of a node that takes nothing for long are left out.
+    fn weigh(&mut self, topic: &Arc<str>, lengths: &BTreeMap<i32, usize>, metadata: &ClusterMetadata) {
+        let Some(known) = metadata.topics.get(topic) else { return };
+        let (mut queues, mut left_out) = (Vec::new(), 0);
+        for partition in known.partitions.values() {
+            match partition.leader {
+                Some(leader) if self.is_available(leader) => {
+                    let length = lengths.get(&partition.partition).copied().unwrap_or(0);
+                    queues.push((partition.partition, length));
                 }
+                Some(_) => left_out += 1,
+                None => {}
             }
         }
-        self.sticky_of(topic).take_load(&queues);
+        self.sticky_of(topic).take_load(&queues, left_out);
     }
 
     fn is_available(&self, node: NodeId) -> bool {

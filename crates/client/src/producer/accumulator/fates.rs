@@ -48,7 +48,7 @@ impl Accumulator {
         let partition = &batch.partition;
         if !certain {
             self.sequences.forget(partition, identity, sequence);
-            self.sequences.mark_unresolved(partition);
+            self.sequences.mark_unresolved(partition, sequence, batch.count);
         } else if self.transactions.is_none() {
             self.sequences.forget(partition, identity, sequence);
             self.sequences.request_bump(partition);
@@ -84,7 +84,7 @@ impl Accumulator {
         if batch.attempts >= self.limits.retries || now >= batch.created + self.limits.delivery_timeout {
             return false;
         }
-        let Some((identity, sequence)) = batch.numbered else { return retriable };
+        let Some((_, sequence)) = batch.numbered else { return retriable };
         match code {
             // A transaction is aborted rather than numbered anew, unless the batch only came before an earlier one.
             Some(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER) if self.transactions.is_some() => {
@@ -92,17 +92,14 @@ impl Accumulator {
                     && !self.sequences.is_next(&batch.partition, sequence)
             }
             _ if self.transactions.is_some() => retriable,
-            Some(
-                ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER
-                | ErrorCode::UNKNOWN_PRODUCER_ID
-                | ErrorCode::INVALID_PRODUCER_EPOCH,
-            ) => {
-                let stale = Some(identity) != self.sequences.identity();
-                let behind_another = !self.sequences.is_unresolved(&batch.partition)
-                    && !self.sequences.is_next(&batch.partition, sequence);
-                if code != Some(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER) || !behind_another && !stale {
+            Some(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER) => {
+                if self.sequences.is_gap(&batch.partition, sequence) {
                     self.sequences.request_bump(&batch.partition);
                 }
+                true
+            }
+            Some(ErrorCode::UNKNOWN_PRODUCER_ID | ErrorCode::INVALID_PRODUCER_EPOCH) => {
+                self.sequences.request_bump(&batch.partition);
                 true
             }
             _ => retriable,
@@ -120,7 +117,8 @@ impl Accumulator {
         self.requeue(&partition, id);
     }
 
-    /// Ids grow with time, so that order by id is order of making; parts of a split batch were queued in order.
+    /// Ids grow with time, so that order by id is order of making; parts of a split batch were queued in order. Where a
+    /// partition has one batch in flight, that one came before all that wait.
     pub(super) fn requeue(&mut self, partition: &TopicPartition, id: BatchId) {
         let number = |id: &BatchId| self.batches.get(id).and_then(|batch| batch.numbered).map(|(_, at)| at);
         let queue = self.queues.get(partition);
@@ -128,7 +126,7 @@ impl Accumulator {
             (Some(theirs), Some(ours)) => precedes(theirs, ours),
             (Some(_), None) => true,
             (None, Some(_)) => false,
-            (None, None) => *queued < id,
+            (None, None) => !self.limits.one_by_one && *queued < id,
         };
         let at = queue.map_or(0, |queue| queue.iter().take_while(|queued| before(queued)).count());
         self.queues.entry(partition.clone()).or_default().insert(at, id);
@@ -146,7 +144,7 @@ impl Accumulator {
         for id in expired {
             let batch = &self.batches[&id];
             let text = format!(
-                "Expiring {} record(s) for {}:{} ms has passed since batch creation",
+                "Expiring {} record(s) for {}:{} ms has passed since batch creation. The request has not been sent, or no server response has been received yet.",
                 batch.count,
                 batch.partition,
                 now.duration_since(batch.created).as_millis()

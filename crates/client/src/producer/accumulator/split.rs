@@ -61,13 +61,12 @@ impl Accumulator {
     }
 }
 
-/// The records of a batch in batches of about `batch.size`, taken to compress not at all.
+/// The records of a batch in batches of about `batch.size`, taken to compress not at all; of half its size where it is
+/// no larger than that, so that parts which are refused too become small enough for their topic.
 fn split_records(sealed: &RecordBatch, limits: &Limits) -> Result<Vec<BatchBuilder>> {
-    let options = BatchOptions {
-        compression: limits.compression,
-        write_limit: limits.batch_size,
-        ..Default::default()
-    };
+    let size = sealed.size();
+    let write_limit = if size > limits.batch_size { limits.batch_size } else { size / 2 };
+    let options = BatchOptions { compression: limits.compression, write_limit, ..Default::default() };
     let decoded = sealed.decode(usize::MAX)?;
     let mut parts = vec![BatchBuilder::new(options.clone())];
     for record in decoded.iter() {

@@ -1,5 +1,7 @@
 //! When batches go, in which order, and what memory they take; with a clock of our own.
 
+mod numbers;
+
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
@@ -17,19 +19,30 @@ const NODE: NodeId = NodeId(1);
 
 /// Partitions 0 to `partitions` - 1 of topic `t` on node 1, with leaders of `epoch`.
 fn metadata(partitions: i32, epoch: i32) -> ClusterMetadata {
-    let partition = |partition_index| MetadataResponsePartition {
-        partition_index,
-        leader_id: NODE.0,
-        leader_epoch: epoch,
+    described((0..partitions).map(|_| NODE), epoch)
+}
+
+/// Partitions 0 and 1 of topic `t`, led by these.
+fn led_by(leaders: [NodeId; 2]) -> ClusterMetadata {
+    described(leaders, 0)
+}
+
+fn described(leaders: impl IntoIterator<Item = NodeId>, leader_epoch: i32) -> ClusterMetadata {
+    let partition = |(index, leader): (usize, NodeId)| MetadataResponsePartition {
+        partition_index: index as i32,
+        leader_id: leader.0,
+        leader_epoch,
         ..Default::default()
     };
     let topic = MetadataResponseTopic {
         name: Some("t".into()),
-        partitions: (0..partitions).map(partition).collect(),
+        partitions: leaders.into_iter().enumerate().map(partition).collect(),
         ..Default::default()
     };
-    let broker = MetadataResponseBroker { node_id: NODE.0, host: "h".into(), port: 1, ..Default::default() };
-    let response = MetadataResponse { brokers: vec![broker], topics: vec![topic], ..Default::default() };
+    let broker =
+        |node_id| MetadataResponseBroker { node_id, host: "h".into(), port: 1, ..Default::default() };
+    let brokers = vec![broker(NODE.0), broker(2)];
+    let response = MetadataResponse { brokers, topics: vec![topic], ..Default::default() };
     ClusterMetadata::default().updated(response, false)
 }
 
@@ -68,13 +81,29 @@ impl Fixture {
     }
 
     fn append(&mut self, partition: i32, bytes: usize) -> Option<Delivery> {
+        self.append_in_turn(partition, bytes, None)
+    }
+
+    fn append_in_turn(&mut self, partition: i32, bytes: usize, turn: Option<Turn>) -> Option<Delivery> {
         let record = ProducerRecord::to("t").value(vec![b'x'; bytes]);
-        let appended =
-            self.accumulator.append(self.now, &self.metadata, &record, Some(partition), Timestamp(1), 0);
-        match appended.expect("the record is valid") {
+        let offer = Offer { record: &record, chosen: Some(partition), timestamp: Timestamp(1), turn };
+        match self.accumulator.append(self.now, &self.metadata, &offer, 0).expect("the record is valid") {
             Append::Taken { delivery, .. } => Some(delivery),
             Append::Full => None,
         }
+    }
+
+    /// Takes in a record without a chosen partition; gives the partition that it came to.
+    fn partition_of(&mut self, record: &ProducerRecord, chance: u64) -> i32 {
+        let offer = Offer { record, chosen: None, timestamp: Timestamp(1), turn: None };
+        let appended = self.accumulator.append(self.now, &self.metadata, &offer, chance);
+        let Ok(Append::Taken { mut delivery, .. }) = appended else { panic!("there is memory") };
+        assert!(told(&mut delivery).is_none(), "it waits");
+        let last = |partition: &i32| {
+            let queue = self.accumulator.queues.get(&TopicPartition::new("t", *partition));
+            queue.and_then(|queue| queue.back()).copied()
+        };
+        (0..2).max_by_key(last).expect("there are two")
     }
 
     fn ready(&mut self) -> Ready {
@@ -161,6 +190,26 @@ fn memory_is_taken_by_batches_and_given_back_by_their_fates() {
 }
 
 #[test]
+fn a_large_record_that_waits_for_memory_is_not_overtaken() {
+    let mut fixture = Fixture::new(Limits { buffer_memory: 1000, ..limits() });
+    for partition in [0, 1] {
+        fixture.append(partition, 400).map(drop).expect("there is room");
+    }
+    let drained = fixture.drain();
+    assert!(fixture.append(0, 800).is_none(), "two batches take all");
+    let turn = fixture.accumulator.starve();
+    fixture.accumulator.succeed(drained[0], None, None);
+    assert!(fixture.append(1, 10).is_none(), "the one who waits is first");
+    assert!(fixture.append_in_turn(0, 800, Some(turn)).is_none(), "it needs more");
+    fixture.accumulator.succeed(drained[1], None, None);
+    assert!(fixture.append_in_turn(0, 800, Some(turn)).is_some(), "now there is room");
+    fixture.accumulator.waits_no_more(turn);
+    let large = fixture.drain();
+    fixture.accumulator.succeed(large[0], None, None);
+    assert!(fixture.append(1, 10).is_some(), "nobody waits any more");
+}
+
+#[test]
 fn a_record_that_can_never_be_sent_is_refused() {
     let fixture = Fixture::new(Limits { max_request_size: 100, ..limits() });
     let refused = fixture.accumulator.check_size(&ProducerRecord::to("t").value(vec![0; 200]));
@@ -225,8 +274,11 @@ fn what_is_too_old_fails() {
     assert_eq!(fixture.accumulator.expire(fixture.now), Some(fixture.now + Duration::from_secs(120)));
     fixture.pass(120_000);
     assert_eq!(fixture.accumulator.expire(fixture.now), None);
-    let error = told(delivery).expect("it has its fate").expect_err("it failed");
-    assert_eq!(error.to_string(), "Expiring 1 record(s) for t-0:120000 ms has passed since batch creation");
+    let error = told(delivery).expect("it has its fate").expect_err("it failed").to_string();
+    assert!(
+        error.starts_with("Expiring 1 record(s) for t-0:120000 ms has passed since batch creation. "),
+        "{error}"
+    );
 }
 
 #[test]
@@ -253,169 +305,83 @@ fn a_batch_that_is_too_large_is_sent_in_parts() {
 }
 
 #[test]
-fn batches_of_an_idempotent_producer_are_numbered_without_a_gap() {
+fn a_batch_that_is_too_large_for_its_topic_is_halved_until_it_is_taken() {
     let mut fixture = Fixture::idempotent();
-    for _ in 0..3 {
-        fixture.append(0, 200);
-        fixture.append(0, 200);
-    }
-    let ids: Vec<BatchId> = (0..3).map(|_| fixture.drain()[0]).collect();
-    let numbers: Vec<_> = ids.into_iter().map(|id| fixture.number(id)).collect();
-    assert_eq!(numbers, [Some((0, 0)), Some((0, 2)), Some((0, 4))]);
-}
-
-#[test]
-fn retried_batches_go_in_the_order_of_their_numbers() {
-    let mut fixture = Fixture::idempotent();
-    for _ in 0..3 {
-        fixture.append(0, 400);
-    }
-    let ids: Vec<BatchId> = (0..3).map(|_| fixture.drain()[0]).collect();
-    for id in [ids[1], ids[0], ids[2]] {
-        fixture.fail_once(id, ErrorCode::NOT_ENOUGH_REPLICAS);
-    }
-    fixture.pass(200);
-    for id in ids {
-        assert_eq!(fixture.drain(), [id]);
-        assert!(fixture.drain().is_empty(), "the next waits until this one is written");
-        fixture.accumulator.succeed(id, None, None);
-    }
-}
-
-#[test]
-fn retried_batches_keep_their_order_where_numbers_begin_again() {
-    for order in [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2], [2, 0, 3, 1]] {
-        let mut fixture = Fixture::written_up_to(i32::MAX - 1);
-        for _ in 0..4 {
-            fixture.append(0, 400);
-        }
-        let ids: Vec<BatchId> = (0..4).map(|_| fixture.drain()[0]).collect();
-        let numbers: Vec<_> = ids.iter().map(|id| fixture.number(*id)).collect();
-        assert_eq!(numbers, [i32::MAX - 1, i32::MAX, 0, 1].map(|number| Some((0, number))));
-        for at in order {
-            fixture.fail_once(ids[at], ErrorCode::NOT_ENOUGH_REPLICAS);
-        }
-        fixture.pass(200);
-        for id in ids {
-            assert_eq!(fixture.drain(), [id], "failed in the order {order:?}");
-            assert!(fixture.drain().is_empty(), "the next waits until this one is written");
-            fixture.accumulator.succeed(id, None, None);
-        }
-        fixture.append(0, 480);
-        let next = fixture.drain()[0];
-        assert_eq!(fixture.number(next), Some((0, 2)));
-    }
-}
-
-#[test]
-fn a_new_epoch_numbers_batches_in_their_order_where_numbers_began_again() {
-    let mut fixture = Fixture::written_up_to(i32::MAX - 1);
-    for _ in 0..3 {
-        fixture.append(0, 400);
-    }
-    let ids: Vec<BatchId> = (0..3).map(|_| fixture.drain()[0]).collect();
-    for id in [ids[2], ids[1]] {
-        fixture.fail_once(id, ErrorCode::NOT_ENOUGH_REPLICAS);
-    }
-    fixture.fail_once(ids[0], ErrorCode::UNKNOWN_PRODUCER_ID);
-    let numbers: Vec<_> = ids.iter().map(|id| fixture.number(*id)).collect();
-    assert_eq!(numbers, [Some((1, 0)), Some((1, 1)), Some((1, 2))]);
-    fixture.pass(200);
-    assert_eq!(fixture.drain(), [ids[0]]);
-}
-
-#[test]
-fn parts_of_a_batch_go_in_their_order_where_numbers_begin_again() {
-    let mut fixture = Fixture::written_up_to(i32::MAX - 2);
     fixture.accumulator.limits.batch_size = 5000;
-    for _ in 0..10 {
+    let deliveries: Vec<Delivery> = (0..10).map(|_| fixture.append(0, 200).expect("there is room")).collect();
+    fixture.pass(10);
+    let mut written = 0;
+    for _ in 0..20 {
+        let Some(id) = fixture.drain().first().copied() else { break };
+        if fixture.accumulator.batches[&id].size() > 600 {
+            assert!(fixture.accumulator.split(id, fixture.now), "it has several records");
+        } else {
+            let count = fixture.accumulator.batches[&id].count;
+            fixture.accumulator.succeed(id, Some(Offset(written)), None);
+            written += i64::from(count);
+        }
+    }
+    assert_eq!(written, 10, "a part of the size of the whole would be refused for ever");
+    for (at, delivery) in deliveries.into_iter().enumerate() {
+        let metadata = told(delivery).expect("it has its fate").expect("it is written");
+        assert_eq!(metadata.offset, Some(Offset(at as i64)));
+    }
+}
+
+#[test]
+fn a_part_that_failed_goes_again_before_what_is_behind_it_where_nothing_is_numbered() {
+    let mut fixture = Fixture::new(Limits { one_by_one: true, batch_size: 5000, ..limits() });
+    for _ in 0..4 {
         fixture.append(0, 200);
     }
+    fixture.pass(10);
     let whole = fixture.drain()[0];
     fixture.append(0, 480);
-    let behind = fixture.drain()[0];
-    fixture.fail_once(behind, ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
     fixture.accumulator.limits.batch_size = 500;
     assert!(fixture.accumulator.split(whole, fixture.now));
-    fixture.pass(200);
-    let mut number = i32::MAX - 2;
-    for part in 0..5 {
-        let id = fixture.drain()[0];
-        assert_eq!(fixture.number(id), Some((0, number)), "part {part}");
-        number = records::increment_sequence(number, fixture.accumulator.batches[&id].count);
-        fixture.accumulator.succeed(id, None, None);
-    }
-    assert_eq!((fixture.drain(), number), (vec![behind], 7));
-}
-
-#[test]
-fn no_number_is_given_out_twice_after_a_batch_was_refused_for_good() {
-    let mut fixture = Fixture::idempotent();
-    for _ in 0..3 {
-        fixture.append(0, 400);
-    }
-    let ids: Vec<BatchId> = (0..2).map(|_| fixture.drain()[0]).collect();
-    let refused = Fate::Failed(Error::broker(ErrorCode::INVALID_RECORD));
-    fixture.accumulator.fail(ids[0], refused, true);
-    // A broker that knew nothing of the producer has taken the second batch, with number 1 of epoch 0.
-    fixture.accumulator.succeed(ids[1], Some(Offset(0)), None);
-    fixture.accumulator.settle_sequences();
-    let third = fixture.drain()[0];
-    assert_eq!(fixture.number(third), Some((1, 0)), "number 1 of epoch 0 would be held for the second batch");
-}
-
-#[test]
-fn answers_out_of_their_order_do_not_take_back_what_is_known_to_be_written() {
-    let mut fixture = Fixture::idempotent();
-    for _ in 0..3 {
-        fixture.append(0, 400);
-    }
-    let ids: Vec<BatchId> = (0..3).map(|_| fixture.drain()[0]).collect();
-    fixture.accumulator.succeed(ids[1], None, None);
-    fixture.accumulator.succeed(ids[0], None, None);
-    fixture.fail_once(ids[2], ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
-    assert_eq!(fixture.number(ids[2]), Some((1, 0)), "it was the next one, so that only a new epoch helps");
-}
-
-#[test]
-fn the_epoch_is_raised_when_the_fate_of_a_batch_cannot_be_known() {
-    let mut fixture = Fixture::idempotent();
-    for _ in 0..2 {
-        fixture.append(0, 400);
-    }
     let first = fixture.drain()[0];
-    fixture.fail_once(first, ErrorCode::NOT_ENOUGH_REPLICAS);
-    fixture.pass(120_000);
-    fixture.append(0, 480);
-    fixture.accumulator.expire(fixture.now);
-    fixture.accumulator.settle_sequences();
-    let next = fixture.drain()[0];
-    assert_eq!(fixture.number(next), Some((1, 0)), "a new epoch begins at 0");
-}
-
-#[test]
-fn the_first_batch_out_of_order_raises_the_epoch_and_keeps_its_records() {
-    let mut fixture = Fixture::idempotent();
-    fixture.append(0, 480);
-    let first = fixture.drain()[0];
-    fixture.fail_once(first, ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
-    assert_eq!(fixture.number(first), Some((1, 0)));
+    fixture.accumulator.succeed(first, None, None);
+    let last = fixture.drain()[0];
+    fixture.fail_once(last, ErrorCode::NOT_ENOUGH_REPLICAS);
     fixture.pass(200);
-    assert_eq!(fixture.drain(), [first]);
+    assert_eq!(fixture.drain(), [last]);
 }
 
 #[test]
 fn keys_decide_partitions_and_records_without_stick() {
     let mut fixture = Fixture::new(limits());
-    let mut partition_of = |record: ProducerRecord, chance| {
-        let appended =
-            fixture.accumulator.append(fixture.now, &fixture.metadata, &record, None, Timestamp(1), chance);
-        assert!(matches!(appended, Ok(Append::Taken { .. })));
-        let last = *fixture.accumulator.batches.keys().next_back().expect("there is one");
-        fixture.accumulator.batches[&last].partition.partition
-    };
-    assert_eq!(partition_of(ProducerRecord::to("t").value(vec![0; 10]), 1), 1);
-    assert_eq!(partition_of(ProducerRecord::to("t").value(vec![0; 10]), 0), 1, "the partition is kept");
-    let expected = partition_for_key(b"key", 2);
-    assert_eq!(partition_of(ProducerRecord::to("t").key("key"), 0), expected);
+    assert_eq!(fixture.partition_of(&small(), 1), 1);
+    assert_eq!(fixture.partition_of(&small(), 0), 1, "the partition is kept");
+    assert_eq!(fixture.partition_of(&ProducerRecord::to("t").key("key"), 0), partition_for_key(b"key", 2));
+}
+
+fn small() -> ProducerRecord {
+    ProducerRecord::to("t").value(vec![0; 10])
+}
+
+#[test]
+fn records_without_a_key_change_their_partition_between_batches() {
+    let mut fixture = Fixture::new(limits());
+    let record = ProducerRecord::to("t").value(vec![0; 250]);
+    for nth in 0..2 {
+        assert_eq!(fixture.partition_of(&record, 0), 0, "too little was written for a change");
+        fixture.pass(10);
+        assert_eq!(fixture.drain().len(), 1, "batch {nth} is not full, and goes by its linger");
+    }
+    let other = 1 << 7;
+    assert_eq!(fixture.partition_of(&record, other), 1, "no batch is begun that would be left behind");
+}
+
+#[test]
+fn partitions_of_a_node_that_takes_nothing_for_long_are_not_chosen() {
+    let timeout = Duration::from_millis(100);
+    let mut fixture = Fixture::new(Limits { availability_timeout: timeout, ..limits() });
+    let slow = NodeId(2);
+    fixture.metadata = led_by([NODE, slow]);
+    fixture.append(1, 480);
+    for _ in 0..4 {
+        fixture.accumulator.ready(fixture.now, &fixture.metadata, |node| node != slow);
+        fixture.pass(80);
+    }
+    assert_eq!(fixture.partition_of(&small(), 1), 0);
 }

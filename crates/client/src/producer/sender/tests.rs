@@ -2,8 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use protocol::produce_response::TopicProduceResponse;
-use protocol::{MetadataResponse, RequestBody, ResponseBody};
+use model::Uuid;
+use protocol::produce_response::{BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse};
+use protocol::{ErrorCode, InitProducerIdResponse, MetadataResponse, RequestBody, ResponseBody};
 use tokio::sync::Notify;
 
 use super::*;
@@ -23,7 +24,11 @@ fn written() -> Reply {
 }
 
 fn all_written() -> ResponseBody {
-    let partition_responses = vec![PartitionProduceResponse::default()];
+    answer(PartitionProduceResponse::default())
+}
+
+fn answer(partition: PartitionProduceResponse) -> ResponseBody {
+    let partition_responses = vec![partition];
     let topic =
         TopicProduceResponse { topic_id: Uuid::from_u128(9), partition_responses, ..Default::default() };
     ResponseBody::Produce(Box::new(ProduceResponse { responses: vec![topic], ..Default::default() }))
@@ -190,4 +195,93 @@ async fn a_call_to_the_coordinator_does_not_outlive_the_producer() {
     let both = async { tokio::join!(producer.init_transactions(), producer.close(patience)) };
     let (initialized, ()) = tokio::time::timeout(patience, both).await.expect("not after max.block.ms");
     assert!(matches!(initialized, Err(Error::Closed(_))), "{initialized:?}");
+}
+
+#[tokio::test]
+async fn a_producer_that_was_not_allowed_an_id_asks_again_for_the_next_record() {
+    let refused = AtomicBool::new(false);
+    let broker = FakeBroker::start(move |request, _| match request {
+        RequestBody::InitProducerId(_) if !refused.swap(true, Ordering::SeqCst) => {
+            let error_code = ErrorCode::CLUSTER_AUTHORIZATION_FAILED;
+            let response = InitProducerIdResponse { error_code, ..Default::default() };
+            Reply::With(ResponseBody::InitProducerId(Box::new(response)))
+        }
+        RequestBody::Produce(_) => written(),
+        _ => Reply::Usual,
+    })
+    .await;
+    let producer = Producer::from_map(&broker.config([("linger.ms", "0")])).expect("a valid configuration");
+    let first = producer.send(record(10)).await.expect_err("it is refused");
+    assert!(first.is(ErrorCode::CLUSTER_AUTHORIZATION_FAILED), "{first}");
+    producer.send(record(10)).await.map(drop).expect("it is allowed now");
+}
+
+#[tokio::test]
+async fn each_record_of_a_batch_is_told_what_the_broker_has_against_it() {
+    let against = |batch_index, text: Option<&str>| BatchIndexAndErrorMessage {
+        batch_index,
+        batch_index_error_message: text.map(Into::into),
+        ..Default::default()
+    };
+    for (refused, codes, texts) in [
+        (vec![against(1, Some("bad"))], [None, Some(ErrorCode::INVALID_TIMESTAMP)], "bad"),
+        (
+            vec![against(0, Some("bad")), against(1, None)],
+            [Some(ErrorCode::INVALID_RECORD); 2],
+            "of the batch",
+        ),
+    ] {
+        let response = answer(PartitionProduceResponse {
+            error_code: ErrorCode::INVALID_TIMESTAMP,
+            error_message: Some("of the batch".into()),
+            record_errors: refused,
+            ..Default::default()
+        });
+        let broker = FakeBroker::start(move |request, _| match request {
+            RequestBody::Produce(_) => Reply::With(response.clone()),
+            _ => Reply::Usual,
+        })
+        .await;
+        let producer =
+            Producer::from_map(&broker.config([("linger.ms", "60000"), ("delivery.timeout.ms", "120000")]))
+                .expect("a valid configuration");
+        let first = producer.enqueue(record(10)).await.expect("there is memory");
+        let second = producer.enqueue(record(10)).await.expect("there is memory");
+        producer.flush().await;
+        let told = [first.await.expect_err("it is refused"), second.await.expect_err("it is refused")];
+        assert_eq!([told[0].code(), told[1].code()], codes);
+        assert_eq!(told[1].to_string(), texts);
+    }
+}
+
+#[tokio::test]
+async fn a_record_is_written_once_also_where_its_topic_is_not_known_for_a_while() {
+    let (lost, gate) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
+    let (is_lost, written) = (Arc::clone(&lost), Arc::clone(&gate));
+    let broker = FakeBroker::start(move |request, port| match request {
+        RequestBody::Metadata(_) if is_lost.load(Ordering::SeqCst) => {
+            let mut response = metadata(port, port);
+            response.topics[0].error_code = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+            response.topics[0].topic_id = Uuid::ZERO;
+            told(response)
+        }
+        RequestBody::Produce(_) => Reply::After(Arc::clone(&written), all_written()),
+        _ => Reply::Usual,
+    })
+    .await;
+    let producer = Producer::from_map(&broker.config([("linger.ms", "0")])).expect("a valid configuration");
+    let delivery = producer.enqueue(record(10)).await.expect("there is memory");
+    let sent = || broker.asked(|request| matches!(request, RequestBody::Produce(_)).then_some(())).len();
+    while sent() == 0 {
+        tokio::task::yield_now().await;
+    }
+    lost.store(true, Ordering::SeqCst);
+    let cluster = &producer.handle.shared.cluster;
+    // Another connection than the one that waits.
+    cluster.connection(NodeId(1), Purpose::Data).await.map(drop).expect("the broker is there");
+    cluster.update(Instant::now() + Duration::from_secs(30)).await.map(drop).expect("the broker tells");
+    gate.notify_one();
+    let delivered = tokio::time::timeout(Duration::from_secs(10), delivery).await;
+    delivered.expect("it is told").map(drop).expect("it is written");
+    assert_eq!(sent(), 1);
 }

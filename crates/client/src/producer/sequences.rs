@@ -2,7 +2,9 @@
 //!
 //! Invariants: per partition, sequences of one epoch run without a gap; while it is unknown whether a batch was
 //! written, no new number is given out, and if that cannot be told the epoch is raised and numbers start at 0. After
-//! the greatest number comes 0, so that which of two comes first is never asked by their size.
+//! the greatest number comes 0, so that which of two comes first is never asked by their size. The first batch of all
+//! goes alone, for a broker that knows nothing of a producer takes any number from it: were the first refused and the
+//! second taken, the first could never be written.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -25,6 +27,8 @@ pub(super) struct Sequences {
     partitions: BTreeMap<TopicPartition, Entry>,
     /// Partitions with batches whose fates are unknown, and the number after the last of those.
     unresolved: BTreeMap<TopicPartition, i32>,
+    /// Partitions that something was written to under our producer id, so that a number is held against the last one.
+    known: BTreeSet<TopicPartition>,
     /// Partitions whose numbers must start anew, once the epoch is raised.
     restart: BTreeSet<TopicPartition>,
 }
@@ -44,12 +48,19 @@ impl Sequences {
     }
 
     pub(super) fn take_identity(&mut self, identity: Identity) {
+        self.known.clear();
         self.identity = Some(identity);
     }
 
     /// Takes an identity with which the numbers of every partition start at 0.
     pub(super) fn start_anew(&mut self, identity: Identity) {
-        *self = Self { identity: Some(identity), ..Self::default() };
+        let same = self.identity.is_some_and(|before| before.id == identity.id);
+        let known = std::mem::take(&mut self.known);
+        *self = Self {
+            identity: Some(identity),
+            known: if same { known } else { BTreeSet::new() },
+            ..Self::default()
+        };
     }
 
     /// Whether a partition's numbers would have to start anew because a batch's fate stayed unknown; it is told once.
@@ -77,11 +88,11 @@ impl Sequences {
 
     /// Whether a batch without a number must wait. Kafka: `RecordAccumulator.shouldStopDrainBatchesForPartition`.
     pub(super) fn must_wait(&self, partition: &TopicPartition) -> bool {
-        let stale = self
-            .partitions
-            .get(partition)
-            .is_some_and(|entry| Some(entry.identity) != self.identity && !entry.in_flight.is_empty());
-        self.identity.is_none() || stale || self.unresolved.contains_key(partition)
+        let known = self.known.contains(partition);
+        let held_up = self.partitions.get(partition).is_some_and(|entry| {
+            !entry.in_flight.is_empty() && (!known || Some(entry.identity) != self.identity)
+        });
+        self.identity.is_none() || held_up || self.unresolved.contains_key(partition)
     }
 
     /// Whether a batch that has a number may go: it is the first of those in flight.
@@ -103,6 +114,9 @@ impl Sequences {
         if let Some(entry) = self.partitions.get_mut(partition)
             && entry.identity == identity
         {
+            if !self.known.contains(partition) {
+                self.known.insert(partition.clone());
+            }
             entry.leave(first);
             let last = increment_sequence(first, count - 1);
             entry.last_acked = match entry.last_acked {
@@ -210,6 +224,7 @@ impl Sequences {
         let mut order = Vec::new();
         for name in std::mem::take(&mut self.restart) {
             self.unresolved.remove(&name);
+            self.known.remove(&name);
             let waiting = self.partitions.remove(&name).map(|entry| entry.in_flight).unwrap_or_default();
             self.partitions.insert(name, Entry::new(identity));
             order.extend(waiting.into_iter().map(|(_, batch)| (batch, identity, 0)));

@@ -63,10 +63,24 @@ impl Fixture {
         Self { accumulator: Accumulator::new(limits), metadata: metadata(2, 0), now: Instant::now() }
     }
 
-    fn idempotent() -> Self {
+    /// An idempotent producer that begins.
+    fn unknown() -> Self {
         let mut fixture = Self::new(Limits { idempotent: true, ..limits() });
         let identity = Identity { id: ProducerId(7), epoch: ProducerEpoch(0) };
         fixture.accumulator.sequences.take_identity(identity);
+        fixture
+    }
+
+    /// An idempotent producer whose numbers begin, but of whom brokers have heard before.
+    fn idempotent() -> Self {
+        let mut fixture = Self::unknown();
+        for partition in [0, 1].map(|index| TopicPartition::new("t", index)) {
+            let sequences = &mut fixture.accumulator.sequences;
+            let (identity, first) = sequences.assign(&partition, BatchId(u64::MAX), 1).expect("it has an id");
+            sequences.acked(&partition, identity, first, 1);
+        }
+        let identity = Identity { id: ProducerId(7), epoch: ProducerEpoch(0) };
+        fixture.accumulator.sequences.start_anew(identity);
         fixture
     }
 

@@ -15,6 +15,25 @@ fn batches_of_an_idempotent_producer_are_numbered_without_a_gap() {
 }
 
 #[test]
+fn the_first_batch_of_a_producer_that_a_broker_does_not_know_goes_alone() {
+    let mut fixture = Fixture::unknown();
+    for _ in 0..3 {
+        fixture.append(0, 400);
+    }
+    fixture.append(1, 480);
+    let ids = fixture.drain();
+    assert_eq!(ids.len(), 2, "each partition begins for itself");
+    assert!(fixture.drain().is_empty(), "the broker would take the second also if it refused the first");
+    fixture.fail_once(ids[0], ErrorCode::NOT_LEADER_OR_FOLLOWER);
+    fixture.pass(200);
+    assert_eq!(fixture.drain(), [ids[0]]);
+    fixture.accumulator.succeed(ids[0], None, None);
+    let behind: Vec<BatchId> = (0..2).map(|_| fixture.drain()[0]).collect();
+    let numbers: Vec<_> = behind.into_iter().map(|id| fixture.number(id)).collect();
+    assert_eq!(numbers, [Some((0, 1)), Some((0, 2))]);
+}
+
+#[test]
 fn retried_batches_go_in_the_order_of_their_numbers() {
     let mut fixture = Fixture::idempotent();
     for _ in 0..3 {

@@ -1,7 +1,7 @@
 //! Which segments are too old, too many, or before the log's start, and go.
 //!
 //! Invariants:
-//! - no segment goes that holds an offset at or above the high watermark
+//! - no segment goes that holds an offset at or above the high watermark, nor one that was appended to since it was looked at
 //! - with an empty `cleanup.policy` time and size do not count; what is before the log's start goes always
 //!
 //! Kafka: `UnifiedLog.deleteOldSegments`.
@@ -33,15 +33,16 @@ impl UnifiedLog {
     }
 
     fn delete_beyond_size(self: &Arc<Self>, retention_bytes: i64) -> Result<usize, StorageError> {
-        let size = self.size() as i64;
-        if retention_bytes < 0 || size < retention_bytes {
+        if retention_bytes < 0 {
             return Ok(0);
         }
-        let mut excess = size - retention_bytes;
-        self.delete_oldest("retention size breach", move |segment, _| {
-            let fits = excess >= segment.size() as i64;
+        let mut excess = None;
+        self.delete_oldest("retention size breach", |segment, _| {
+            // Asked only now that nobody replaces segments: compaction may just have made the log smaller.
+            let excess = excess.get_or_insert_with(|| self.size() as i64 - retention_bytes);
+            let fits = *excess >= segment.size() as i64;
             if fits {
-                excess -= segment.size() as i64;
+                *excess -= segment.size() as i64;
             }
             Ok(fits)
         })
@@ -58,7 +59,7 @@ impl UnifiedLog {
 
     /// Drops segments from the oldest on while `goes` says so. If all go, a new active segment begins first; an empty
     /// active segment stays.
-    fn delete_oldest(
+    pub(crate) fn delete_oldest(
         self: &Arc<Self>,
         reason: &str,
         mut goes: impl FnMut(&Segment, Option<&Arc<Segment>>) -> std::io::Result<bool>,
@@ -66,7 +67,7 @@ impl UnifiedLog {
         let _shape = self.shape();
         let Some(segments) = self.kept_segments() else { return Ok(0) };
         let (high_watermark, end) = (self.high_watermark(), self.log_end_offset());
-        let mut count = 0;
+        let (mut count, mut until) = (0, self.log_start_offset());
         for (n, segment) in segments.iter().enumerate() {
             let next = segments.get(n + 1);
             let upper: Offset = next.map_or(end, |next| next.base_offset());
@@ -79,9 +80,8 @@ impl UnifiedLog {
             {
                 break;
             }
-            count += 1;
+            (count, until) = (n + 1, upper);
         }
-        self.delete_segments(&segments[..count], reason)?;
-        Ok(count)
+        self.delete_segments(&segments[..count], until, reason)
     }
 }

@@ -11,5 +11,6 @@ mod many;
 mod power_cuts;
 mod reads;
 mod real_files;
+mod retention;
 mod support;
 mod threads;

@@ -147,17 +147,24 @@ impl UnifiedLog {
 }
 
 impl UnifiedLog {
-    /// Drops the oldest segments: the log's start moves to the first that is left. For holders of the shape lock.
+    /// Drops the oldest segments, which were looked at when they ended at `until`: the log's start moves to the first that is
+    /// left. The last of them stays if it was appended to since. Returns how many went. For holders of the shape lock.
     pub(crate) fn delete_segments(
         self: &Arc<Self>,
         doomed: &[Arc<Segment>],
+        until: Offset,
         reason: &str,
-    ) -> Result<(), StorageError> {
-        let Some(last) = doomed.last() else { return Ok(()) };
+    ) -> Result<usize, StorageError> {
+        if doomed.is_empty() {
+            return Ok(0);
+        }
         let mut state = self.state();
         self.check_writable(&state)?;
-        if self.segments().len() == doomed.len() {
-            let end = self.log_end_offset();
+        let (segments, end) = (self.segments(), self.log_end_offset());
+        let ends_at = segments.get(doomed.len()).map_or(end, |next| next.base_offset());
+        let doomed = if ends_at > until { &doomed[..doomed.len() - 1] } else { doomed };
+        let Some(last) = doomed.last() else { return Ok(0) };
+        if segments.len() == doomed.len() {
             self.roll_locked(&mut state, end)?;
         }
         let next = self
@@ -165,9 +172,10 @@ impl UnifiedLog {
             .iter()
             .map(|segment| segment.base_offset())
             .find(|base| *base > last.base_offset());
-        let Some(next) = next else { return Ok(()) };
+        let Some(next) = next else { return Ok(0) };
         self.increment_log_start(&mut state, next, reason)?;
-        self.drop_segments(&mut state, doomed, reason)
+        self.drop_segments(&mut state, doomed, reason)?;
+        Ok(doomed.len())
     }
 
     /// Takes the log dir offline.

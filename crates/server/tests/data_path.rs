@@ -5,7 +5,7 @@
 #[path = "harness/harness.rs"]
 mod harness;
 
-use harness::{Client, TestNode, batch, batch_at, fetch_request, produce_request, values};
+use harness::{Client, TestNode, batch, batch_at, fetch_request, now_ms, produce_request, values};
 use protocol::ErrorCode;
 use protocol::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use protocol::offset_fetch_request::OffsetFetchRequestTopic;
@@ -45,6 +45,21 @@ async fn a_fetch_at_the_end_waits_for_the_next_record() {
     writer.produce("t", 0, batch(&["late"])).await;
     let fetched = reader.receive::<protocol::FetchRequest>(12).await;
     assert_eq!(values(&fetched.responses[0].partitions[0].records), [(0, "late".to_owned())]);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_fetch_of_a_segment_that_gets_no_more_records_does_not_wait_for_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = TestNode::start(dir.path(), &["log.roll.ms=1000"]).await;
+    let mut client = node.client().await;
+    client.create_topic("t", 1, &[]).await;
+    client.produce("t", 0, batch_at(now_ms(), "old")).await;
+    client.produce("t", 0, batch_at(now_ms() + 10_000, "new")).await;
+    let mut much = fetch_request("t", 0, 0, 3_600_000);
+    much.min_bytes = 1 << 20;
+    let fetched = client.ask(much, 12).await;
+    assert_eq!(values(&fetched.responses[0].partitions[0].records), [(0, "old".to_owned())]);
     node.stop().await;
 }
 
@@ -156,7 +171,7 @@ async fn every_sentinel_and_timestamp_finds_its_offset() {
     let node = TestNode::start(dir.path(), &[]).await;
     let mut client = node.client().await;
     client.create_topic("t", 1, &[]).await;
-    let base = harness::now_ms() - 10_000;
+    let base = now_ms() - 10_000;
     for time in [base, base + 3000, base + 1000] {
         client.produce("t", 0, batch_at(time, "v")).await;
     }

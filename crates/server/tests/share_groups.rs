@@ -8,7 +8,7 @@ mod dead_letters;
 #[path = "harness/harness.rs"]
 mod harness;
 
-use harness::{Client, TestNode, batch, values};
+use harness::{Client, TestNode, batch, batch_at, now_ms, values};
 use model::Uuid;
 use protocol::initialize_share_group_state_request::{InitializeStateData, PartitionData as InitialState};
 use protocol::share_acknowledge_request::{
@@ -194,6 +194,20 @@ async fn configure(client: &mut Client, name: &str, value: &str) {
         "{:?}",
         response.responses[0].error_message
     );
+}
+
+#[tokio::test]
+async fn few_records_are_acquired_at_once_of_a_segment_that_gets_no_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = TestNode::start(dir.path(), &[ONE_BROKER, &["log.roll.ms=1000"]].concat()).await;
+    let (mut client, topic_id) = share(&node).await;
+    client.produce("t", 0, batch_at(now_ms(), "old")).await;
+    client.produce("t", 0, batch_at(now_ms() + 10_000, "new")).await;
+    let mut member = Member::new(&node, "m", topic_id).await;
+    member.wait_ms = 3_600_000;
+    let much = ShareFetchRequest { min_bytes: 1 << 19, ..member.request(&[]) };
+    assert_eq!(acquired(&member.client.ask(much, 2).await), records(&[(0, "old", 1)]));
+    node.stop().await;
 }
 
 #[tokio::test]

@@ -156,6 +156,8 @@ fn charge_work(broker: &Broker, context: &RequestContext) -> Duration {
 struct Row {
     data: PartitionData,
     partition: Option<Arc<Partition>>,
+    /// Whether there is more in a later segment, where this read does not come to, however long it waits.
+    is_behind: bool,
 }
 
 impl Row {
@@ -172,7 +174,7 @@ impl Row {
 struct Outcome {
     rows: Vec<Row>,
     bytes: usize,
-    /// Whether somebody has to know something now: an error, or a log that has diverged.
+    /// Whether there is nothing to wait for: an error, a log that has diverged, or a segment that gets no more records.
     urgent: bool,
 }
 
@@ -230,7 +232,7 @@ impl Fetch<'_> {
             let room = self.limits.max_bytes.saturating_sub(outcome.bytes);
             let row = self.read_one(&image, target, room, outcome.bytes == 0);
             outcome.bytes += row.bytes();
-            outcome.urgent |= row.is_error() || row.data.diverging_epoch.epoch >= 0;
+            outcome.urgent |= row.is_error() || row.data.diverging_epoch.epoch >= 0 || row.is_behind;
             outcome.rows.push(row);
         }
         outcome
@@ -245,25 +247,28 @@ impl Fetch<'_> {
     ) -> Row {
         let partition = match self.find(image, target) {
             Ok(partition) => partition,
-            Err(error) => return Row { data: self.refused(image, target, error), partition: None },
+            Err(error) => {
+                return Row { data: self.refused(image, target, error), partition: None, is_behind: false };
+            }
         };
         let read = self.read(&partition, target, room, min_one_message);
-        let data = read.unwrap_or_else(|error| {
+        let (data, is_behind) = read.unwrap_or_else(|error| {
             if error.code() == ErrorCode::UNKNOWN_SERVER_ERROR {
                 tracing::error!(partition = %partition.topic_partition(), "a fetch failed: {error}");
             }
-            self.refused(image, target, error.code())
+            (self.refused(image, target, error.code()), false)
         });
-        Row { data, partition: Some(partition) }
+        Row { data, partition: Some(partition), is_behind }
     }
 
+    /// Reads of one partition; tells also whether the client may go on in a later segment.
     fn read(
         &self,
         partition: &Partition,
         target: &FetchTarget,
         room: usize,
         min_one_message: bool,
-    ) -> Result<PartitionData, PartitionError> {
+    ) -> Result<(PartitionData, bool), PartitionError> {
         let known = Some(LeaderEpoch(target.current_leader_epoch)).filter(|epoch| epoch.0 >= 0);
         let log = partition.leader_log(known)?;
         let offsets = log.offsets();
@@ -277,7 +282,7 @@ impl Fetch<'_> {
         };
         if let Some(diverging) = diverging_epoch(partition, target) {
             row.diverging_epoch = diverging;
-            return Ok(row);
+            return Ok((row, false));
         }
         let max_bytes = room.min(target.max_bytes.max(0) as usize);
         let read =
@@ -286,7 +291,7 @@ impl Fetch<'_> {
         if !read.first_entry_incomplete {
             row.records = Some(read.records);
         }
-        Ok(row)
+        Ok((row, read.is_behind))
     }
 
     fn refused(&self, image: &MetadataImage, target: &FetchTarget, error_code: ErrorCode) -> PartitionData {
@@ -316,6 +321,7 @@ impl Fetch<'_> {
         let refuse = |target| Row {
             data: self.refused(&image, target, error),
             partition: self.find(&image, target).ok(),
+            is_behind: false,
         };
         targets.iter().map(refuse).collect()
     }

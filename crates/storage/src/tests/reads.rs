@@ -39,6 +39,17 @@ fn a_read_stops_at_the_high_watermark_or_the_limit() {
 }
 
 #[test]
+fn a_read_tells_whether_there_is_more_in_a_later_segment() {
+    let (_node, log) = filled(40);
+    let read = |from, isolation| log.read(from, 1, isolation, true).expect("in range").is_behind;
+    let active = log.segment_infos().last().expect("there are some").base_offset;
+    assert!(read(Offset(0), FetchIsolation::LogEnd) && read(active.plus(-1), FetchIsolation::LogEnd));
+    assert!(!read(active, FetchIsolation::LogEnd) && !read(log.log_end_offset(), FetchIsolation::LogEnd));
+    log.update_high_watermark(Offset(5));
+    assert!(!read(Offset(0), FetchIsolation::HighWatermark), "the later segments may not be read yet");
+}
+
+#[test]
 fn the_high_watermark_stays_within_the_log() {
     let (_node, log) = filled(2);
     assert_eq!(log.update_high_watermark(Offset(99)), Offset(10));

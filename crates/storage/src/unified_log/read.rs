@@ -33,6 +33,8 @@ pub struct FetchDataInfo {
     pub records: Records,
     /// Whether the limit cut the first batch.
     pub first_entry_incomplete: bool,
+    /// Whether the reader may go on in a later segment: waiting brings no more to this read.
+    pub is_behind: bool,
     /// The aborted transactions in it, for [`FetchIsolation::TxnCommitted`] only.
     pub aborted_transactions: Option<Vec<AbortedTxn>>,
 }
@@ -43,6 +45,7 @@ impl FetchDataInfo {
             fetch_offset,
             records: Records::Bytes(Bytes::new()),
             first_entry_incomplete: false,
+            is_behind: false,
             aborted_transactions: (isolation == FetchIsolation::TxnCommitted).then(Vec::new),
         }
     }
@@ -89,6 +92,7 @@ impl UnifiedLog {
             let end = self.end_in(segment, segments.get(n + 1), limit, &marks)?;
             let read = self.read_segment(segment, start, max_bytes, end, min_one_message)?;
             if let Some(mut info) = read {
+                info.is_behind = segments.get(n + 1).is_some_and(|next| next.base_offset() <= limit);
                 if isolation == FetchIsolation::TxnCommitted {
                     info.aborted_transactions = Some(self.aborted_in(&segments[n..], start, &info)?);
                 }
@@ -154,6 +158,7 @@ impl UnifiedLog {
             fetch_offset: at,
             records: Records::Region(region),
             first_entry_incomplete: (wanted as u64) < first.size,
+            is_behind: false,
             aborted_transactions: None,
         }))
     }

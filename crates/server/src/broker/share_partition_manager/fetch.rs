@@ -128,8 +128,8 @@ impl Fetch<'_> {
     fn round(&self, asked: &[Asked], is_last: bool) -> (Vec<ShareFetchRow>, bool) {
         let candidates = self.read(asked);
         let bytes: usize = candidates.iter().filter_map(|one| Some(one.read.as_ref().ok()?.len())).sum();
-        let has_error = candidates.iter().any(|one| one.read.is_err());
-        if !has_error && !is_last && (candidates.is_empty() || bytes < self.params.min_bytes) {
+        let is_urgent = candidates.iter().any(|one| one.read.as_ref().map_or(true, |read| read.is_behind));
+        if !is_urgent && !is_last && (candidates.is_empty() || bytes < self.params.min_bytes) {
             return (Vec::new(), false);
         }
         let mut room = self.params.max_records;

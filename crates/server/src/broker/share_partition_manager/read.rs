@@ -16,6 +16,8 @@ pub(super) struct ReadRecords {
     /// Where each batch ends in `bytes`.
     ends: Vec<usize>,
     pub(super) aborted: Vec<AbortedTransaction>,
+    /// Whether there is more in a later segment: waiting brings no more to this read.
+    pub(super) is_behind: bool,
 }
 
 impl ReadRecords {
@@ -36,7 +38,7 @@ impl ReadRecords {
             found.push(fetched(&batch.map_err(|_| ErrorCode::CORRUPT_MESSAGE)?));
             ends.push(iterator.consumed());
         }
-        Ok(Self { bytes, batches: found, ends, aborted })
+        Ok(Self { bytes, batches: found, ends, aborted, is_behind: read.is_behind })
     }
 
     pub(super) fn len(&self) -> usize {

@@ -341,13 +341,16 @@ impl UnifiedLog {
                     StorageError::CorruptRecord(format!("{context}: {error}"))
                 }
                 io::ErrorKind::NotFound if self.is_closed() => StorageError::Closed(self.partition.clone()),
-                _ => {
-                    let failure = self.dir.fail(&context, error);
-                    self.waiters.wake(Interest::ALL);
-                    failure
-                }
+                _ => self.fail_dir(&context, error),
             }
         })
+    }
+
+    /// Takes the log dir offline, and wakes who waits.
+    fn fail_dir(&self, context: &str, error: io::Error) -> StorageError {
+        let failure = self.dir.fail(context, error);
+        self.waiters.wake(Interest::ALL);
+        failure
     }
 
     /// As [`UnifiedLog::guard`], for reads: they may come upon a segment just as its files are removed, or the folder

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use model::{Offset, Timestamp};
+use protocol::ErrorCode;
 use records::BatchOptions;
 use world::chance::{Chance, SeededChance};
 use world::files::{Files, SimFiles};
@@ -180,4 +181,22 @@ fn a_torn_magic_byte_does_not_make_an_old_batch() {
     let base: i64 = last.file_stem().expect("named").to_string_lossy().parse().expect("digits");
     let node = Node::start(&files, &["/d"], &small());
     assert_eq!(node.log(0, &small()).log_end_offset(), Offset(base));
+}
+
+#[test]
+fn behind_a_batch_that_could_not_be_indexed_nothing_is_appended_at_its_offsets() {
+    let files = SimFiles::default();
+    let node = Node::start(&files, &["/d"], &small());
+    append(&node.log(0, &small()), batch("a", 3)).expect("valid");
+    node.manager.shutdown(1);
+    let node = Node::start(&files, &["/d"], &small());
+    let log = node.log(0, &small());
+    assert!(log.offset_for_timestamp(Timestamp(-3)).expect("the indexes are well").is_some());
+    let index = with_suffix(&files, &log.folder(), ".timeindex").pop().expect("there is one");
+    files.damage(&index, Vec::clear).expect("it is there");
+    let next = |n| append(&log, build("late", 1, BatchOptions::default(), START_MS + 1000 + n));
+    let refused = (0..5).find_map(|n| next(n).err()).expect("an index entry is due");
+    assert_eq!(refused.code(), ErrorCode::KAFKA_STORAGE_ERROR, "{refused}");
+    let after = next(5).expect_err("its offset may be taken");
+    assert_eq!(after.code(), ErrorCode::KAFKA_STORAGE_ERROR, "{after}");
 }

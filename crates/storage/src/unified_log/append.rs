@@ -250,7 +250,10 @@ impl UnifiedLog {
             })
             .collect();
         let written = segment.append(&pieces, self.config().index_interval_bytes);
-        self.guard("Error while appending records", written)
+        // Whatever failed, the batches may be in the file: behind them nothing may be appended at the offsets that they have.
+        written.map_err(|error| {
+            self.fail_dir(&format!("Error while appending records for {}", self.partition), error)
+        })
     }
 
     /// Remembers what was written: the log's end, the epochs, the producers, the transactions.

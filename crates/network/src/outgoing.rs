@@ -56,15 +56,18 @@ impl Outgoing {
             .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "a response of more than 2 GiB"))?;
         let small: usize = pieces.iter().map(length).filter(|length| *length <= SMALL).sum();
         self.held.reserve((LENGTH_BYTES as usize + small).min(HELD_MAX));
+        let mut begins_at = self.held.len();
         self.held.extend_from_slice(&announced.to_be_bytes());
         self.responses += 1;
         for piece in pieces.into_iter().filter(|piece| length(piece) > 0) {
             let is_small = length(&piece) <= SMALL;
             if !is_small || self.held.len() + length(&piece) > HELD_MAX {
                 self.write_held(stream, true, stall).await?;
+                begins_at = 0;
             }
             if is_small {
-                self.hold(piece)?;
+                // A frame that is not what was announced goes no further; what is held before it is whole.
+                self.hold(piece).inspect_err(|_| self.held.truncate(begins_at))?;
             } else {
                 write_large(stream, piece, stall).await?;
             }
@@ -75,9 +78,14 @@ impl Outgoing {
         Ok(LENGTH_BYTES + size as u64)
     }
 
+    /// Tells whether all responses are written.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.responses == 0
+    }
+
     /// Writes what is held.
     pub(crate) async fn flush(&mut self, stream: &mut Stream, stall: Duration) -> io::Result<()> {
-        if self.responses == 0 {
+        if self.is_empty() {
             return Ok(());
         }
         self.write_held(stream, false, stall).await?;

@@ -299,6 +299,20 @@ async fn a_region_longer_than_its_file_ends_the_connection() {
 }
 
 #[tokio::test]
+async fn of_a_response_that_cannot_be_made_whole_nothing_is_sent_but_those_before_it_are() {
+    let budget = MemoryBudget::new(MIB);
+    let (mut server, mut client) = pair(options(&budget)).await;
+    server.put_frame(vec![Piece::Bytes("whole".into())]).await.unwrap();
+    let cut = vec![Piece::Bytes("begun".into()), slice_of(b"short", 0, 100)];
+    server.put_frame(cut).await.unwrap_err();
+    server.flush().await.unwrap();
+    server.close().await;
+    let mut received = Vec::new();
+    client.read_to_end(&mut received).await.unwrap();
+    assert_eq!(received, framed(b"whole"));
+}
+
+#[tokio::test]
 async fn an_address_over_its_limit_is_closed_at_once() {
     let limits = ConnectionLimits { per_ip_max: 1, ..ConnectionLimits::default() };
     let quotas = ConnectionQuotas::new(limits, WINDOW);

@@ -2,7 +2,8 @@
 //!
 //! Invariants:
 //! - the buffer's capacity is at most twice what has come (or what this peer's last frame needed), never what was announced
-//! - what lies in the buffer beyond the free allowance is charged to the budget before it is allocated
+//! - what lies in the buffer beyond the free allowance is charged to the budget before it is allocated; so with a large frame
+//!   nothing of the next is read, which would hold on to the memory of both when the charge is gone
 //! - bytes of the next frames that came along stay in the buffer: small pipelined requests cost one read together, for which
 //!   there is as much room as is free once more came than was asked for
 //! - a frame that has begun outlives the future that reads it: whoever stops waiting for it may go on later
@@ -120,7 +121,7 @@ impl FrameReader {
         let first = async {
             stream.wait_readable().await?;
             self.buffer.reserve(room);
-            stream.read(&mut self.buffer).await
+            stream.read(&mut self.buffer, usize::MAX).await
         };
         match timeout(idle, first).await {
             Ok(Ok(read)) => {
@@ -156,12 +157,14 @@ impl FrameReader {
             }
         }
         let room = if self.flooded { room.max(ALLOWANCE) } else { room };
-        self.buffer.reserve(room.saturating_sub(self.buffer.len()).max(1));
+        let more = room.saturating_sub(self.buffer.len()).max(1);
+        self.buffer.reserve(more);
+        let limit = if room > ALLOWANCE { more } else { usize::MAX };
         let (received, held) = (self.buffer.len(), charge.bytes());
         let read = async {
             tokio::select! {
                 biased;
-                read = stream.read(&mut self.buffer) => read.map_err(ConnectionError::from),
+                read = stream.read(&mut self.buffer, limit) => read.map_err(ConnectionError::from),
                 () = charge.evicted() => Err(ConnectionError::Evicted(held)),
             }
         };

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
@@ -25,11 +25,12 @@ impl Stream {
         }
     }
 
-    /// Reads once into the spare room of `target`; 0 at the end.
-    pub(crate) async fn read(&mut self, target: &mut BytesMut) -> io::Result<usize> {
+    /// Reads once into the spare room of `target`, not more than `limit` bytes; 0 at the end.
+    pub(crate) async fn read(&mut self, target: &mut BytesMut, limit: usize) -> io::Result<usize> {
+        let mut target = target.limit(limit);
         match self {
-            Self::Plain(stream) => stream.read_buf(target).await,
-            Self::Tls(stream) => stream.read_buf(target).await,
+            Self::Plain(stream) => stream.read_buf(&mut target).await,
+            Self::Tls(stream) => stream.read_buf(&mut target).await,
         }
     }
 

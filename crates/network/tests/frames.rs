@@ -260,6 +260,26 @@ async fn a_frame_that_came_with_another_need_not_be_waited_for() {
 }
 
 #[tokio::test]
+async fn with_a_large_frame_nothing_of_the_next_is_read_whose_memory_nobody_is_charged_for() {
+    let budget = MemoryBudget::new(8 * MIB);
+    let (mut server, mut client) = pair(options(&budget)).await;
+    let large = vec![1; 5 * MIB];
+    let mut together = framed(&large);
+    (0..1000).for_each(|_| together.extend(framed(b"small")));
+    let writing = tokio::spawn(async move {
+        client.write_all(&together).await.unwrap();
+        client
+    });
+    let first = server.read_frame().await.unwrap().unwrap();
+    assert_eq!((first.bytes.len(), server.holds_frame()), (large.len(), false));
+    drop(first);
+    for _ in 0..1000 {
+        assert_eq!(server.read_frame().await.unwrap().unwrap().bytes, b"small".as_slice());
+    }
+    writing.await.unwrap();
+}
+
+#[tokio::test]
 async fn who_stops_waiting_for_a_flush_loses_nothing_of_it() {
     let budget = MemoryBudget::new(MIB);
     let (mut server, mut client) = pair(options(&budget)).await;

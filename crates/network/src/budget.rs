@@ -4,7 +4,7 @@
 //! - the charges handed out never sum to more than the limit
 //! - only an unfinished frame can be evicted; a whole one is on its way to an answer and gives its charge back
 //! - when memory is short, the unfinished frame with the most missing bytes × age goes first, so that whoever
-//!   announces much or sends slowly cannot keep out those who finish
+//!   announces much or sends slowly cannot keep out those who finish; the next follows once it is gone, or after a while
 //!
 //! Kafka: `MemoryPool` (`queued.max.request.bytes`), which hands out whole frames by their announced length.
 
@@ -32,6 +32,8 @@ struct State {
     used: usize,
     /// Bytes of frames that were told to go and have not gone yet.
     leaving: usize,
+    /// When the last was told: its connection may be busy with a peer that takes no answers.
+    told: Option<Instant>,
     next_id: u64,
     unfinished: HashMap<u64, Unfinished>,
 }
@@ -91,13 +93,13 @@ impl MemoryBudget {
         true
     }
 
-    /// Tells the greediest unfinished frame but `spared` to go, unless one is going already.
+    /// Tells the greediest unfinished frame but `spared` to go, unless one was just told to.
     fn evict_one(&self, spared: u64) {
         let mut state = self.state.lock().expect("no holder panics");
-        if state.leaving > 0 {
+        let now = Instant::now();
+        if state.leaving > 0 && state.told.is_some_and(|told| now - told < GRACE) {
             return;
         }
-        let now = Instant::now();
         let greediest = state
             .unfinished
             .iter()
@@ -108,6 +110,7 @@ impl MemoryBudget {
             .map(|(id, _)| *id);
         if let Some(entry) = greediest.and_then(|id| state.unfinished.remove(&id)) {
             state.leaving += entry.bytes;
+            state.told = Some(now);
             entry.evicted.notify_one();
         }
     }
@@ -208,6 +211,27 @@ mod tests {
         };
         tokio::join!(hog_leaves, good.grow(50));
         assert_eq!(budget.used(), 50);
+    }
+
+    #[tokio::test]
+    async fn one_that_was_told_to_go_and_stays_does_not_keep_the_others_for_ever() {
+        let budget = MemoryBudget::new(100);
+        let (mut stuck, mut hog, good) = (budget.open(), budget.open(), budget.open());
+        stuck.grow(50).await;
+        hog.grow(50).await;
+        stuck.announce(1000);
+        for id in [stuck.id, hog.id] {
+            budget.state.lock().unwrap().unfinished.get_mut(&id).unwrap().since -= GRACE;
+        }
+        budget.evict_one(good.id);
+        stuck.evicted().await;
+        budget.evict_one(good.id);
+        assert!(tokio::time::timeout(Duration::from_millis(1), hog.evicted()).await.is_err());
+        budget.state.lock().unwrap().told = Some(Instant::now() - GRACE);
+        budget.evict_one(good.id);
+        assert!(tokio::time::timeout(Duration::from_secs(10), hog.evicted()).await.is_ok());
+        drop((stuck, hog, good));
+        assert_eq!(budget.used(), 0);
     }
 
     #[tokio::test]

@@ -126,6 +126,11 @@ impl Connection {
         Ok(())
     }
 
+    /// Tells whether all responses that were put are written.
+    pub fn holds_nothing(&self) -> bool {
+        self.outgoing.is_empty()
+    }
+
     /// Writes the responses that are held. Dropping the future loses nothing of them.
     ///
     /// # Errors

@@ -65,17 +65,27 @@ impl Outbox {
 
     /// Where a producer wants no answer there is nothing to write, not even a length.
     async fn put_frame(&mut self, pieces: Vec<Piece>) -> Result<(), ConnectionError> {
-        if pieces.is_empty() { Ok(()) } else { self.connection.put_frame(pieces).await }
+        if !pieces.is_empty() {
+            self.connection.put_frame(pieces).await?;
+        }
+        if self.connection.holds_nothing() {
+            self.count();
+        }
+        Ok(())
     }
 
     /// Writes what is held, and counts it.
     pub(super) async fn flush(&mut self) -> Result<(), ConnectionError> {
         self.connection.flush().await?;
+        self.count();
+        Ok(())
+    }
+
+    fn count(&mut self) {
         let sent = self.broker.clock.monotonic();
         for Uncounted { api, version, size, stages } in std::mem::take(&mut self.uncounted) {
             self.broker.metrics.requests.observe(api, version, size, &Stages { sent, ..stages });
         }
-        Ok(())
     }
 
     /// Ends the connection after its answers.

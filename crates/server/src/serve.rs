@@ -6,6 +6,7 @@
 //!   same kind: its records are appended while those ahead are being synced or replicated
 //! - answers are held while further requests are there that can be carried out at once, and written together before anything
 //!   is waited for
+//! - what was carried out is answered, also where the connection ends with a request behind it
 //! - whatever ends a connection is logged once, here
 //!
 //! Kafka: `SocketServer.Processor`, `RequestHeader.parse`.
@@ -140,23 +141,20 @@ impl Serving {
                 frame = self.next_frame(&mut outbox.connection), if unanswered.has_room() => frame,
             };
             let follows = matches!(&frame, Ok(Some(frame)) if self.may_follow(&unanswered, &frame.bytes));
-            if !(follows || unanswered.is_empty()) {
-                outbox.flush().await?;
+            if !follows {
+                answer_all(&mut unanswered, outbox).await?;
             }
-            while !(follows || unanswered.is_empty()) {
-                outbox.put(unanswered.next().await?).await?;
-            }
-            let Some(Frame { bytes, charge }) = frame? else { return Ok(()) };
+            let Some(Frame { bytes, charge }) = frame? else { return Ok(outbox.flush().await?) };
             let reply = {
                 let mut reply = pin!(self.reply(outbox.connection.peer(), bytes));
                 match poll_once(reply.as_mut()).await {
                     Poll::Ready(reply) => reply,
-                    Poll::Pending => {
-                        outbox.flush().await?;
-                        reply.await
-                    }
+                    Poll::Pending => wait_for(reply, &mut unanswered, outbox).await,
                 }
             };
+            if reply.is_err() {
+                answer_all(&mut unanswered, outbox).await?;
+            }
             match reply? {
                 Reply::Write(pieces) => outbox.connection.put_frame(pieces).await?,
                 Reply::Answer(answered) if unanswered.is_empty() => outbox.put(answered).await?,
@@ -317,6 +315,38 @@ impl CarriedOut {
         stages.written = broker.clock.monotonic();
         Ok(Box::new(Answered { context, stages, size, pieces, silence }))
     }
+}
+
+/// Waits for a reply; meanwhile those ahead of it are answered.
+async fn wait_for(
+    mut reply: Pin<&mut impl Future<Output = Result<Reply, Ending>>>,
+    unanswered: &mut Unanswered,
+    outbox: &mut Outbox,
+) -> Result<Reply, Ending> {
+    loop {
+        outbox.flush().await?;
+        tokio::select! {
+            biased;
+            answered = unanswered.next() => outbox.put(answered?).await?,
+            reply = reply.as_mut() => return reply,
+        }
+    }
+}
+
+/// Answers all that was carried out, each as soon as it can be.
+async fn answer_all(unanswered: &mut Unanswered, outbox: &mut Outbox) -> Result<(), Ending> {
+    while !unanswered.is_empty() {
+        let mut next = pin!(unanswered.next());
+        let answered = match poll_once(next.as_mut()).await {
+            Poll::Ready(answered) => answered,
+            Poll::Pending => {
+                outbox.flush().await?;
+                next.await
+            }
+        };
+        outbox.put(answered?).await?;
+    }
+    Ok(())
 }
 
 /// Looks at a future once, without waiting for it.

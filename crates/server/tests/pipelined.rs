@@ -4,9 +4,14 @@
 
 #[path = "harness/harness.rs"]
 mod harness;
+#[path = "harness/slow_syncs.rs"]
+mod slow_syncs;
+
+use std::sync::Arc;
 
 use harness::{Client, TestNode, batch, fetch_request, produce_request, values};
 use protocol::{ApiVersionsRequest, ErrorCode, FetchRequest, ProduceRequest};
+use slow_syncs::SlowSyncs;
 
 const HOUR_MS: i32 = 3_600_000;
 
@@ -43,6 +48,66 @@ async fn what_was_asked_before_a_broken_frame_is_answered() {
         let versions = client.receive_before::<ApiVersionsRequest>(0, 99 - n).await;
         assert_eq!(versions.error_code, ErrorCode::NONE);
     }
+    assert!(client.is_closed().await);
+    node.stop().await;
+}
+
+/// A node that syncs nothing of topic `slow` for now, and a client that has made topics `fast` and `slow`.
+async fn with_a_slow_topic(dir: &tempfile::TempDir) -> (TestNode, SlowSyncs, Client) {
+    let files = SlowSyncs::new("slow-0");
+    let node = TestNode::start_on(Arc::new(files.clone()), dir.path(), &[]).await;
+    let mut client = node.client().await;
+    client.create_topic("fast", 1, &[]).await;
+    client.create_topic("slow", 1, &[]).await;
+    (node, files, client)
+}
+
+/// Holds what a client sends, or lets it go all at once.
+fn cork(client: &Client, holds: bool) {
+    rustix::net::sockopt::set_tcp_cork(&client.socket, holds).unwrap();
+}
+
+async fn produce_to(client: &mut Client, topic: &str) {
+    client.send(produce_request(topic, 0, batch(&["record"]), -1), 9).await;
+}
+
+async fn produced_before(client: &mut Client, others: i32) -> ErrorCode {
+    let produced = client.receive_before::<ProduceRequest>(9, others).await;
+    produced.responses[0].partition_responses[0].error_code
+}
+
+#[tokio::test]
+async fn an_answer_is_not_held_back_by_one_behind_it_that_is_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let (node, files, mut client) = with_a_slow_topic(&dir).await;
+    cork(&client, true);
+    produce_to(&mut client, "fast").await;
+    produce_to(&mut client, "slow").await;
+    send_versions(&mut client, 1).await;
+    cork(&client, false);
+    assert_eq!(produced_before(&mut client, 2).await, ErrorCode::NONE);
+    files.let_all();
+    assert_eq!(produced_before(&mut client, 1).await, ErrorCode::NONE);
+    client.receive::<ApiVersionsRequest>(0).await;
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn records_that_were_appended_before_a_broken_request_are_acknowledged() {
+    let dir = tempfile::tempdir().unwrap();
+    let (node, files, mut client) = with_a_slow_topic(&dir).await;
+    cork(&client, true);
+    produce_to(&mut client, "slow").await;
+    // Produce, as may follow, in a version that nobody serves.
+    client.send_frame(&[0, 0, 0x7f, 0xff, 0, 0, 0, 0, 0xff, 0xff]).await;
+    cork(&client, false);
+    // Meanwhile the broken request is read.
+    let mut other = node.client().await;
+    for _ in 0..10 {
+        other.ask(ApiVersionsRequest::default(), 0).await;
+    }
+    files.let_all();
+    assert_eq!(produced_before(&mut client, 0).await, ErrorCode::NONE);
     assert!(client.is_closed().await);
     node.stop().await;
 }

@@ -36,7 +36,7 @@ pub struct ConnectionOptions {
 pub struct Frame {
     /// The bytes.
     pub bytes: Bytes,
-    /// What they hold of the listener's budget: keep it until the answer was written.
+    /// What they hold of the listener's budget: keep it as long as them.
     pub charge: Charge,
 }
 

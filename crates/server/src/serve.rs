@@ -152,6 +152,8 @@ impl Serving {
                     Poll::Pending => wait_for(reply, &mut unanswered, outbox).await,
                 }
             };
+            // Nothing of the frame is left: who waits now, for a commit or to be read from again, holds none of the listener's budget.
+            drop(charge);
             if reply.is_err() {
                 answer_all(&mut unanswered, outbox).await?;
             }
@@ -171,8 +173,6 @@ impl Serving {
                     return Err(ending);
                 }
             }
-            // Only now does the frame's memory go back to the listener's budget; who waits holds nothing of it.
-            drop(charge);
         }
     }
 

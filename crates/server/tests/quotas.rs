@@ -171,6 +171,25 @@ async fn a_producer_over_its_rate_is_told_so_and_not_listened_to() {
 }
 
 #[tokio::test]
+async fn a_producer_that_is_not_listened_to_takes_no_memory_from_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let scarce = ["socket.request.max.bytes=1048576", "monedula.request.memory.bytes=1048576"];
+    let node = TestNode::start(dir.path(), &[WINDOWS.as_slice(), &scarce].concat()).await;
+    let mut client = node.client().await;
+    client.create_topic("t", 1, &[]).await;
+    set(&mut client, "producer_byte_rate", 10.0).await;
+    let large = batch(&["x".repeat(700_000).as_str()]);
+    let mut silent = Vec::new();
+    for mut producer in [client, node.client().await] {
+        let answer = producer.ask(produce_request("t", 0, large.clone(), 1), 12).await;
+        assert_eq!(answer.responses[0].partition_responses[0].error_code, ErrorCode::NONE);
+        assert!(answer.throttle_time_ms > 60_000, "{}", answer.throttle_time_ms);
+        silent.push(producer);
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn a_consumer_over_its_rate_gets_nothing_until_it_has_waited() {
     let dir = tempfile::tempdir().unwrap();
     let node = TestNode::start(dir.path(), &WINDOWS).await;

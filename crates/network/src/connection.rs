@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use protocol::Piece;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use crate::frame_reader::{FrameReader, ReadLimits};
@@ -124,6 +124,18 @@ impl Connection {
         metrics.responses.add(1);
         metrics.outgoing_bytes.add(bytes);
         Ok(())
+    }
+
+    /// Comes back with why the connection has to end though its peer waits for a response: nothing came or went for
+    /// `connections.max.idle.ms`, or it has to make room. Kafka: `Selector.maybeCloseOldestConnection`.
+    pub async fn given_up(&self) -> ConnectionError {
+        tokio::select! {
+            () = self.permit.told_to_leave() => ConnectionError::MadeRoom,
+            () = sleep(self.options.idle_max) => {
+                self.permit.metrics().expired.add(1);
+                ConnectionError::Idle(self.options.idle_max)
+            }
+        }
     }
 
     /// Tells whether all responses that were put are written.

@@ -39,7 +39,7 @@ pub enum ConnectionError {
     /// The listener's memory budget ran out, and this unfinished frame held the most of it for the longest.
     #[error("unfinished request gave up {0} bytes to the listener's memory budget")]
     Evicted(usize),
-    /// Nothing was asked for `connections.max.idle.ms`.
+    /// Nothing came or went for `connections.max.idle.ms`.
     #[error("idle for longer than connections.max.idle.ms ({0:?})")]
     Idle(Duration),
     /// `max.connections` was passed by a connection of another broker, and this one was silent for the longest.

@@ -135,6 +135,8 @@ impl Listener {
             match self.quotas.admit(&self.name, peer.ip().to_canonical()) {
                 Ok(permit) => {
                     socket.set_nodelay(true)?;
+                    // Who vanished without a word is found out also where connections may be idle for ever.
+                    SockRef::from(&socket).set_keepalive(true)?;
                     if let Some(size) = self.buffers.send {
                         SockRef::from(&socket).set_send_buffer_size(size)?;
                     }

@@ -317,7 +317,7 @@ impl CarriedOut {
     }
 }
 
-/// Waits for a reply; meanwhile those ahead of it are answered.
+/// Waits for a reply, but not longer than a connection may be idle; meanwhile those ahead of it are answered.
 async fn wait_for(
     mut reply: Pin<&mut impl Future<Output = Result<Reply, Ending>>>,
     unanswered: &mut Unanswered,
@@ -329,6 +329,7 @@ async fn wait_for(
             biased;
             answered = unanswered.next() => outbox.put(answered?).await?,
             reply = reply.as_mut() => return reply,
+            given_up = outbox.connection.given_up() => return Err(given_up.into()),
         }
     }
 }

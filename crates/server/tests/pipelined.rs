@@ -111,3 +111,14 @@ async fn records_that_were_appended_before_a_broken_request_are_acknowledged() {
     assert!(client.is_closed().await);
     node.stop().await;
 }
+
+#[tokio::test]
+async fn a_connection_whose_request_waits_for_longer_than_it_may_be_idle_is_closed() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = TestNode::start(dir.path(), &["connections.max.idle.ms=500"]).await;
+    let mut client = node.client().await;
+    client.create_topic("t", 1, &[]).await;
+    client.send(fetch_request("t", 0, 0, HOUR_MS), 12).await;
+    assert!(client.is_closed().await);
+    node.stop().await;
+}

@@ -4,7 +4,8 @@
 //! - a session's epoch grows by one with each fetch; whoever comes with another epoch is refused
 //! - the cache holds at most `max.incremental.fetch.session.cache.slots` sessions; a session in use is evicted only for a
 //!   larger one, and only after it has lived `EVICTION_AGE`
-//! - all sessions together have at most `PARTITIONS_MAX` partitions, for clients say how many, of topics that need not exist
+//! - all sessions together have at most `PARTITIONS_MAX` partitions, for clients say how many, of topics that need not exist; and
+//!   none of a topic whose name is longer than any topic's, for clients say how long
 //! - a fetch asks for a partition once
 //! - a partition whose records went out moves behind the others, so that none starves when `max_bytes` is short
 //!
@@ -16,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use metadata::{MetadataImage, TopicImage};
-use model::Uuid;
+use model::{Uuid, topic_name};
 use protocol::ErrorCode;
 use protocol::fetch_response::PartitionData;
 
@@ -218,6 +219,11 @@ impl FetchSessions {
     }
 }
 
+/// Tells whether a target is one that a session may remember.
+fn may_exist(target: &FetchTarget) -> bool {
+    !matches!(&target.topic, TopicKey::Name(name) if name.len() > topic_name::LENGTH_MAX)
+}
+
 fn all(rows: Vec<(FetchTarget, PartitionData)>) -> Vec<(TopicKey, PartitionData)> {
     rows.into_iter().map(|(target, row)| (target.topic, row)).collect()
 }
@@ -259,6 +265,7 @@ impl Cache {
         if session.by_id != request.by_id {
             return Err(ErrorCode::FETCH_SESSION_TOPIC_ID_ERROR);
         }
+        let may_exist = request.targets.iter().all(may_exist);
         let before = session.partitions.len();
         request.forgotten.iter().for_each(|key| session.forget(key));
         request.targets.into_iter().for_each(|target| session.put(target));
@@ -269,7 +276,7 @@ impl Cache {
             self.remove(request.id);
             return Ok((FetchContext::Sessionless, Vec::new()));
         }
-        if self.partitions > PARTITIONS_MAX {
+        if self.partitions > PARTITIONS_MAX || !may_exist {
             // The client begins anew, and goes without a session if there is no room for its partitions.
             self.remove(request.id);
             return Err(ErrorCode::FETCH_SESSION_ID_NOT_FOUND);
@@ -288,7 +295,8 @@ impl Cache {
         slots: usize,
         mut fresh_id: impl FnMut() -> i32,
     ) -> i32 {
-        if rows.is_empty() || slots == 0 || rows.len() > PARTITIONS_MAX {
+        let may_exist = rows.iter().all(|(target, _)| may_exist(target));
+        if rows.is_empty() || slots == 0 || rows.len() > PARTITIONS_MAX || !may_exist {
             return 0;
         }
         while self.sessions.len() >= slots || self.partitions + rows.len() > PARTITIONS_MAX {

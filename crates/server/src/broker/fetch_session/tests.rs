@@ -124,3 +124,19 @@ fn no_session_is_kept_of_more_partitions_than_there_is_room_for() {
     let later = NOW + EVICTION_AGE + EVICTION_AGE;
     assert_ne!(open(&sessions, 0..half + 1, later, 10), 0, "who is silent makes room");
 }
+
+#[test]
+fn no_session_remembers_a_name_that_no_topic_can_have() {
+    let sessions = FetchSessions::default();
+    let named = |length| FetchTarget { topic: TopicKey::Name("n".repeat(length).into()), ..target(0) };
+    let open = |length| {
+        let rows = vec![(named(length), row(0, 5, b""))];
+        sessions.finish(FetchContext::Full { by_id: false }, rows, NOW, 10, || 7).unwrap().0
+    };
+    assert_eq!((open(250), sessions.counts().sessions), (0, 0));
+    let id = open(249);
+    assert_ne!(id, 0);
+    let more = SessionRequest { id, epoch: 1, targets: vec![named(32_000)], ..Default::default() };
+    assert_eq!(sessions.begin(more, NOW).unwrap_err(), ErrorCode::FETCH_SESSION_ID_NOT_FOUND);
+    assert_eq!(sessions.counts(), SessionCounts::default());
+}

@@ -231,7 +231,7 @@ pub(super) const KEYS: &[Key] = &[
         "monedula.frame.timeout.ms",
         "30000",
         Medium,
-        "How long a request may take from its first byte to its last.",
+        "How long a request that has begun may stay without a further byte.",
     )
     .at_least(1),
     Key::int(

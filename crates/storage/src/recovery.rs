@@ -1,7 +1,7 @@
 //! Loading a partition's log, and after a kill finding out what of it is whole.
 //!
 //! Invariants:
-//! - below the recovery point nothing is looked at but what finds its end; past it every checksum is
+//! - below the recovery point, and below the log's start, nothing is looked at but what finds its end; past them every checksum is
 //! - the first batch that is not whole, or missing, ends the log, and what follows it is dropped
 //! - indexes below the recovery point are kept as far as they agree with the log; the rest is built anew
 //! - what recovery kept is synced before anyone can read it
@@ -141,7 +141,8 @@ impl Load<'_> {
         let mut recovered = None;
         if !self.options.had_clean_shutdown {
             let from = self.options.recovery_point;
-            self.recover(&mut segments, from, &mut epochs)?;
+            // Below the log's start nothing is missed, so nobody sees to it that it is synced.
+            self.recover(&mut segments, from.max(self.options.log_start), &mut epochs)?;
             snapshots.remove(&**files, folder, |offset| offset > from)?;
             recovered = Some(Recovered { from, producerless: self.options.producerless });
         }
@@ -164,11 +165,7 @@ impl Load<'_> {
             segments,
             log_start,
             log_end,
-            recovery_point: if clean {
-                log_end
-            } else {
-                self.options.recovery_point.min(log_end).max(log_start)
-            },
+            recovery_point: if clean { log_end } else { self.options.recovery_point.min(log_end) },
             producers,
             snapshots,
             epochs,

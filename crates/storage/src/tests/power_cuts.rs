@@ -15,7 +15,9 @@ struct Model {
     /// What was appended, by offset; truncated to what a cut left.
     written: Vec<String>,
     acknowledged: usize,
-    sequences: [i32; 3],
+    sequences: Vec<i32>,
+    /// Up to where records were deleted, if any are.
+    deleted: Option<usize>,
 }
 
 fn below(chance: &SeededChance, limit: u64) -> u64 {
@@ -36,6 +38,7 @@ fn life(files: &SimFiles, chance: &SeededChance, model: &mut Model) {
             }
             9 => node.step(),
             10 => drop(log.roll().expect("the disk is well")),
+            11 if model.deleted.is_some() => delete(&log, chance, model),
             _ => drop(log.update_high_watermark(log.log_end_offset())),
         }
     }
@@ -70,6 +73,13 @@ fn write(log: &Arc<UnifiedLog>, chance: &SeededChance, model: &mut Model) {
     model.written.extend((0..count).map(|n| format!("{text}.{n}")));
 }
 
+fn delete(log: &Arc<UnifiedLog>, chance: &SeededChance, model: &mut Model) {
+    let high_watermark = log.update_high_watermark(log.log_end_offset());
+    let start = below(chance, high_watermark.0 as u64 + 1);
+    log.maybe_increment_log_start_offset(Offset(start as i64), "test").expect("in range");
+    model.deleted = model.deleted.max(Some(start as usize));
+}
+
 fn check(log: &UnifiedLog, model: &mut Model) {
     let found = values(log, log.log_start_offset());
     let end = log.log_end_offset().0 as usize;
@@ -81,9 +91,12 @@ fn check(log: &UnifiedLog, model: &mut Model) {
     assert_eq!(found.len(), end - first, "offsets go on without a gap");
     model.written.truncate(end);
     model.acknowledged = end;
+    assert!(first <= model.deleted.unwrap_or(0), "nobody deleted what is below {first}");
     check_producers(log, model);
     assert!(log.latest_epoch().is_none_or(|epoch| epoch == LeaderEpoch(0)));
-    assert_eq!(log.latest_epoch().is_some(), end > 0, "the epoch of what is there is known");
+    let is_known = log.latest_epoch().is_some();
+    assert!(is_known || end == first, "the epoch of what is there is not known");
+    assert!(!is_known || end > 0, "an epoch of nothing is known");
 }
 
 /// The producers are those that the log itself tells of.
@@ -115,13 +128,28 @@ fn acknowledged_records_survive_kills_and_power_cuts() {
     for seed in seeds(60) {
         let chance = SeededChance::new(seed);
         let files = SimFiles::default();
-        let mut model = Model { written: Vec::new(), acknowledged: 0, sequences: [0; 3] };
-        for _ in 0..6 {
-            let life = std::panic::AssertUnwindSafe(|| life(&files, &chance, &mut model));
-            if let Err(panic) = std::panic::catch_unwind(life) {
-                eprintln!("seed {seed}");
-                std::panic::resume_unwind(panic);
-            }
+        let mut model = Model { written: Vec::new(), acknowledged: 0, sequences: vec![0; 3], deleted: None };
+        lives(seed, &files, &chance, &mut model);
+    }
+}
+
+#[test]
+fn acknowledged_records_survive_kills_and_power_cuts_while_older_ones_are_deleted() {
+    for seed in seeds(60) {
+        let chance = SeededChance::new(seed);
+        let files = SimFiles::default();
+        let mut model =
+            Model { written: Vec::new(), acknowledged: 0, sequences: Vec::new(), deleted: Some(0) };
+        lives(seed, &files, &chance, &mut model);
+    }
+}
+
+fn lives(seed: u64, files: &SimFiles, chance: &SeededChance, model: &mut Model) {
+    for _ in 0..6 {
+        let life = std::panic::AssertUnwindSafe(|| life(files, chance, model));
+        if let Err(panic) = std::panic::catch_unwind(life) {
+            eprintln!("seed {seed}");
+            std::panic::resume_unwind(panic);
         }
     }
 }
@@ -210,4 +238,44 @@ fn a_segment_that_recovery_dropped_does_not_come_back_after_what_was_appended_si
         values(&node.log(0, &small()), Offset(0)).into_iter().map(|(_, value)| value).collect();
     assert_eq!(found, ["kept.0", "new.0", "new.1"]);
     assert_eq!(node.log(0, &small()).log_end_offset(), Offset(3));
+}
+
+/// A log of many small segments, of which nothing is synced and all records are deleted; the segments are still there.
+fn deleted_unsynced(files: &SimFiles) -> (Node, Arc<UnifiedLog>) {
+    let node = Node::start(files, &["/d"], &small());
+    let log = node.log(0, &small());
+    for _ in 0..40 {
+        append(&log, batch("deleted", 3)).expect("valid");
+    }
+    log.update_high_watermark(log.log_end_offset());
+    log.maybe_increment_log_start_offset(Offset(120), "test").expect("in range");
+    (node, log)
+}
+
+#[test]
+fn what_is_acknowledged_behind_deleted_records_that_were_not_synced_survives_a_power_cut() {
+    let files = SimFiles::default();
+    let (_node, log) = deleted_unsynced(&files);
+    append(&log, batch("kept", 1)).expect("valid");
+    log.sync().expect("the disk is well");
+    files.power_cut(None);
+    let log = Node::start(&files, &["/d"], &small()).log(0, &small());
+    assert_eq!(log.log_end_offset(), Offset(121));
+    assert_eq!(values(&log, Offset(120)), [(Offset(120), "kept.0".to_owned())]);
+}
+
+#[test]
+fn what_is_acknowledged_behind_deleted_records_after_a_kill_survives_a_power_cut() {
+    let files = SimFiles::default();
+    let (node, _log) = deleted_unsynced(&files);
+    node.manager.checkpoint();
+    files.kill();
+    let node = Node::start(&files, &["/d"], &small());
+    let log = node.log(0, &small());
+    assert_eq!((log.log_start_offset(), log.log_end_offset()), (Offset(120), Offset(120)));
+    append(&log, batch("kept", 1)).expect("valid");
+    log.sync().expect("the disk is well");
+    files.power_cut(None);
+    let log = Node::start(&files, &["/d"], &small()).log(0, &small());
+    assert_eq!(values(&log, log.log_start_offset()), [(Offset(120), "kept.0".to_owned())]);
 }

@@ -42,9 +42,9 @@ impl UnifiedLog {
             if start <= marks.start {
                 return Ok(false);
             }
+            // What is below may not be synced, and may be found again by a start after a power cut: so what is not synced begins
+            // where it did, lest what is acknowledged from now on stood behind a gap.
             marks.start = start;
-            marks.recovery_point = marks.recovery_point.max(start);
-            marks.synced = marks.synced.max(marks.recovery_point);
             state.epochs.truncate_from_start(start);
             state.producers.on_high_watermark(marks.high_watermark);
             marks.first_unstable = state.producers.first_unstable_offset().map(|first| first.max(start));

@@ -126,8 +126,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Comes back with why the connection has to end though its peer waits for a response: nothing came or went for
-    /// `connections.max.idle.ms`, or it has to make room. Kafka: `Selector.maybeCloseOldestConnection`.
+    /// Comes back with why the connection has to end though its peer waits for a response, or to be read from again: nothing came
+    /// or went for `connections.max.idle.ms`, or it has to make room. Kafka: `Selector.maybeCloseOldestConnection`.
     pub async fn given_up(&self) -> ConnectionError {
         tokio::select! {
             () = self.permit.told_to_leave() => ConnectionError::MadeRoom,

@@ -190,6 +190,21 @@ async fn a_producer_that_is_not_listened_to_takes_no_memory_from_others() {
 }
 
 #[tokio::test]
+async fn who_is_not_listened_to_for_longer_than_a_connection_may_be_idle_is_closed() {
+    let dir = tempfile::tempdir().unwrap();
+    let overrides = [WINDOWS.as_slice(), &["connections.max.idle.ms=500"]].concat();
+    let node = TestNode::start(dir.path(), &overrides).await;
+    let mut client = node.client().await;
+    client.create_topic("t", 1, &[]).await;
+    set(&mut client, "producer_byte_rate", 10.0).await;
+    let large = batch(&["x".repeat(10_000).as_str()]);
+    let answer = client.ask(produce_request("t", 0, large, 1), 12).await;
+    assert!(answer.throttle_time_ms > 60_000, "{}", answer.throttle_time_ms);
+    assert!(client.is_closed().await);
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn a_consumer_over_its_rate_gets_nothing_until_it_has_waited() {
     let dir = tempfile::tempdir().unwrap();
     let node = TestNode::start(dir.path(), &WINDOWS).await;

@@ -58,7 +58,10 @@ impl Outbox {
         }
         if !silence.is_zero() {
             self.flush().await?;
-            tokio::time::sleep_until(until).await;
+            tokio::select! {
+                () = tokio::time::sleep_until(until) => {}
+                given_up = self.connection.given_up() => return Err(given_up.into()),
+            }
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 pub mod authorize;
 pub mod broker;
 pub mod controller;
+mod descriptors;
 pub mod dispatch;
 pub mod essential;
 mod handlers;

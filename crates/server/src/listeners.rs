@@ -2,6 +2,7 @@
 //!
 //! Invariants:
 //! - what speaks on an address that others can reach is authenticated and encrypted, unless somebody said otherwise
+//! - connections leave file descriptors to the logs: over what they may have, new ones wait, as over `max.connections`
 //! - a listener that cannot accept now (all file descriptors in use) tries again a little later and says so once
 //!
 //! Kafka: `SocketServer`.
@@ -21,6 +22,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use world::chance::Chance;
 
+use crate::descriptors::Descriptors;
 use crate::dispatch::Dispatcher;
 use crate::listener_security::{ListenerSecurity, ListenerSecurityError};
 use crate::request::{ListenerContext, ListenerRole};
@@ -193,7 +195,7 @@ fn connection_options(config: &BrokerConfig) -> ConnectionOptions {
 pub(crate) fn limits(config: &BrokerConfig) -> ConnectionLimits {
     let count = |value: i32| usize::try_from(value).unwrap_or(0);
     ConnectionLimits {
-        total_max: count(config.network.max_connections),
+        total_max: count(config.network.max_connections).min(Descriptors::of_process().connections),
         per_ip_max: count(config.network.max_connections_per_ip),
         per_listener_max: per_listener(config, "max.connections"),
         rates: ConnectionRates {

@@ -34,6 +34,7 @@ use super::telemetry_sink::SinkTarget;
 use super::{Broker, cleaners, lifecycle};
 use crate::authorize;
 use crate::controller::ControllerService;
+use crate::descriptors::Descriptors;
 use crate::essential::Essential;
 
 /// How often the mover thread looks for what is due.
@@ -101,7 +102,7 @@ pub fn open_logs(config: &BrokerConfig, world: &World) -> Result<Arc<LogManager>
         world.files.clone(),
         world.clock.clone(),
         world.chance.clone(),
-        open_file_limit(),
+        Descriptors::of_process().files,
         config.transactions.producer_id_expiration_ms.into(),
     );
     let checkpoint = i64::from(config.log.log_flush_offset_checkpoint_interval_ms);
@@ -118,16 +119,6 @@ pub fn open_logs(config: &BrokerConfig, world: &World) -> Result<Arc<LogManager>
     let logs = LogManager::open(environment, options)?;
     logs.cleaner().set_options(cleaners::options(config));
     Ok(logs)
-}
-
-/// Half of what the process may open: sockets need the rest.
-fn open_file_limit() -> usize {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    // As many as the administrator allows; where that is refused, what there is must do.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
-    let current = getrlimit(Resource::Nofile).current.unwrap_or(1 << 20);
-    (current / 2).clamp(64, 1 << 20) as usize
 }
 
 /// Starts the broker role: loads the logs, follows the metadata, registers, and becomes unfenced.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use rustix::fs::{FallocateFlags, fallocate, statvfs, syncfs};
-use rustix::io::pwritev;
+use rustix::io::{pwritev, retry_on_intr};
 
 use super::{File, Files, Filesystem, Lock, Metadata, Open};
 
@@ -38,7 +38,7 @@ impl File for RealFile {
 
     fn write_at(&self, parts: &[IoSlice<'_>], position: u64) -> io::Result<()> {
         let whole: usize = parts.iter().map(|part| part.len()).sum();
-        let written = pwritev(&self.0, parts, position)?;
+        let written = retry_on_intr(|| pwritev(&self.0, parts, position))?;
         if written == whole {
             return Ok(());
         }

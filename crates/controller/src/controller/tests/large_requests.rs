@@ -1,6 +1,7 @@
 //! No request writes more than ten thousand records: what would is refused as a whole.
 
 use protocol::alter_client_quotas_request::{EntityData, EntryData, OpData};
+use protocol::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
 
 use super::*;
 use crate::api_error::MAX_RECORDS_PER_REQUEST;

@@ -10,9 +10,7 @@
 //! Not yet, so that these change nothing either: the keys of followers (`replica.fetch.*`, `replica.lag.time.max.ms`,
 //! `num.replica.fetchers`, `replica.selector.class`) and of a quorum of several (`controller.quorum.*` but for voters and bootstrap
 //! servers), of tiers (`remote.*`, beyond whether topics may ask for them), of versions that are not stable (`unstable.*`), of slow
-//! requests to the controller (`controller.performance.*`), `controlled.shutdown.enable`,
-//! `initial.broker.registration.timeout.ms`, `log.dir.failure.timeout.ms`, `server.max.startup.time.ms` and
-//! `transaction.two.phase.commit.enable`.
+//! requests to the controller (`controller.performance.*`), `log.dir.failure.timeout.ms` and `transaction.two.phase.commit.enable`.
 
 mod endpoint;
 mod groups;

@@ -17,12 +17,13 @@ use security::TlsError;
 use storage::LogManager;
 use telemetry::MetricsEndpoint;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::JoinHandle;
 
 use crate::broker::Broker;
 use crate::broker::start::{self, ControllerLink, RunningBroker, StartError, World};
 use crate::broker::telemetry_sink::SinkTarget;
 use crate::dispatch::Dispatcher;
+use crate::essential::Essential;
 use crate::listeners::{self, Bound, ListenError};
 use crate::metrics;
 
@@ -58,7 +59,7 @@ pub struct Node {
     running: RunningBroker,
     addresses: Vec<(String, SocketAddr)>,
     stop: watch::Sender<bool>,
-    accepting: JoinSet<()>,
+    accepting: Vec<JoinHandle<()>>,
 }
 
 impl PreparedNode {
@@ -95,18 +96,24 @@ impl PreparedNode {
         let (stop, stopped) = watch::channel(false);
         let mut addresses: Vec<_> =
             self.bound.iter().map(|bound| (bound.name().to_owned(), bound.address)).collect();
-        let mut accepting = JoinSet::new();
+        let mut accepting = Vec::new();
         if let Some(mut endpoint) = self.metrics {
             addresses.extend(endpoint.address().ok().map(|address| ("metrics".to_owned(), address)));
             metrics::add_sources(&mut endpoint, &running.broker, &controller, &self.quotas);
-            accepting.spawn(serve_metrics(endpoint, stopped.clone()));
+            accepting.push(tokio::spawn(serve_metrics(endpoint, stopped.clone())));
         }
         let dispatcher = Dispatcher { broker: running.broker.clone(), controller };
         for bound in self.bound {
-            accepting.spawn(listeners::accept(bound, dispatcher.clone(), stopped.clone()));
+            let work = listeners::accept(bound, dispatcher.clone(), stopped.clone());
+            accepting.push(start_to_accept(&running.broker.essential, work));
         }
         Ok(Node { running, addresses, stop, accepting })
     }
+}
+
+/// Starts a task that accepts connections. Its listener would be deaf without it, while all else goes on.
+fn start_to_accept(essential: &Essential, work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    essential.watch("a task that accepts connections", tokio::spawn(work))
 }
 
 /// How long a reader of the metrics may take once the node stops.
@@ -165,10 +172,27 @@ impl Node {
     }
 
     /// Stops: hands leaderships over, ends the connections, and closes the logs cleanly.
-    pub async fn stop(mut self) {
+    pub async fn stop(self) {
         self.running.prepare_to_stop().await;
         self.stop.send_replace(true);
-        while self.accepting.join_next().await.is_some() {}
+        for accepting in self.accepting {
+            // Whether it panicked was told when it did.
+            _ = accepting.await;
+        }
         self.running.stop().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_of_who_accepts_connections_is_told_of() {
+        let essential = Essential::default();
+        let mut failure = essential.failure();
+        assert!(start_to_accept(&essential, async { panic!("as it is to") }).await.is_ok());
+        let told = failure.borrow_and_update().clone().expect("nobody is told");
+        assert!(told.starts_with("a task that accepts connections panicked"), "{told}");
     }
 }

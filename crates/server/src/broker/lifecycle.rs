@@ -1,7 +1,6 @@
 //! A broker's life as the controller sees it: it registers, catches up, is unfenced, sends heartbeats, and asks to stop.
 //!
-//! Not yet: a stop without asking (`controlled.shutdown.enable=false`); giving up where the controller cannot be reached at the
-//! start, or be told of a log dir that failed (`initial.broker.registration.timeout.ms`, `log.dir.failure.timeout.ms`).
+//! Not yet: giving up where the controller cannot be told of a log dir that failed (`log.dir.failure.timeout.ms`).
 //!
 //! Kafka: `BrokerLifecycleManager`.
 

@@ -20,6 +20,7 @@ use protocol::ErrorCode;
 use protocol::broker_registration_request::Listener;
 use storage::{LogEnvironment, LogManager, LogManagerOptions, StorageError};
 use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
 use world::chance::Chance;
 use world::clock::Clock;
 use world::files::Files;
@@ -53,6 +54,14 @@ pub enum StartError {
     /// The controller does not let this broker in.
     #[error("the controller refuses to register this broker: {}", .0.message())]
     Registration(ErrorCode),
+    /// The controller did not let this broker in within so many milliseconds.
+    #[error(
+        "unable to register with the controller quorum within {0} ms (initial.broker.registration.timeout.ms)"
+    )]
+    NotRegistered(i32),
+    /// The broker was not ready within so many milliseconds.
+    #[error("the broker is not ready after {0} ms (server.max.startup.time.ms)")]
+    NotReady(i64),
     /// The configuration asks for an authorizer that there is not.
     #[error(transparent)]
     Authorizer(ConfigError),
@@ -124,7 +133,7 @@ pub fn open_logs(config: &BrokerConfig, world: &World) -> Result<Arc<LogManager>
 /// Starts the broker role: loads the logs, follows the metadata, registers, and becomes unfenced.
 ///
 /// # Errors
-/// The logs cannot be loaded, or the controller does not let this broker in.
+/// The logs cannot be loaded, or the controller does not let this broker in, or not in time.
 pub async fn start(
     config: Arc<BrokerConfig>,
     cluster_id: String,
@@ -134,6 +143,7 @@ pub async fn start(
     listeners: Vec<Listener>,
     telemetry_sink: Option<SinkTarget>,
 ) -> Result<RunningBroker, StartError> {
+    let began = Instant::now();
     let incarnation = Uuid::from_random_bytes(world.chance.next_id());
     let authorizer = authorize::authorizer(&config).map_err(StartError::Authorizer)?;
     let channel = link.channel.clone();
@@ -152,12 +162,37 @@ pub async fn start(
     let (stop, stopped) = watch::channel(false);
     let following = tokio::spawn(follow_metadata(broker.clone(), link.images, stopped.clone()));
     essential.watch("the task that acts on metadata", following);
-    register(&broker, incarnation, listeners).await.map_err(StartError::Registration)?;
-    become_unfenced(&broker).await;
+    join_cluster(&broker, began, incarnation, listeners).await?;
     essential
         .watch("the task that sends heartbeats", tokio::spawn(keep_alive(broker.clone(), stopped.clone())));
     let loader = loading.serve(&broker, stopped).await;
     Ok(RunningBroker { broker, stop, loader, mover })
+}
+
+/// Registers, and waits until clients may come; gives up when `initial.broker.registration.timeout.ms`, or
+/// `server.max.startup.time.ms` after the start `began`, is over.
+async fn join_cluster(
+    broker: &Broker,
+    began: Instant,
+    incarnation: Uuid,
+    listeners: Vec<Listener>,
+) -> Result<(), StartError> {
+    let config = broker.config();
+    let to_register = config.quorum.initial_broker_registration_timeout_ms;
+    let to_start = config.network.server_max_startup_time_ms;
+    let join = async {
+        let registering = register(broker, incarnation, listeners);
+        let registered = timeout(millis(to_register.into()), registering).await;
+        registered.map_err(|_| StartError::NotRegistered(to_register))?.map_err(StartError::Registration)?;
+        become_unfenced(broker).await;
+        Ok(())
+    };
+    let left = millis(to_start).saturating_sub(began.elapsed());
+    timeout(left, join).await.map_err(|_| StartError::NotReady(to_start))?
+}
+
+fn millis(time: i64) -> Duration {
+    Duration::from_millis(u64::try_from(time).unwrap_or(0))
 }
 
 /// Acts on every new image until `stop` says so.
@@ -177,9 +212,12 @@ async fn follow_metadata(
 }
 
 impl RunningBroker {
-    /// Asks the controller to take over, within `controlled.shutdown`'s patience.
+    /// Asks the controller to have others lead what this broker leads, unless `controlled.shutdown.enable=false`: then the broker
+    /// just goes, and is missed when its session ends.
     pub async fn prepare_to_stop(&self) {
-        controlled_shutdown(&self.broker, lifecycle::STOP_PATIENCE).await;
+        if self.broker.config().replication.controlled_shutdown_enable {
+            controlled_shutdown(&self.broker, lifecycle::STOP_PATIENCE).await;
+        }
     }
 
     /// Stops, and closes the logs cleanly. No connection may be served any more.

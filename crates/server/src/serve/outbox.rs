@@ -85,6 +85,9 @@ impl Outbox {
     }
 
     fn count(&mut self) {
+        if self.uncounted.is_empty() {
+            return;
+        }
         let sent = self.broker.clock.monotonic();
         for Uncounted { api, version, size, stages } in std::mem::take(&mut self.uncounted) {
             self.broker.metrics.requests.observe(api, version, size, &Stages { sent, ..stages });

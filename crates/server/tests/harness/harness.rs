@@ -45,16 +45,7 @@ impl TestNode {
 
     /// Starts a node on files, a clock and chance of the test's.
     pub async fn start_in(world: World, dir: &std::path::Path, overrides: &[&str]) -> Self {
-        let listeners = "listeners=PLAINTEXT://localhost:0,CONTROLLER://localhost:0";
-        let mut all = vec![
-            format!("log.dirs={}", dir.join("data").display()),
-            listeners.to_owned(),
-            "controller.quorum.voters=1@localhost:9093".to_owned(),
-            "group.initial.rebalance.delay.ms=0".to_owned(),
-            "offsets.topic.num.partitions=4".to_owned(),
-        ];
-        all.extend(overrides.iter().map(|text| (*text).to_owned()));
-        let options = RunOptions { overrides: all, ..Default::default() };
+        let options = options(dir, overrides);
         let config = Arc::new(server::configuration(&options).expect("the overrides are valid"));
         let (node, controller) = start_in(world, config, &options).await.expect("the node starts");
         let address_of = |name: &str| {
@@ -73,9 +64,13 @@ impl TestNode {
 
     /// Stops cleanly.
     pub async fn stop(self) {
+        stop_controller(self.stop_broker().await).await;
+    }
+
+    /// Stops the broker role alone; returns the controller, which goes on.
+    pub async fn stop_broker(self) -> Arc<ControllerService> {
         self.node.stop().await;
-        let controller = self.controller;
-        tokio::task::spawn_blocking(move || controller.stop()).await.expect("the controller stops");
+        self.controller
     }
 
     /// Where the listener called `name` is.
@@ -87,6 +82,30 @@ impl TestNode {
     pub async fn client(&self) -> Client {
         Client::connect(self.address).await
     }
+}
+
+/// Stops the controller role.
+pub async fn stop_controller(controller: Arc<ControllerService>) {
+    tokio::task::spawn_blocking(move || controller.stop()).await.expect("the controller stops");
+}
+
+/// What a node in `dir` is told, with these overrides.
+pub fn options(dir: &std::path::Path, overrides: &[&str]) -> RunOptions {
+    let listeners = "listeners=PLAINTEXT://localhost:0,CONTROLLER://localhost:0";
+    let mut all = vec![
+        format!("log.dirs={}", dir.join("data").display()),
+        listeners.to_owned(),
+        "controller.quorum.voters=1@localhost:9093".to_owned(),
+        "group.initial.rebalance.delay.ms=0".to_owned(),
+        "offsets.topic.num.partitions=4".to_owned(),
+    ];
+    all.extend(overrides.iter().map(|text| (*text).to_owned()));
+    RunOptions { overrides: all, ..Default::default() }
+}
+
+/// The real world.
+pub fn real_world() -> World {
+    World { files: Arc::new(RealFiles), clock: Arc::new(RealClock::default()), chance: Arc::new(RealChance) }
 }
 
 /// A client that does as it is told.

@@ -21,12 +21,13 @@ mod raft_requests;
 mod registration;
 mod snapshots;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ::controller::ControllerRequest;
 use metadata::MetadataImage;
-use model::Offset;
+use model::{NodeId, Offset, Uuid};
 use protocol::ResponseBody;
 use storage::{LogDir, LogEnvironment, StorageError};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -92,6 +93,9 @@ pub struct ControllerService {
     log: Arc<MetadataLog>,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
     stop: watch::Sender<bool>,
+    directory_id: Uuid,
+    contacts: Mutex<BTreeMap<NodeId, Duration>>,
+    started: Duration,
 }
 
 impl ControllerService {
@@ -120,10 +124,32 @@ impl ControllerService {
         request: impl Into<ControllerRequest>,
     ) -> Result<ResponseBody, ControllerStopped> {
         let (answer, answered) = oneshot::channel();
-        let asked = self.log.clock().monotonic();
-        let command = Command { request: request.into(), asked, answer };
+        let (request, asked): (ControllerRequest, _) = (request.into(), self.now());
+        if let ControllerRequest::BrokerHeartbeat(heartbeat) = &request {
+            self.note_contact(NodeId(heartbeat.broker_id), asked);
+        }
+        let command = Command { request, asked, answer };
         self.commands.send(command).map_err(|_| ControllerStopped)?;
         answered.await.map_err(|_| ControllerStopped)
+    }
+
+    fn note_contact(&self, broker: NodeId, now: Duration) {
+        if self.image.borrow().cluster().broker(broker).is_some() {
+            self.contacts.lock().expect("no holder panics").insert(broker, now);
+        }
+    }
+
+    /// Returns when each registered broker was last heard of, on the clock of [`ControllerService::now`]; when this controller
+    /// started, if it was not since. Kafka: `QuorumControllerMetrics.updateBrokerContactTime`.
+    pub fn contacts(&self) -> Vec<(NodeId, Duration)> {
+        let (image, contacts) = (self.image(), self.contacts.lock().expect("no holder panics"));
+        let contact = |broker: NodeId| contacts.get(&broker).copied().unwrap_or(self.started);
+        image.cluster().brokers().map(|broker| (broker.id, contact(broker.id))).collect()
+    }
+
+    /// Returns the id of the log dir that the metadata log is in.
+    pub fn directory_id(&self) -> Uuid {
+        self.directory_id
     }
 
     /// What is measured of the thread.

@@ -5,6 +5,7 @@
 mod broker_state;
 mod cleaner;
 mod client_metrics;
+mod client_software;
 mod connections;
 mod controller;
 mod groups;
@@ -31,6 +32,7 @@ use crate::broker::Broker;
 use crate::controller::ControllerService;
 use crate::listeners::ListenError;
 
+pub use client_software::{Counted, SoftwareConnections};
 pub use transactions::TransactionMetrics;
 
 /// What is counted while requests are served.
@@ -48,6 +50,8 @@ pub struct Metrics {
     pub share_coordinator: Arc<ShareCoordinatorMetrics>,
     /// Transactions.
     pub transactions: TransactionMetrics,
+    /// Connections by their clients' software.
+    pub software: Arc<SoftwareConnections>,
 }
 
 /// Binds `monedula.metrics.listener`, if it names an address. `open_allowed` where others may read without a login.
@@ -94,6 +98,7 @@ pub(crate) fn add_sources(
     endpoint.add(controller::Controller::new(controller.clone()));
     endpoint.add(quorum::Quorum(controller.clone()));
     endpoint.add(connections::Connections(connections.clone()));
+    endpoint.add(client_software::Software(broker.clone()));
     endpoint.add(quotas::Quotas(broker.clone()));
     endpoint.add(threads::Threads::new(broker.clock.clone()));
     endpoint.add(ProcessSource);

@@ -34,6 +34,7 @@ use crate::dispatch::{Answer, Dispatcher, served_versions};
 use crate::handlers::api_versions;
 use crate::listener_security::ListenerSecurity;
 use crate::login::{Login, LoginStep};
+use crate::metrics::Counted;
 use crate::request::{ClientSoftware, ConnectionId, ListenerContext, RequestContext};
 use crate::throttle;
 use outbox::Outbox;
@@ -71,8 +72,15 @@ pub(crate) async fn serve(
     let peer = connection.peer();
     let login = Login::new(security, &connection);
     let connection_id = ConnectionId::fresh();
-    let mut serving =
-        Serving { dispatcher, listener: listener.clone(), connection: connection_id, login, software: None };
+    let counted = dispatcher.broker.metrics.software.count(&listener.name, None);
+    let mut serving = Serving {
+        dispatcher,
+        listener: listener.clone(),
+        connection: connection_id,
+        login,
+        software: None,
+        counted,
+    };
     let name = &listener.name;
     let mut outbox = Outbox::new(connection, serving.dispatcher.broker.clone());
     match serving.run(&mut outbox).await {
@@ -95,6 +103,8 @@ struct Serving {
     connection: ConnectionId,
     login: Login,
     software: Option<Arc<ClientSoftware>>,
+    /// Has it counted by its software.
+    counted: Option<Counted>,
 }
 
 /// What a request gets.
@@ -259,11 +269,15 @@ impl Serving {
     }
 
     fn note_software(&mut self, version: i16, request: &ApiVersionsRequest) {
-        if version >= 3 {
-            let name = request.client_software_name.clone();
-            let version = request.client_software_version.clone();
-            self.software = Some(Arc::new(ClientSoftware { name, version }));
+        if !api_versions::is_valid(version, request) {
+            return;
         }
+        self.software = (version >= 3).then(|| {
+            let name = request.client_software_name.clone();
+            Arc::new(ClientSoftware { name, version: request.client_software_version.clone() })
+        });
+        let software = &self.dispatcher.broker.metrics.software;
+        self.counted = software.count(&self.listener.name, self.software.as_deref());
     }
 
     /// ApiVersions from the future is answered in version 0, so that the client can come again with a lower one.

@@ -120,6 +120,11 @@ async fn what_the_node_itself_did_is_read_by_prometheus() {
         }
         tokio::task::yield_now().await;
     };
+    let own = std::fs::read_to_string(dir.path().join("data/meta.properties")).unwrap();
+    let directory = own.lines().find_map(|line| line.strip_prefix("directory.id=")).unwrap();
+    let vote = format!("kafka_server_raft_metrics_current_vote_directory_id{{directory=\"{directory}\"}}");
+    let silence = "kafka_controller_kafkacontroller_timesincelastheartbeatreceivedms{broker=\"1\"}";
+    assert!((0.0..60_000.0).contains(&number(&page, silence)), "{page}");
     for (row, expected) in [
         ("kafka_server_brokertopicmetrics_producemessageconversions_total{topic=\"packed\"}", 3.0),
         ("kafka_network_requestmetrics_messageconversionstimems_count{request=\"Produce\"}", 1.0),
@@ -133,6 +138,8 @@ async fn what_the_node_itself_did_is_read_by_prometheus() {
         ("kafka_controller_kafkacontroller_brokerregistrationstate{broker=\"1\"}", 30.0),
         ("kafka_server_raft_metrics_current_state{state=\"leader\"}", 1.0),
         ("kafka_server_raft_metrics_election_latency_count", 1.0),
+        ("kafka_server_replicamanager_partitionswithlatetransactionscount", 0.0),
+        (vote.as_str(), 1.0),
     ] {
         assert_eq!(number(&page, row), expected, "{row} in\n{page}");
     }
@@ -204,6 +211,29 @@ async fn what_groups_and_clients_with_quotas_did_is_read_by_prometheus() {
         "kafka_server_produce_byte_rate{client_id=\"test\"}",
     ] {
         assert!(number(&page, row) > 0.0, "{row} in\n{page}");
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn connections_are_counted_by_what_their_clients_are_made_with() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = TestNode::start(dir.path(), &["monedula.metrics.listener=localhost:0"]).await;
+    let (mut named, mut nameless) = (node.client().await, node.client().await);
+    let request = |name: &str| protocol::ApiVersionsRequest {
+        client_software_name: name.to_owned(),
+        client_software_version: "1.0".to_owned(),
+        ..Default::default()
+    };
+    assert_eq!(named.ask(request("jackdaw"), 3).await.error_code, ErrorCode::NONE);
+    assert_eq!(nameless.ask(request("-"), 3).await.error_code, ErrorCode::INVALID_REQUEST);
+    let page = read(&node, "/metrics").await;
+    for (name, version) in [("jackdaw", "1.0"), ("unknown", "unknown")] {
+        let labels = format!(
+            "{{listener=\"PLAINTEXT\",clientSoftwareName=\"{name}\",clientSoftwareVersion=\"{version}\"}}"
+        );
+        let row = format!("kafka_server_socket_server_metrics_connections{labels}");
+        assert_eq!(value(&page, &row), Some("1.0"), "{row} in\n{page}");
     }
     node.stop().await;
 }

@@ -5,6 +5,9 @@
 #[path = "share_groups/dead_letters.rs"]
 mod dead_letters;
 
+#[path = "share_groups/topic_counts.rs"]
+mod topic_counts;
+
 #[path = "harness/harness.rs"]
 mod harness;
 

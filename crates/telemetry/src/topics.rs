@@ -1,7 +1,6 @@
 //! What goes into topics and comes out of them: in all, and for each topic.
 //!
-//! Not yet: share fetches and share acknowledgements, in all and those that failed; the rates of replication, of reassignments,
-//! and of tiers.
+//! Not yet: the rates of replication, of reassignments, and of tiers.
 //! Kafka: `BrokerTopicStats`, `BrokerTopicMetrics`.
 
 use std::fmt;
@@ -11,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::by_name::ByName;
 use crate::{Metric, Page, Row, Source};
 
-const COUNTERS: [Metric; 13] = [
+const COUNTERS: [Metric; 17] = [
     Metric::new("kafka.server:type=BrokerTopicMetrics,name=MessagesInPerSec", "Records appended"),
     Metric::new(
         "kafka.server:type=BrokerTopicMetrics,name=BytesInPerSec",
@@ -52,6 +51,22 @@ const COUNTERS: [Metric; 13] = [
         "kafka.server:type=BrokerTopicMetrics,name=ProduceMessageConversionsPerSec",
         "Records that were written anew, mostly compressed as the topic's compression.type says",
     ),
+    Metric::new(
+        "kafka.server:type=BrokerTopicMetrics,name=TotalShareFetchRequestsPerSec",
+        "Share fetches that asked for the topic",
+    ),
+    Metric::new(
+        "kafka.server:type=BrokerTopicMetrics,name=FailedShareFetchRequestsPerSec",
+        "Share fetches that could not have a partition of the topic",
+    ),
+    Metric::new(
+        "kafka.server:type=BrokerTopicMetrics,name=TotalShareAcknowledgementRequestsPerSec",
+        "Requests that acknowledged records of the topic in a share group",
+    ),
+    Metric::new(
+        "kafka.server:type=BrokerTopicMetrics,name=FailedShareAcknowledgementRequestsPerSec",
+        "Requests of which an acknowledgement of the topic's records was refused",
+    ),
 ];
 
 /// What is counted, in the order of `COUNTERS`.
@@ -70,6 +85,10 @@ enum Counter {
     BadSequences,
     MissingKeys,
     Conversions,
+    ShareFetches,
+    FailedShareFetches,
+    ShareAcknowledgements,
+    FailedShareAcknowledgements,
 }
 
 /// What is wrong with a batch that is refused, if that is counted.
@@ -138,6 +157,31 @@ impl TopicMetrics {
     pub fn fetched(&self, bytes: usize) {
         self.add(Counter::Fetches, 1);
         self.add(Counter::BytesOut, bytes as u64);
+    }
+
+    /// Counts a share fetch that asks for partitions of the topic, however many.
+    pub fn share_fetched(&self) {
+        self.add(Counter::ShareFetches, 1);
+    }
+
+    /// Counts bytes of record batches that a share fetch got.
+    pub fn share_sent(&self, bytes: usize) {
+        self.add(Counter::BytesOut, bytes as u64);
+    }
+
+    /// Counts a share fetch that cannot have a partition of the topic.
+    pub fn share_fetch_failed(&self) {
+        self.add(Counter::FailedShareFetches, 1);
+    }
+
+    /// Counts a request that acknowledges records of the topic in a share group.
+    pub fn share_acknowledged(&self) {
+        self.add(Counter::ShareAcknowledgements, 1);
+    }
+
+    /// Counts a request of which an acknowledgement of the topic's records was refused.
+    pub fn share_acknowledgement_failed(&self) {
+        self.add(Counter::FailedShareAcknowledgements, 1);
     }
 
     /// Counts a fetch that failed.

@@ -16,6 +16,7 @@ mod fetch;
 mod load;
 mod lock_timers;
 mod read;
+mod topic_counts;
 mod writes;
 
 use std::collections::BTreeMap;
@@ -29,7 +30,7 @@ use coordinators::share_partition::{AcknowledgeError, AcknowledgementBatch, Shar
 use metadata::Feature;
 use model::Uuid;
 use protocol::ErrorCode;
-use telemetry::{ShareGroupMetrics, SharePartitionRow};
+use telemetry::{ShareGroupMetrics, SharePartitionRow, TopicMetrics};
 use world::clock::Clock;
 
 use super::Broker;
@@ -196,6 +197,7 @@ impl SharePartitionManager {
         batches: Vec<(ShareTarget, Vec<AcknowledgementBatch>)>,
     ) -> Vec<(ShareTarget, Acknowledged)> {
         let limits = self.limits(&key.group);
+        self.count_topics(batches.iter().map(|(target, _)| *target), TopicMetrics::share_acknowledged);
         let begun: Vec<_> = batches
             .into_iter()
             .map(|(target, batches)| (target, self.acknowledge_one(key, target, &batches, &limits)))
@@ -207,7 +209,10 @@ impl SharePartitionManager {
             };
             (target, outcome)
         });
-        futures_util::future::join_all(finished).await
+        let outcomes = futures_util::future::join_all(finished).await;
+        let failed = outcomes.iter().filter(|(_, outcome)| outcome.is_err()).map(|(target, _)| *target);
+        self.count_topics(failed, TopicMetrics::share_acknowledgement_failed);
+        outcomes
     }
 
     fn acknowledge_one(

@@ -67,6 +67,9 @@ pub(super) fn start(
         log,
         thread: Mutex::new(None),
         stop,
+        directory_id: worker.options.directory_id,
+        contacts: Mutex::default(),
+        started: worker.now().monotonic,
     };
     let run = move || {
         if let Err(error) = worker.run(received, stopped) {

@@ -20,9 +20,7 @@ pub fn handle(
     request: &ApiVersionsRequest,
 ) -> ApiVersionsResponse {
     let image = broker.metadata.image();
-    let named =
-        is_software_name(&request.client_software_name) && is_software_name(&request.client_software_version);
-    if context.version >= 3 && !named {
+    if !is_valid(context.version, request) {
         return ApiVersionsResponse { error_code: ErrorCode::INVALID_REQUEST, ..Default::default() };
     }
     ApiVersionsResponse {
@@ -32,6 +30,13 @@ pub fn handle(
         finalized_features: finalized_features(&image),
         ..Default::default()
     }
+}
+
+/// Tells whether the client says properly what it is made with, where it can say that. Kafka: `ApiVersionsRequest.isValid`.
+pub(crate) fn is_valid(version: i16, request: &ApiVersionsRequest) -> bool {
+    let named =
+        is_software_name(&request.client_software_name) && is_software_name(&request.client_software_version);
+    version < 3 || named
 }
 
 /// Answers a version from the future: the error, and which versions of ApiVersions itself there are.

@@ -1,7 +1,7 @@
 //! The cluster as its controller sees it, and the controller's own thread.
 //!
 //! Not yet: elections from eligible and unclean replicas, static voters that are ignored, and broker heartbeats that came too
-//! late, which a lone node has none of; when each broker was heard of; requests that waited too long for the controller.
+//! late, which a lone node has none of; requests that waited too long for the controller.
 //! Kafka: `ControllerMetadataMetrics`, `QuorumControllerMetrics`.
 
 use std::fmt;
@@ -63,6 +63,10 @@ const REGISTRATION: Metric = Metric::new(
     "kafka.controller:type=KafkaController,name=BrokerRegistrationState",
     "State of each broker: 10 fenced, 20 being shut down, 30 active",
 );
+const CONTACT: Metric = Metric::new(
+    "kafka.controller:type=KafkaController,name=TimeSinceLastHeartbeatReceivedMs",
+    "Milliseconds since each broker's last heartbeat",
+);
 const NEW_ACTIVE: Metric = Metric::new(
     "kafka.controller:type=KafkaController,name=NewActiveControllersCount",
     "Times that a controller became the active one since this node's start",
@@ -101,6 +105,15 @@ impl Controller {
         Self { service, idle: IdleRatio::default() }
     }
 
+    fn write_contacts(&self, page: &mut Page<'_>) -> fmt::Result {
+        let (contacts, now) = (self.service.contacts(), self.service.now());
+        let of_broker = |(broker, contact): (model::NodeId, std::time::Duration)| {
+            let millis = now.saturating_sub(contact).as_millis() as f64;
+            (vec![("broker", broker.to_string())], millis)
+        };
+        page.gauges(CONTACT, contacts.into_iter().map(of_broker))
+    }
+
     fn write_queue(&self, page: &mut Page<'_>) -> fmt::Result {
         let metrics = self.service.metrics();
         page.counter(STARTED, metrics.processing_times.count())?;
@@ -126,6 +139,7 @@ impl Source for Controller {
             (vec![("broker", broker.id.to_string())], state(broker))
         };
         page.gauges(REGISTRATION, image.cluster().brokers().map(of_broker))?;
+        self.write_contacts(page)?;
         let fenced = image.cluster().brokers().filter(|broker| broker.fenced).count();
         let partitions = || image.topics().iter().flat_map(|topic| topic.partitions());
         let count =

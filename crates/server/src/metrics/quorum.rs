@@ -1,7 +1,7 @@
 //! The metadata quorum.
 //!
-//! Not yet: records fetched, voters without a connection and changes of voters under way, which a quorum of one does not have;
-//! the directory that this node voted for. Kafka: `KafkaRaftMetrics`.
+//! Not yet: records fetched, voters without a connection and changes of voters under way, which a quorum of one does not have.
+//! Kafka: `KafkaRaftMetrics`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -36,6 +36,10 @@ const STATE: Metric = Metric::new(
 const VOTE: Metric = Metric::new(
     "kafka.server:type=raft-metrics,name=current-vote",
     "Node that this one voted for in the present epoch; -1 for none",
+);
+const VOTE_DIRECTORY: Metric = Metric::new(
+    "kafka.server:type=raft-metrics,name=current-vote-directory-id",
+    "1 with the id of the log dir of the node that this one voted for in the present epoch",
 );
 const LOG_END_EPOCH: Metric =
     Metric::new("kafka.server:type=raft-metrics,name=log-end-epoch", "Epoch of the last metadata record");
@@ -76,6 +80,7 @@ impl Source for Quorum {
         // It leads from its start to its end, by its own vote.
         page.gauges(STATE, [(vec![("state", "leader".to_owned())], 1.0)])?;
         page.gauge(VOTE, described.leader_id.into())?;
+        page.gauges(VOTE_DIRECTORY, [(vec![("directory", self.0.directory_id().to_string())], 1.0)])?;
         page.gauge(LOG_END_EPOCH, self.0.image().provenance().last_contained_epoch.0.into())?;
         let metrics = self.0.metrics();
         page.histogram(COMMITS, &metrics.commit_times)?;

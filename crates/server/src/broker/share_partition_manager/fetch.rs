@@ -12,6 +12,7 @@ use model::Offset;
 use protocol::share_fetch_response::{AcquiredRecords, PartitionData};
 use protocol::{ErrorCode, Records};
 use storage::FetchIsolation;
+use telemetry::TopicMetrics;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
@@ -74,36 +75,43 @@ impl SharePartitionManager {
         if params.max_records <= 0 || params.max_bytes == 0 {
             return Vec::new();
         }
-        let (mut rows, mut asked) = (Vec::new(), Vec::new());
+        self.count_topics(targets.iter().copied(), TopicMetrics::share_fetched);
+        let (mut refused, mut asked) = (Vec::new(), Vec::new());
         for target in targets {
             match self.get_or_load(&params.key.group, *target) {
                 Ok(cached) => asked.push(Asked { target: *target, cached }),
-                Err(error) => rows.push(error_row(*target, error)),
+                Err(error) => refused.push(error_row(*target, error)),
             }
         }
         let committed = self.settings(&params.key.group).is_some_and(|settings| settings.read_committed);
         let isolation = if committed { FetchIsolation::TxnCommitted } else { FetchIsolation::HighWatermark };
         let fetch = Fetch { manager: self, params, limits: self.limits(&params.key.group), isolation };
         let (begun, of_group) = (self.now(), asked.first().map(|asked| asked.cached.of_group().clone()));
-        rows.extend(fetch.acquire_or_wait(asked).await);
+        let mut rows = fetch.acquire_or_wait(asked, &mut refused).await;
+        self.count_topics(refused.iter().map(|(target, _)| *target), TopicMetrics::share_fetch_failed);
         let acquired = rows.iter().filter(|(_, row)| !row.acquired_records.is_empty()).count();
         let took = self.now().saturating_sub(begun);
         if let Some(of_group) = of_group {
             of_group.fetched(acquired, targets.len(), took);
         }
+        rows.extend(refused);
         rows
     }
 }
 
 impl Fetch<'_> {
-    async fn acquire_or_wait(&self, mut asked: Vec<Asked>) -> Vec<ShareFetchRow> {
+    /// Adds to `refused` what cannot be had.
+    async fn acquire_or_wait(
+        &self,
+        mut asked: Vec<Asked>,
+        refused: &mut Vec<ShareFetchRow>,
+    ) -> Vec<ShareFetchRow> {
         let notify = Arc::new(Notify::new());
         let _subscriptions: Vec<_> = asked.iter().map(|asked| asked.cached.subscribe(&notify)).collect();
-        let mut rows = Vec::new();
         loop {
             asked.retain(|asked| match asked.cached.failure() {
                 Some(error) => {
-                    rows.push(error_row(asked.target, error));
+                    refused.push(error_row(asked.target, error));
                     false
                 }
                 None => true,
@@ -111,8 +119,7 @@ impl Fetch<'_> {
             let is_last = asked.is_empty() || Instant::now() >= self.params.deadline;
             let (acquired, moved) = self.round(&asked, is_last);
             if is_last || !acquired.is_empty() {
-                rows.extend(acquired);
-                return rows;
+                return acquired;
             }
             if moved {
                 tokio::task::yield_now().await;
@@ -193,7 +200,9 @@ impl Fetch<'_> {
             cached.metrics().acquired(range.count().max(0) as u64);
         }
         *room -= acquired.iter().map(AcquiredRange::count).sum::<i64>();
-        row(partition_index, read.slice(&acquired), &acquired)
+        let records = read.slice(&acquired);
+        cached.partition().metrics().share_sent(records.len());
+        row(partition_index, records, &acquired)
     }
 }
 

@@ -22,7 +22,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::chance;
-use crate::connection::Connection;
+use crate::connection::{Connection, Traffic};
 use crate::error::{Error, Result};
 use crate::settings::ClientSettings;
 
@@ -57,6 +57,7 @@ pub(crate) struct Inner {
     interest: Mutex<Interest>,
     view: watch::Sender<View>,
     wanted: Notify,
+    traffic: Arc<Traffic>,
 }
 
 /// The newest metadata, and how many updates there were.
@@ -84,6 +85,7 @@ impl Cluster {
             interest: Mutex::new(interest),
             view,
             wanted: Notify::new(),
+            traffic: Arc::new(Traffic::new()),
         });
         tokio::spawn(updater::run(Arc::downgrade(&inner)));
         Self { inner }
@@ -215,6 +217,11 @@ impl Cluster {
     /// How long to wait before another try of what failed `attempts` times.
     pub fn retry_delay(&self, attempts: u32) -> Duration {
         self.inner.settings.retry_backoff.delay(attempts, chance::number())
+    }
+
+    /// What the connections carry.
+    pub(crate) fn traffic(&self) -> &Traffic {
+        &self.inner.traffic
     }
 
     /// Closes every connection.

@@ -9,6 +9,7 @@
 mod frame;
 pub(crate) mod sasl;
 mod stream;
+mod traffic;
 mod versions;
 
 use std::collections::VecDeque;
@@ -26,6 +27,7 @@ use tokio::time::Instant;
 use crate::error::{Error, Result};
 use crate::settings::{Address, ClientSettings};
 
+pub(crate) use traffic::Traffic;
 pub use versions::ApiVersions;
 
 /// The name that brokers see in `ApiVersions`; Kafka's metrics show it.
@@ -79,7 +81,13 @@ type Queue = Arc<Mutex<VecDeque<Waiting>>>;
 
 impl Connection {
     /// Connects to `address`, agrees on versions and authenticates, all within the setup timeout and the request timeout.
-    pub async fn open(address: &Address, settings: &ClientSettings, setup_timeout: Duration) -> Result<Self> {
+    /// What it carries is counted in `traffic`.
+    pub(crate) async fn open(
+        address: &Address,
+        settings: &ClientSettings,
+        setup_timeout: Duration,
+        traffic: Arc<Traffic>,
+    ) -> Result<Self> {
         let stream = tokio::time::timeout(setup_timeout, stream::connect(address, settings)).await.map_err(
             |_| {
                 Error::Disconnected(format!(
@@ -87,7 +95,7 @@ impl Connection {
                 ))
             },
         )??;
-        let connection = Self::start(stream, address, settings);
+        let connection = Self::start(stream, address, settings, traffic);
         connection.agree_on_versions().await?;
         if let Some(sasl) = &settings.security.sasl {
             sasl::authenticate(&connection, sasl, address).await?;
@@ -95,7 +103,13 @@ impl Connection {
         Ok(connection)
     }
 
-    fn start(stream: stream::Stream, address: &Address, settings: &ClientSettings) -> Self {
+    fn start(
+        stream: stream::Stream,
+        address: &Address,
+        settings: &ClientSettings,
+        traffic: Arc<Traffic>,
+    ) -> Self {
+        traffic.connection_created();
         let (calls, receiver) = mpsc::unbounded_channel();
         let (closed, _) = watch::channel(None);
         let inner = Arc::new(Inner {
@@ -111,8 +125,16 @@ impl Connection {
         });
         let queue = Queue::default();
         let idle = settings.connections_max_idle;
-        tokio::spawn(frame::write_all(stream.writer, receiver, Arc::clone(&queue), closed.clone(), idle));
-        tokio::spawn(frame::read_all(stream.reader, queue, closed));
+        let counts = Arc::clone(&traffic);
+        tokio::spawn(frame::write_all(
+            stream.writer,
+            receiver,
+            Arc::clone(&queue),
+            closed.clone(),
+            idle,
+            counts,
+        ));
+        tokio::spawn(frame::read_all(stream.reader, queue, closed, traffic));
         Self { inner }
     }
 

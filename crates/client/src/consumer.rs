@@ -133,13 +133,13 @@ impl Consumer {
         }
     }
 
-    /// Returns what the consumer measured of its fetches, by name. Kafka: `KafkaConsumer.metrics`.
+    /// Returns what the consumer measured of its fetches and connections, by group and name. Kafka: `KafkaConsumer.metrics`.
     pub fn metrics(&self) -> Vec<ClientMetric> {
         let partitions = self.subscriptions.partitions.values();
         let lag = partitions.filter_map(|partition| {
             Some(partition.high_watermark?.0.saturating_sub(partition.position()?.offset.0))
         });
-        self.measures.metrics(lag.max())
+        [self.measures.metrics(lag.max()), self.cluster.traffic().metrics("consumer-metrics")].concat()
     }
 
     /// Makes a consumer from Kafka's keys.

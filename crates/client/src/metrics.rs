@@ -2,10 +2,11 @@
 //!
 //! Rates, averages and maxima are over the client's life, where Kafka's are over its last minute.
 //!
-//! Not yet: of a consumer, bytes and the least lead; of a producer, compression, sizes of records, batches that were split,
-//! requests under way and the age of metadata; metrics of groups, of connections, and of single nodes, topics and partitions.
+//! Not yet: of a consumer, bytes, the least lead, polls and its group; of a producer, compression, sizes of records, batches that
+//! were split, requests under way and the age of metadata; of connections, authentication; metrics of single nodes, topics and
+//! partitions. Never: `select-*`, `io-*` and queues of events, for there is no such thread here; `app-info`.
 //!
-//! Kafka: `SenderMetricsRegistry`, `FetchMetricsRegistry`.
+//! Kafka: `SenderMetricsRegistry`, `FetchMetricsRegistry`, `Selector.SelectorMetrics`.
 
 use std::time::{Duration, Instant};
 
@@ -48,11 +49,11 @@ impl Measured {
         self.sum
     }
 
-    fn average(&self) -> f64 {
+    pub(crate) fn average(&self) -> f64 {
         self.sum / self.count as f64
     }
 
-    fn max(&self) -> f64 {
+    pub(crate) fn max(&self) -> f64 {
         if self.count > 0 { self.max } else { f64::NAN }
     }
 }

@@ -124,9 +124,10 @@ impl Producer {
         Self { handle: Arc::new(Handle { shared, partitioner, running }) }
     }
 
-    /// Returns what the producer measured of itself, by name. Kafka: `KafkaProducer.metrics`.
+    /// Returns what the producer measured of its records and connections, each by name. Kafka: `KafkaProducer.metrics`.
     pub fn metrics(&self) -> Vec<ClientMetric> {
-        self.shared().with(|accumulator| accumulator.metrics())
+        let of_records = self.shared().with(|accumulator| accumulator.metrics());
+        [of_records, self.shared().cluster.traffic().metrics("producer-metrics")].concat()
     }
 
     fn shared(&self) -> &Shared {

@@ -15,7 +15,7 @@ mod poll;
 mod requests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use model::{NodeId, Offset, TopicPartition};
@@ -30,7 +30,7 @@ use crate::error::{Error, Result};
 use crate::metrics::ClientMetric;
 
 use deliveries::{Deliveries, ShareKey};
-use measures::Measures;
+use measures::{Heartbeats, Measures};
 use membership::{Assignment, Membership};
 use node_session::NodeSession;
 use requests::Answered;
@@ -88,6 +88,7 @@ pub struct ShareConsumer {
     callback: Option<AcknowledgementCallback>,
     lock_timeout: Option<Duration>,
     measures: Measures,
+    heartbeats: Arc<Mutex<Heartbeats>>,
     wake: Waker,
     /// To be told by the next poll.
     failure: Option<Error>,
@@ -112,6 +113,7 @@ impl ShareConsumer {
             callback: None,
             lock_timeout: None,
             measures: Measures::new(),
+            heartbeats: Arc::default(),
             wake: Waker::default(),
             failure: None,
             cluster,
@@ -141,8 +143,9 @@ impl ShareConsumer {
         match &self.membership {
             Some(membership) => membership.subscribe(topics),
             None => {
+                let (client, measures) = (self.coordinator.clone(), self.heartbeats.clone());
                 let (membership, assignment) =
-                    Membership::join(self.coordinator.clone(), &self.config.client_rack, topics);
+                    Membership::join(client, &self.config.client_rack, topics, measures);
                 (self.membership, self.assignment) = (Some(membership), assignment);
             }
         }
@@ -203,9 +206,11 @@ impl ShareConsumer {
         self.lock_timeout
     }
 
-    /// Returns what the consumer measured of its fetches and acknowledgements, by name. Kafka: `KafkaShareConsumer.metrics`.
+    /// Returns what the consumer measured of its polls, heartbeats, fetches, acknowledgements and connections, by group and
+    /// name. Kafka: `KafkaShareConsumer.metrics`.
     pub fn metrics(&self) -> Vec<ClientMetric> {
-        self.measures.metrics()
+        let own = self.measures.metrics(&self.heartbeats.lock().expect("no holder panics"));
+        [own, self.cluster.traffic().metrics("consumer-share-metrics")].concat()
     }
 
     /// What ends a poll from another task.

@@ -87,7 +87,7 @@ impl Inner {
         }
         let address = self.broker(node)?.address();
         let setup = self.settings.setup_timeout.delay(state.failures, 511);
-        let opened = Connection::open(&address, &self.settings, setup).await;
+        let opened = Connection::open(&address, &self.settings, setup, self.traffic.clone()).await;
         match &opened {
             Ok(connection) => {
                 *state = SlotState::default();

@@ -3,6 +3,7 @@
 //! Invariant: what waits is registered before its bytes leave, so that no answer can come too early.
 
 use std::io::IoSlice;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -10,7 +11,7 @@ use protocol::{Piece, Writer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, watch};
 
-use super::{Call, Queue, Reply, Waiting};
+use super::{Call, Queue, Reply, Traffic, Waiting};
 use crate::error::{Error, Result};
 
 /// How far a buffer grows ahead of the bytes that came.
@@ -41,10 +42,12 @@ pub(super) async fn write_all(
     queue: Queue,
     closed: Closed,
     idle: Option<Duration>,
+    traffic: Arc<Traffic>,
 ) {
-    let why = write_until_closed(&mut *stream, &mut calls, &queue, &closed, idle).await;
+    let why = write_until_closed(&mut *stream, &mut calls, &queue, &closed, idle, &traffic).await;
     calls.close();
     let _ = stream.shutdown().await;
+    traffic.connection_closed();
     fail_all(&queue, &closed, why);
 }
 
@@ -54,6 +57,7 @@ async fn write_until_closed(
     queue: &Queue,
     closed: &Closed,
     idle: Option<Duration>,
+    traffic: &Traffic,
 ) -> Error {
     let mut closing = closed.subscribe();
     let idle = idle.unwrap_or(Duration::from_secs(u64::from(u32::MAX)));
@@ -80,7 +84,7 @@ async fn write_until_closed(
             Reply::Written(told) => Some(told),
         };
         let written = tokio::select! {
-            written = write_frame(stream, call.frame) => written,
+            written = write_frame(stream, call.frame, traffic) => written,
             _ = closing.wait_for(Option::is_some) => return Error::Disconnected("the connection was closed".into()),
         };
         match (written, told) {
@@ -92,8 +96,13 @@ async fn write_until_closed(
     }
 }
 
-async fn write_frame(stream: &mut (dyn AsyncWrite + Send + Unpin), frame: Vec<Bytes>) -> std::io::Result<()> {
+async fn write_frame(
+    stream: &mut (dyn AsyncWrite + Send + Unpin),
+    frame: Vec<Bytes>,
+    traffic: &Traffic,
+) -> std::io::Result<()> {
     let mut rest: Vec<Bytes> = frame.into_iter().filter(|piece| !piece.is_empty()).collect();
+    let size = rest.iter().map(Bytes::len).sum();
     rest.reverse();
     while !rest.is_empty() {
         let slices: Vec<IoSlice<'_>> = rest.iter().rev().take(64).map(|piece| IoSlice::new(piece)).collect();
@@ -101,6 +110,7 @@ async fn write_frame(stream: &mut (dyn AsyncWrite + Send + Unpin), frame: Vec<By
         if written == 0 {
             return Err(std::io::ErrorKind::WriteZero.into());
         }
+        traffic.wrote(written);
         while let Some(first) = rest.last_mut()
             && written > 0
         {
@@ -112,24 +122,35 @@ async fn write_frame(stream: &mut (dyn AsyncWrite + Send + Unpin), frame: Vec<By
             }
         }
     }
+    traffic.requested(size);
     stream.flush().await
 }
 
 /// Reads frames and gives each to the request it answers, until the connection ends.
-pub(super) async fn read_all(mut stream: Box<dyn AsyncRead + Send + Unpin>, queue: Queue, closed: Closed) {
+pub(super) async fn read_all(
+    mut stream: Box<dyn AsyncRead + Send + Unpin>,
+    queue: Queue,
+    closed: Closed,
+    traffic: Arc<Traffic>,
+) {
     let mut closing = closed.subscribe();
     let why = tokio::select! {
-        why = read_until_error(&mut *stream, &queue) => why,
+        why = read_until_error(&mut *stream, &queue, &traffic) => why,
         _ = closing.wait_for(Option::is_some) => Error::Disconnected("the connection was closed".into()),
     };
     fail_all(&queue, &closed, why);
 }
 
-async fn read_until_error(stream: &mut (dyn AsyncRead + Send + Unpin), queue: &Queue) -> Error {
+async fn read_until_error(
+    stream: &mut (dyn AsyncRead + Send + Unpin),
+    queue: &Queue,
+    traffic: &Traffic,
+) -> Error {
     let mut buffer = BytesMut::new();
     loop {
-        match read_frame(stream, &mut buffer).await {
+        match read_frame(stream, &mut buffer, traffic).await {
             Ok(frame) => {
+                traffic.responded();
                 if let Err(error) = deliver(frame, queue) {
                     return error;
                 }
@@ -142,12 +163,13 @@ async fn read_until_error(stream: &mut (dyn AsyncRead + Send + Unpin), queue: &Q
 async fn read_frame(
     stream: &mut (dyn AsyncRead + Send + Unpin),
     buffer: &mut BytesMut,
+    traffic: &Traffic,
 ) -> std::io::Result<Bytes> {
-    fill(stream, buffer, 4).await?;
+    fill(stream, buffer, 4, traffic).await?;
     let length = buffer.get_i32();
     let length = usize::try_from(length)
         .map_err(|_| std::io::Error::other(format!("the broker sent a frame of {length} bytes")))?;
-    fill(stream, buffer, length).await?;
+    fill(stream, buffer, length, traffic).await?;
     Ok(buffer.split_to(length).freeze())
 }
 
@@ -155,13 +177,16 @@ async fn fill(
     stream: &mut (dyn AsyncRead + Send + Unpin),
     buffer: &mut BytesMut,
     length: usize,
+    traffic: &Traffic,
 ) -> std::io::Result<()> {
     while buffer.len() < length {
         let missing = length - buffer.len();
         buffer.reserve(missing.min(READ_STEP.max(buffer.len())).max(4096));
-        if stream.read_buf(buffer).await? == 0 {
+        let read = stream.read_buf(buffer).await?;
+        if read == 0 {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
+        traffic.read(read);
     }
     Ok(())
 }

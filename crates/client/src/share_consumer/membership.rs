@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::Uuid;
 use protocol::share_group_heartbeat_response::Assignment as AssignmentMessage;
@@ -16,6 +16,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use super::deliveries::ShareKey;
+use super::measures::Heartbeats;
 use crate::chance;
 use crate::cluster::CoordinatorClient;
 use crate::error::{Error, Result};
@@ -43,14 +44,16 @@ struct Shared {
     changed: Notify,
     failure: Mutex<Option<Error>>,
     assignment: watch::Sender<Assignment>,
+    measures: Arc<Mutex<Heartbeats>>,
 }
 
 impl Membership {
-    /// Begins to join; tells of assignments from then on.
+    /// Begins to join; tells of assignments from then on, and measures its heartbeats.
     pub(super) fn join(
         client: Arc<CoordinatorClient>,
         rack: &str,
         topics: BTreeSet<Arc<str>>,
+        measures: Arc<Mutex<Heartbeats>>,
     ) -> (Self, watch::Receiver<Assignment>) {
         let nonce = chance::nonce();
         let mut bytes = [0; 16];
@@ -65,6 +68,7 @@ impl Membership {
             changed: Notify::new(),
             failure: Mutex::default(),
             assignment: sender,
+            measures,
         });
         let task = tokio::spawn(run(shared.clone()));
         (Self { shared, task }, assignment)
@@ -144,7 +148,10 @@ impl Shared {
         topics: Option<BTreeSet<Arc<str>>>,
     ) -> Result<ShareGroupHeartbeatResponse> {
         let names = topics.map(|topics| topics.iter().map(ToString::to_string).collect());
-        self.client
+        let sent = Instant::now();
+        self.measure(|measures| measures.sent(sent));
+        let response = self
+            .client
             .send(i16::MAX, self.client.request_timeout(), |_| ShareGroupHeartbeatRequest {
                 group_id: self.client.key.clone(),
                 member_id: self.member_id.clone(),
@@ -153,7 +160,13 @@ impl Shared {
                 subscribed_topic_names: names,
                 ..Default::default()
             })
-            .await
+            .await?;
+        self.measure(|measures| measures.answered(sent.elapsed()));
+        Ok(response)
+    }
+
+    fn measure(&self, count: impl FnOnce(&mut Heartbeats)) {
+        count(&mut self.measures.lock().expect("no holder panics"));
     }
 
     /// Takes in an answer; returns how long to wait for the next heartbeat, or none if it is to be tried again soon.
@@ -163,7 +176,11 @@ impl Shared {
             ErrorCode::NONE => {
                 self.epoch.store(response.member_epoch, Ordering::Release);
                 if let Some(assignment) = response.assignment {
-                    self.assignment.send_replace(keys(&assignment));
+                    let assigned = keys(&assignment);
+                    if *self.assignment.borrow() != assigned {
+                        self.measure(Heartbeats::rebalanced);
+                    }
+                    self.assignment.send_replace(assigned);
                 }
                 Ok(Some(Duration::from_millis(response.heartbeat_interval_ms.max(1) as u64)))
             }

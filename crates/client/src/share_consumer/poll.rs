@@ -25,6 +25,13 @@ impl ShareConsumer {
     /// Nothing is subscribed to; with explicit acknowledgement, a record is not acknowledged yet; [`Error::Wakeup`]; or the
     /// group or a partition refuses us.
     pub async fn poll(&mut self, timeout: Duration) -> Result<Vec<ShareRecord>> {
+        self.measures.poll_begun(Instant::now().into_std());
+        let polled = self.poll_once(timeout).await;
+        self.measures.poll_ended(Instant::now().into_std());
+        polled
+    }
+
+    async fn poll_once(&mut self, timeout: Duration) -> Result<Vec<ShareRecord>> {
         if self.membership.is_none() {
             return Err(Error::IllegalState("Consumer is not subscribed to any topics.".into()));
         }

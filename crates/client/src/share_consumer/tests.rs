@@ -81,3 +81,25 @@ async fn a_member_that_is_dropped_leaves_the_group() {
     told.notify_one();
     until_left(&broker).await;
 }
+
+#[tokio::test]
+async fn heartbeats_polls_and_connections_are_measured() {
+    let told = Arc::default();
+    let (broker, mut consumer) = joining(&told).await;
+    let value = |consumer: &ShareConsumer, name: &str| {
+        let metrics = consumer.metrics();
+        metrics.iter().find(|metric| metric.name == name).map(|metric| metric.value).expect("it is measured")
+    };
+    assert_eq!(value(&consumer, "heartbeat-total"), 0.0, "it is not answered yet");
+    assert!(value(&consumer, "last-heartbeat-seconds-ago") >= 0.0);
+    told.notify_one();
+    while value(&consumer, "heartbeat-total") < 1.0 {
+        consumer.poll(Duration::from_millis(5)).await.expect("it waits for records");
+    }
+    assert!(value(&consumer, "heartbeat-response-time-max") > 0.0);
+    assert_eq!(value(&consumer, "rebalance-total"), 0.0, "there are no partitions yet");
+    assert!(value(&consumer, "poll-idle-ratio-avg") > 0.0);
+    let responses = value(&consumer, "response-total");
+    assert!(responses >= 1.0 && responses <= broker.asked(|_| Some(())).len() as f64);
+    assert!(value(&consumer, "connection-count") >= 1.0);
+}

@@ -169,9 +169,19 @@ async fn what_a_share_group_reads_is_told_and_measured() {
     assert_eq!((&events[6]["count"], &events[6]["success"]), (&3.into(), &true.into()));
 
     client.produce("t", 0, harness::batch(&["d", "e"])).await;
-    let line = "--topic t --group s --num-records 2 --hide-header";
+    let line = "--topic t --group s --num-records 2 --hide-header --print-metrics";
     let measured = said(at(node.address, "kafka-share-consumer-perf-test", line).await);
-    let figures: Vec<_> = measured.trim().split(", ").collect();
+    let figures: Vec<_> = measured.lines().next().unwrap().split(", ").collect();
     assert_eq!((figures.len(), figures[5]), (7, "2"), "{measured}");
+    let printed = squeezed(&measured);
+    for (name, value) in [
+        ("consumer-share-coordinator-metrics:rebalance-total", "1.000"),
+        ("consumer-share-fetch-manager-metrics:records-consumed-total", "2.000"),
+        ("consumer-share-metrics:last-poll-seconds-ago", "0.000"),
+        ("consumer-share-metrics:connection-close-total", "0.000"),
+    ] {
+        let row = format!("{name}:{{client-id=perf-share-consumer-client}} : {value}");
+        assert!(printed.contains(&row), "{row} in\n{measured}");
+    }
     node.stop().await;
 }

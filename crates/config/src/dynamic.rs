@@ -66,8 +66,13 @@ const MECHANISM_KEYS: &[&str] = &[
 ];
 
 /// Thread counts that may only be halved or doubled in one step.
-const THREAD_KEYS: &[&str] =
-    &["background.threads", "num.io.threads", "num.recovery.threads.per.data.dir", "num.replica.fetchers"];
+const THREAD_KEYS: &[&str] = &[
+    "background.threads",
+    "num.io.threads",
+    "num.network.threads",
+    "num.recovery.threads.per.data.dir",
+    "num.replica.fetchers",
+];
 
 /// A broker's configuration in its layers.
 #[derive(Clone, Debug)]
@@ -153,8 +158,34 @@ impl DynamicBrokerConfig {
             }
         }
         let (old, new) = (self.current.log.log_cleaner_threads, changed.log.log_cleaner_threads);
-        check_cleaner_threads(old, new)
+        check_cleaner_threads(old, new)?;
+        check_local_retention(
+            "bytes",
+            "log.retention.bytes",
+            changed.values().long("log.retention.bytes"),
+            changed,
+        )?;
+        check_local_retention("ms", "log.retention.ms", changed.log_retention_ms(), changed)
     }
+}
+
+/// What stays on local disk of a tiered partition is not more than what is kept of it at all.
+/// Kafka: `DynamicLogConfig.validateReconfiguration`.
+fn check_local_retention(
+    unit: &str,
+    key: &str,
+    whole: i64,
+    changed: &BrokerConfig,
+) -> Result<(), ConfigError> {
+    let name = format!("log.local.retention.{unit}");
+    let local = changed.values().long(&name);
+    let reason = match local {
+        _ if whole == -1 || local == -2 => return Ok(()),
+        -1 => format!("Value must not be -1 as {key} value is set as {whole}."),
+        _ if local > whole => format!("Value must not be more than {key} property value: {whole}"),
+        _ => return Ok(()),
+    };
+    Err(ConfigError::value(&name, local, reason))
 }
 
 fn check_cleaner_threads(old: i32, new: i32) -> Result<(), ConfigError> {

@@ -71,6 +71,24 @@ fn changes_are_refused_in_kafkas_words() {
              configuration Invalid dynamic configuration",
         ),
         (
+            true,
+            "num.network.threads",
+            "7",
+            "Invalid value org.apache.kafka.common.config.ConfigException: Dynamic thread count update validation \
+             failed for num.network.threads=7, value should not be greater than double the current value 3 for \
+             configuration Invalid dynamic configuration",
+        ),
+        (
+            false,
+            "log.local.retention.ms",
+            "604800001",
+            "Invalid value org.apache.kafka.common.config.ConfigException: Invalid value 604800001 for configuration \
+             log.local.retention.ms: Value must not be more than log.retention.ms property value: 604800000 for \
+             configuration Invalid dynamic configuration",
+        ),
+        (false, "log.local.retention.ms", "604800000", ""),
+        (false, "log.local.retention.bytes", "5", ""),
+        (
             false,
             "log.cleaner.threads",
             "50",

@@ -154,7 +154,9 @@ impl Controller {
             }
         };
         let key = config.name.as_str();
-        let row = key_row(target.resource_type, key).filter(|row| row.kind == KeyType::List);
+        // Which keys of subscriptions are lists, Kafka's controller does not know. Kafka: `KafkaConfigSchema.isSplittable`.
+        let has_lists = target.resource_type != ResourceType::CLIENT_METRICS;
+        let row = key_row(target.resource_type, key).filter(|row| has_lists && row.kind == KeyType::List);
         let Some(row) = row else {
             let message = format!("Can't {operation} to key {key} because its type is not LIST.");
             return Err(ApiError::new(ErrorCode::INVALID_CONFIG, message));

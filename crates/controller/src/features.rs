@@ -194,7 +194,8 @@ fn refused(error: &ApiError) -> UpdateFeaturesResponse {
 fn accepted(request: &UpdateFeaturesRequest) -> UpdateFeaturesResponse {
     let result = |update: &FeatureUpdateKey| UpdatableFeatureResult {
         feature: update.feature.clone(),
-        error_message: None,
+        // The name of no error, in place of none.
+        error_message: Some(ErrorCode::NONE.name().to_owned()),
         ..Default::default()
     };
     UpdateFeaturesResponse {

@@ -3,6 +3,7 @@
 //! Kafka: `ReplicationControlManager.electLeaders`, `maybeBalancePartitionLeaders`, `maybeElectUncleanLeaders`.
 
 use metadata::TopicImage;
+use protocol::elect_leaders_request::TopicPartitions;
 use protocol::elect_leaders_response::{PartitionResult, ReplicaElectionResult};
 use protocol::{ElectLeadersRequest, ElectLeadersResponse, ErrorCode, MetadataRecord};
 
@@ -11,31 +12,45 @@ use crate::partition_change::{Election, PartitionChange};
 use crate::requests::Decision;
 use crate::{ApiError, Controller};
 
+/// Kafka: `ElectLeadersRequest.getErrorResponse`.
+fn refuse_type(request: &ElectLeadersRequest) -> ElectLeadersResponse {
+    let error_code = ErrorCode::INVALID_REQUEST;
+    let unknown = || {
+        let message = format!("Unknown election type {}", request.election_type);
+        Err::<(), _>(ApiError::new(error_code, message))
+    };
+    let topic = |topic: &TopicPartitions| ReplicaElectionResult {
+        topic: topic.topic.clone(),
+        partition_result: topic.partitions.iter().map(|index| result(*index, &unknown())).collect(),
+        ..Default::default()
+    };
+    let replica_election_results = request.topic_partitions.iter().flatten().map(topic).collect();
+    ElectLeadersResponse { error_code, replica_election_results, ..Default::default() }
+}
+
 impl Controller {
     pub(crate) fn elect_leaders(&mut self, request: &ElectLeadersRequest) -> Decision {
         let election = match request.election_type {
             0 => Election::Preferred,
             1 => Election::Unclean,
             _ => {
-                let error_code = ErrorCode::INVALID_REQUEST;
-                return Decision::answer(ElectLeadersResponse { error_code, ..Default::default() });
+                return Decision::answer(refuse_type(request));
             }
         };
         let mut records = Vec::new();
         let replica_election_results = match &request.topic_partitions {
             None => self.elect_all(election, &mut records),
             Some(topics) => {
-                let elect =
-                    |topic: &protocol::elect_leaders_request::TopicPartitions| ReplicaElectionResult {
-                        topic: topic.topic.clone(),
-                        partition_result: self.elect_named(
-                            &topic.topic,
-                            &topic.partitions,
-                            election,
-                            &mut records,
-                        ),
-                        ..Default::default()
-                    };
+                let elect = |topic: &TopicPartitions| ReplicaElectionResult {
+                    topic: topic.topic.clone(),
+                    partition_result: self.elect_named(
+                        &topic.topic,
+                        &topic.partitions,
+                        election,
+                        &mut records,
+                    ),
+                    ..Default::default()
+                };
                 topics.iter().map(elect).collect()
             }
         };

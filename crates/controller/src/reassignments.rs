@@ -80,7 +80,7 @@ impl Controller {
         partition: &PartitionRegistration,
     ) -> Result<Option<PartitionChangeRecord>, ApiError> {
         if !partition.is_reassigning() {
-            return Err(ErrorCode::NO_REASSIGNMENT_IN_PROGRESS.into());
+            return Err(ApiError { code: ErrorCode::NO_REASSIGNMENT_IN_PROGRESS, message: None });
         }
         let stays = |ids: &[NodeId]| -> Vec<NodeId> {
             ids.iter().copied().filter(|id| !partition.adding_replicas.contains(id)).collect()

@@ -84,6 +84,9 @@ fn upsert_credential(upsertion: &ScramCredentialUpsertion) -> Result<MetadataRec
     if upsertion.iterations > hash.max_iterations() {
         return refuse("Too many iterations");
     }
+    if upsertion.salted_password.is_empty() {
+        return refuse("Salted password must not be empty");
+    }
     let (salt, salted) = (upsertion.salt.clone(), &upsertion.salted_password);
     let credential = hash.credential_of_salted(salted, salt, upsertion.iterations);
     Ok(MetadataRecord::UserScramCredentialRecord(credential.to_record(&upsertion.name, hash.into())))

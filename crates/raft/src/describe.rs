@@ -84,6 +84,7 @@ fn unknown_partitions(request: &DescribeQuorumRequest) -> DescribeQuorumResponse
     let unknown = |partition_index| PartitionData {
         partition_index,
         error_code: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        error_message: Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.message().to_owned()),
         ..Default::default()
     };
     let topic = |topic: &protocol::describe_quorum_request::TopicData| TopicData {

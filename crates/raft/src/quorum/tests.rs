@@ -187,3 +187,19 @@ fn an_observer_is_described_until_it_is_silent_for_five_minutes() {
     assert_eq!((soon.observers[0].replica_id, soon.observers[0].last_caught_up_timestamp), (9, 50));
     assert!(describe(Duration::from_secs(301)).observers.is_empty());
 }
+
+#[test]
+fn a_partition_that_is_not_the_metadata_log_is_described_as_unknown_in_words() {
+    let quorum = quorum(standalone(), 9093, 0, 0);
+    let request = DescribeQuorumRequest {
+        topics: vec![protocol::describe_quorum_request::TopicData {
+            topic_name: "t".to_owned(),
+            partitions: vec![Default::default()],
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let partition = &quorum.describe(&request, 2, Duration::ZERO, Timestamp(0)).topics[0].partitions[0];
+    assert_eq!(partition.error_code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    assert_eq!(partition.error_message.as_deref(), Some("This server does not host this topic-partition."));
+}

@@ -42,7 +42,11 @@ impl Transcript {
             ..Default::default()
         };
         self.ask(ElectLeadersRequest {
-            election_type: i8::from(kind == "unclean"),
+            election_type: match kind {
+                "preferred" => 0,
+                "unclean" => 1,
+                other => number(other) as i8,
+            },
             topic_partitions: Some(vec![partitions]),
             ..Default::default()
         })

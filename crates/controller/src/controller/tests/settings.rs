@@ -22,13 +22,17 @@ impl Transcript {
                 };
                 self.alter_config(number(kind) as i8, name, config)
             }
-            ["scram", "set", user, mechanism, iterations] => {
+            ["scram", "set", user, mechanism, iterations, salted @ ..] => {
                 let upsertion = ScramCredentialUpsertion {
                     name: user.trim_matches('\'').to_owned(),
                     mechanism: number(mechanism) as i8,
                     iterations: number(iterations),
                     salt: "salt".into(),
-                    salted_password: "salted".into(),
+                    salted_password: salted
+                        .first()
+                        .map_or("salted", |salted| salted.trim_matches('\''))
+                        .to_owned()
+                        .into(),
                     ..Default::default()
                 };
                 let upsertions = vec![upsertion];

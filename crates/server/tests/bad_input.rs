@@ -192,6 +192,51 @@ async fn batches_that_no_producer_may_send_get_kafkas_errors() {
 }
 
 #[tokio::test]
+async fn what_the_log_refuses_is_told_with_its_start_and_single_records_with_a_text() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = TestNode::start(dir.path(), &[]).await;
+    let mut client = node.client().await;
+    client.create_topic("t", 1, &[]).await;
+    for (name, records, _) in batches() {
+        let row = client.produce("t", 0, records).await;
+        let (start, has_text) = match name {
+            "a negative timestamp" => continue,
+            "a timestamp far ahead" => (0, true),
+            // Refused before the log is asked, or as bytes that are not what was written.
+            "a wrong CRC" | "magic 3" | "magic 0" | "magic 1" => (-1, false),
+            "a batch length of -1" | "a batch length of 5" => (-1, false),
+            "an empty record set" | "a cut record set" | "two batches" => (-1, false),
+            "a transaction without an id" => (-1, false),
+            _ => (0, false),
+        };
+        assert_eq!((row.log_start_offset, row.error_message.is_some()), (start, has_text), "{name}");
+        assert_eq!(row.record_errors.is_empty(), !has_text, "{name}");
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_marker_of_no_producer_is_refused() {
+    use protocol::write_txn_markers_request::{WritableTxnMarker, WritableTxnMarkerTopic};
+    let dir = tempfile::tempdir().unwrap();
+    let node = TestNode::start(dir.path(), &[]).await;
+    let mut client = node.client().await;
+    client.create_topic("t", 1, &[]).await;
+    for (producer_id, producer_epoch) in [(-1, 0), (5, -1)] {
+        let topic =
+            WritableTxnMarkerTopic { name: "t".to_owned(), partition_indexes: vec![0], ..Default::default() };
+        let marker =
+            WritableTxnMarker { producer_id, producer_epoch, topics: vec![topic], ..Default::default() };
+        let request = protocol::WriteTxnMarkersRequest { markers: vec![marker], ..Default::default() };
+        let answer = client.ask(request, 1).await;
+        let error = answer.markers[0].topics[0].partitions[0].error_code;
+        assert_eq!(error, ErrorCode::INVALID_REQUEST);
+    }
+    assert_eq!(client.produce("t", 0, batch(&["first"])).await.base_offset, 0);
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn a_produce_request_with_bad_fields_gets_kafkas_errors() {
     let dir = tempfile::tempdir().unwrap();
     let node = TestNode::start(dir.path(), &[]).await;

@@ -35,6 +35,20 @@ async fn what_was_produced_is_fetched_also_after_a_restart() {
 }
 
 #[tokio::test]
+async fn a_produce_request_that_gives_replicas_no_time_waits_for_this_node_s_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = TestNode::start(dir.path(), &[]).await;
+    let mut client = node.client().await;
+    client.create_topic("t", 1, &[]).await;
+    for (timeout_ms, offset) in [(0, 0), (-1, 1)] {
+        let request = protocol::ProduceRequest { timeout_ms, ..produce_request("t", 0, batch(&["a"]), -1) };
+        let row = client.ask(request, 9).await.responses.remove(0).partition_responses.remove(0);
+        assert_eq!((row.error_code, row.base_offset), (ErrorCode::NONE, offset));
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn a_fetch_at_the_end_waits_for_the_next_record() {
     let dir = tempfile::tempdir().unwrap();
     let node = TestNode::start(dir.path(), &[]).await;
@@ -192,6 +206,7 @@ async fn every_sentinel_and_timestamp_finds_its_offset() {
     assert_eq!(list(&mut client, 0, -7, -1).await.0, ErrorCode::UNSUPPORTED_VERSION);
     assert_eq!(list(&mut client, 5, -1, -1).await.0, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
     assert_eq!(list(&mut client, 0, -1, 99).await.0, ErrorCode::UNKNOWN_LEADER_EPOCH);
+    assert_eq!(list(&mut client, 0, -1, -2).await.0, ErrorCode::FENCED_LEADER_EPOCH);
     node.stop().await;
 }
 
@@ -284,6 +299,20 @@ async fn a_fetch_keeps_to_its_limits_but_always_gets_on() {
     let two = client.ask(limited(2300), 12).await;
     let bytes = two.responses[0].partitions[0].records.as_ref().unwrap().len();
     assert!((1000..=2300).contains(&bytes), "{bytes} bytes for 2,300");
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_reader_whose_last_epoch_the_log_does_not_know_is_out_of_range() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = TestNode::start(dir.path(), &[]).await;
+    let mut client = node.client().await;
+    client.create_topic("t", 1, &[]).await;
+    client.produce("t", 0, batch(&["a"])).await;
+    let mut request = fetch_request("t", 0, 0, 0);
+    request.topics[0].partitions[0].last_fetched_epoch = 3;
+    let row = client.ask(request, 12).await.responses.remove(0).partitions.remove(0);
+    assert_eq!((row.error_code, row.diverging_epoch.epoch), (ErrorCode::OFFSET_OUT_OF_RANGE, -1));
     node.stop().await;
 }
 

@@ -61,6 +61,29 @@ async fn a_cordoned_dir_gets_nothing_new() {
 }
 
 #[tokio::test]
+async fn moves_to_several_dirs_are_answered_once_for_a_topic() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = TestNode::start(dir.path(), &[]).await;
+    let mut client = node.client().await;
+    let to = |path: &str, partition| AlterReplicaLogDir {
+        path: path.to_owned(),
+        topics: vec![AlterReplicaLogDirTopic {
+            name: "t".to_owned(),
+            partitions: vec![partition],
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let request =
+        AlterReplicaLogDirsRequest { dirs: vec![to("/no", 0), to("/where", 1)], ..Default::default() };
+    let results = client.ask(request, 2).await.results;
+    let rows: Vec<_> =
+        results.iter().map(|topic| (topic.topic_name.as_str(), topic.partitions.len())).collect();
+    assert_eq!(rows, [("t", 2)]);
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn a_partition_that_is_not_there_yet_is_made_where_it_was_asked_for() {
     let dir = tempfile::tempdir().unwrap();
     let (one, two) = (dir.path().join("one"), dir.path().join("two"));

@@ -20,6 +20,8 @@ use storage::{
 };
 use telemetry::TopicMetrics;
 
+use crate::broker::transaction_admission::as_produce_error;
+
 /// A partition that this broker has a replica of.
 #[derive(Debug)]
 pub struct Partition {
@@ -51,6 +53,9 @@ pub enum PartitionError {
     /// This broker does not lead, or the asker knows another epoch.
     #[error("{}", .0.message())]
     Refused(ErrorCode),
+    /// The transaction coordinator does not have the partition in the producer's transaction, or could not be asked.
+    #[error("{}", .0.message())]
+    Unverified(ErrorCode),
     /// Too few replicas are in sync for `acks=all`.
     #[error(
         "The size of the current ISR {isr:?} is insufficient to satisfy the min.isr requirement of {minimum} for partition {partition}"
@@ -277,6 +282,7 @@ impl PartitionError {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Refused(code) => *code,
+            Self::Unverified(error) => as_produce_error(*error),
             Self::NotEnoughReplicas { .. } => ErrorCode::NOT_ENOUGH_REPLICAS,
             Self::Log(error) => error.code(),
         }

@@ -291,6 +291,15 @@ fn replica_of<'i>(
 /// # Errors
 /// The partition can no longer be led from here, or its disk failed.
 pub async fn wait_committed(partition: &Partition, end: Offset) -> Result<(), PartitionError> {
+    wait_replicated(partition, end).await?;
+    wait_durable(partition, end).await
+}
+
+/// Waits until every in-sync replica has all before `end`.
+///
+/// # Errors
+/// The partition can no longer be led from here.
+pub async fn wait_replicated(partition: &Partition, end: Offset) -> Result<(), PartitionError> {
     let log = partition.log();
     if log.high_watermark() < end {
         let notify = Arc::new(Notify::new());
@@ -300,6 +309,15 @@ pub async fn wait_committed(partition: &Partition, end: Offset) -> Result<(), Pa
             notify.notified().await;
         }
     }
+    Ok(())
+}
+
+/// Waits until all before `end` is synced here, where the topic promises that.
+///
+/// # Errors
+/// The disk failed, or the log was cut.
+pub async fn wait_durable(partition: &Partition, end: Offset) -> Result<(), PartitionError> {
+    let log = partition.log();
     if log.config().ack_durability == config::AckDurability::Synced {
         log.wait_synced(end).await?;
     }

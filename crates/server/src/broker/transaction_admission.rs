@@ -130,3 +130,14 @@ pub fn as_produce_error(error: ErrorCode) -> ErrorCode {
         other => other,
     }
 }
+
+/// The text beside [`as_produce_error`], where the code alone would mislead.
+pub fn produce_error_text(error: ErrorCode) -> Option<String> {
+    if error == ErrorCode::INVALID_TXN_STATE {
+        return Some("Partition was not added to the transaction".to_owned());
+    }
+    (as_produce_error(error) != error).then(|| {
+        let name = error.name();
+        format!("Unable to verify the partition has been added to the transaction. Underlying error: {name}")
+    })
+}

@@ -4,6 +4,7 @@
 //! A replica that is not here yet is refused, and made there when it comes.
 //! Kafka: `KafkaApis.handleAlterReplicaLogDirsRequest`, `ReplicaManager.alterReplicaLogDirs`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use metadata::MetadataImage;
@@ -17,7 +18,7 @@ use crate::broker::Broker;
 use crate::broker::fetch_session::TopicKey;
 use crate::request::RequestContext;
 
-/// Begins each move that can be begun.
+/// Begins each move that can be begun. A topic is answered for once, whatever dirs its partitions go to.
 pub fn handle(
     broker: &Broker,
     context: &RequestContext,
@@ -25,7 +26,7 @@ pub fn handle(
 ) -> AlterReplicaLogDirsResponse {
     let permitted = broker.gate(context).check_cluster(AclOperation::Alter);
     let image = broker.metadata.image();
-    let mut response = AlterReplicaLogDirsResponse::default();
+    let mut results: BTreeMap<&str, Vec<AlterReplicaLogDirPartitionResult>> = BTreeMap::new();
     for dir in &request.dirs {
         let target = target_dir(broker, &dir.path);
         for topic in &dir.topics {
@@ -39,14 +40,15 @@ pub fn handle(
                     ..Default::default()
                 }
             };
-            response.results.push(AlterReplicaLogDirTopicResult {
-                topic_name: topic.name.clone(),
-                partitions: topic.partitions.iter().map(row).collect(),
-                ..Default::default()
-            });
+            results.entry(&topic.name).or_default().extend(topic.partitions.iter().map(row));
         }
     }
-    response
+    let topic = |(name, partitions): (&str, _)| AlterReplicaLogDirTopicResult {
+        topic_name: name.to_owned(),
+        partitions,
+        ..Default::default()
+    };
+    AlterReplicaLogDirsResponse { results: results.into_iter().map(topic).collect(), ..Default::default() }
 }
 
 fn target_dir(broker: &Broker, path: &str) -> Result<Uuid, ErrorCode> {

@@ -60,7 +60,7 @@ fn delete_one(
     topic: &str,
     asked: &DeleteRecordsPartition,
 ) -> Result<Offset, ErrorCode> {
-    if topic_name::is_internal(topic) {
+    if topic_name::is_internal(topic) && image.topics().partition(topic, asked.partition_index).is_some() {
         return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);
     }
     let partition = broker.replicas.find(image, &TopicKey::Name(topic.into()), asked.partition_index)?;

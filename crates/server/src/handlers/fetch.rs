@@ -280,7 +280,7 @@ impl Fetch<'_> {
             records: Some(Records::default()),
             ..Default::default()
         };
-        if let Some(diverging) = diverging_epoch(partition, target) {
+        if let Some(diverging) = diverging_epoch(partition, target)? {
             row.diverging_epoch = diverging;
             return Ok((row, false));
         }
@@ -400,11 +400,22 @@ fn add_row(topics: &mut Vec<FetchableTopicResponse>, key: TopicKey, row: Partiti
 }
 
 /// Says where the client's log and this one part, if they do. Kafka: `Partition.readRecords`.
-fn diverging_epoch(partition: &Partition, target: &FetchTarget) -> Option<EpochEndOffset> {
-    let last = Some(LeaderEpoch(target.last_fetched_epoch)).filter(|epoch| epoch.0 >= 0)?;
-    let (epoch, end) = partition.log().end_offset_for_epoch(last).unwrap_or((LeaderEpoch::NONE, Offset(-1)));
+///
+/// # Errors
+/// `OFFSET_OUT_OF_RANGE`: the client read in an epoch of which this log knows nothing.
+fn diverging_epoch(
+    partition: &Partition,
+    target: &FetchTarget,
+) -> Result<Option<EpochEndOffset>, PartitionError> {
+    let Some(last) = Some(LeaderEpoch(target.last_fetched_epoch)).filter(|epoch| epoch.0 >= 0) else {
+        return Ok(None);
+    };
+    let (epoch, end) = partition
+        .log()
+        .end_offset_for_epoch(last)
+        .ok_or(PartitionError::Refused(ErrorCode::OFFSET_OUT_OF_RANGE))?;
     let diverges = epoch < last || end.0 < target.fetch_offset;
-    diverges.then(|| EpochEndOffset { epoch: epoch.0, end_offset: end.0, ..Default::default() })
+    Ok(diverges.then(|| EpochEndOffset { epoch: epoch.0, end_offset: end.0, ..Default::default() }))
 }
 
 fn aborted(read: &FetchDataInfo) -> Option<Vec<AbortedTransaction>> {

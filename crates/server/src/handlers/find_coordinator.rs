@@ -35,7 +35,11 @@ pub fn handle(
     let find = |key: &str| find_one(broker, &image, context, request.key_type, key);
     if context.version >= 4 {
         let of_brokers = request.key_type == SHARE && context.version >= FIRST_WITH_SHARE;
-        let refusal = if of_brokers { broker.gate(context).check_cluster_action().err() } else { None };
+        let refusal = match request.key_type {
+            SHARE if of_brokers => broker.gate(context).check_cluster_action().err(),
+            GROUP | TRANSACTION => None,
+            _ => Some(ErrorCode::INVALID_REQUEST),
+        };
         let row = |key: &String| match refusal {
             Some(error_code) => Coordinator {
                 error_message: Some(error_code.message().to_owned()),

@@ -83,7 +83,7 @@ impl Listing<'_> {
             return Err(ErrorCode::UNSUPPORTED_VERSION);
         }
         let partition = self.broker.replicas.find(self.image, key, asked.partition_index)?;
-        let known = Some(LeaderEpoch(asked.current_leader_epoch)).filter(|epoch| epoch.0 >= 0);
+        let known = Some(LeaderEpoch(asked.current_leader_epoch)).filter(|epoch| *epoch != LeaderEpoch::NONE);
         let found = partition.offset_for_timestamp(known, Timestamp(asked.timestamp), self.isolation());
         let found = found.map_err(|error: PartitionError| error.code())?;
         let mut row = refused(asked.partition_index, ErrorCode::NONE);

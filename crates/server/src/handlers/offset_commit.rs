@@ -34,7 +34,10 @@ pub fn handle(broker: &Arc<Broker>, context: &RequestContext, mut request: Offse
         let image = broker.metadata.image();
         request.topics.iter_mut().for_each(|topic| name_by_id(&image, topic));
     }
-    let named = request.topics.iter().map(|topic| topic.name.as_str()).filter(|name| !name.is_empty());
+    let by_id = context.version >= FIRST_BY_ID;
+    let names = request.topics.iter().map(|topic| topic.name.as_str());
+    // Without a name is a topic whose id is unknown.
+    let named = names.filter(|name| !by_id || !name.is_empty());
     let permitted = gate.permitted_topics(AclOperation::Read, named);
     let (broker, client) = (broker.clone(), context.client());
     Answer::Later(Box::pin(async move { commit(&broker, &client, &permitted, request).await.into() }))

@@ -54,7 +54,7 @@ fn find(
     asked: &OffsetForLeaderPartition,
 ) -> Result<EpochEndOffset, ErrorCode> {
     let partition = broker.replicas.find(image, key, asked.partition)?;
-    let known = Some(LeaderEpoch(asked.current_leader_epoch)).filter(|epoch| epoch.0 >= 0);
+    let known = Some(LeaderEpoch(asked.current_leader_epoch)).filter(|epoch| *epoch != LeaderEpoch::NONE);
     let log = partition.leader_log(known).map_err(|error| error.code())?;
     let end = log.end_offset_for_epoch(LeaderEpoch(asked.leader_epoch));
     Ok(EpochEndOffset {

@@ -27,7 +27,7 @@ use crate::authorize::{Gate, Permitted};
 use crate::broker::Broker;
 use crate::broker::fetch_session::TopicKey;
 use crate::broker::partition::{Partition, PartitionError};
-use crate::broker::replica_manager::wait_committed;
+use crate::broker::replica_manager::{wait_durable, wait_replicated};
 use crate::broker::transaction_admission::{self, TransactionOperation};
 use crate::dispatch::Answer;
 use crate::request::{ListenerContext, RequestContext};
@@ -226,7 +226,7 @@ impl Produce<'_> {
         };
         let named = TopicPartition::new(name, data.index);
         if let Some(error) = self.admission.refused.get(&named) {
-            return Err(PartitionError::Refused(transaction_admission::as_produce_error(*error)));
+            return Err(PartitionError::Unverified(*error));
         }
         let transaction_verified = self.admission.verified.contains(&named);
         let options = AppendOptions {
@@ -247,6 +247,12 @@ impl Produce<'_> {
 
     fn refused(&self, key: &TopicKey, index: i32, error: &PartitionError) -> PartitionProduceResponse {
         let mut row = refused_row(index, error.code());
+        if reached_log(error)
+            && let Ok(partition) = self.broker.replicas.find(self.image, key, index)
+        {
+            row.log_start_offset = partition.log().log_start_offset().0;
+        }
+        row.error_message = explained(error);
         if let PartitionError::Log(StorageError::Records(refused)) = error {
             let error_of = |error: &RecordError| BatchIndexAndErrorMessage {
                 batch_index: error.batch_index,
@@ -254,7 +260,6 @@ impl Produce<'_> {
                 ..Default::default()
             };
             row.record_errors = refused.record_errors().iter().map(error_of).collect();
-            row.error_message = Some(refused.to_string());
         }
         if self.context.version >= 10 && error.code() == ErrorCode::NOT_LEADER_OR_FOLLOWER {
             row.current_leader = current_leader(key.find(self.image), index);
@@ -272,7 +277,8 @@ struct Answering {
 }
 
 impl Answering {
-    /// Waits until everything appended is committed, or `wait` is over.
+    /// Waits until everything appended is committed. `wait` is how long replicas may take; this node's own disk is part of the
+    /// append, for which Kafka's requests wait too.
     async fn once_committed(self, mut topics: Vec<Topic>, wait: Duration) -> ResponseBody {
         let purgatory = &self.broker.metrics.purgatory;
         let _waiting = purgatory.produce_waits();
@@ -280,9 +286,11 @@ impl Answering {
         let waits = rows.into_iter().filter_map(|row| {
             let (partition, end) = row.appended.take()?;
             Some(async move {
-                let committed = wait_committed(&partition, end);
-                let error = match timeout(wait, committed).await {
-                    Ok(Ok(())) => return,
+                let error = match timeout(wait, wait_replicated(&partition, end)).await {
+                    Ok(Ok(())) => match wait_durable(&partition, end).await {
+                        Ok(()) => return,
+                        Err(error) => error.code(),
+                    },
                     Ok(Err(error)) => error.code(),
                     Err(_) => {
                         purgatory.produce_expired();
@@ -329,6 +337,43 @@ fn bad_batch(error: &PartitionError) -> Option<BadBatch> {
         RecordsError::RejectedRecords { errors, .. } if errors.iter().any(RecordError::is_missing_key) => {
             Some(BadBatch::MissingKey)
         }
+        _ => None,
+    }
+}
+
+/// Whether the log itself refused, whose start an answer then tells.
+/// Kafka: `ReplicaManager.appendRecordsToLeader`, whose other failures know no log.
+fn reached_log(error: &PartitionError) -> bool {
+    use RecordsError::{
+        BatchTooLarge, Corrupt, NoBatch, ProduceMagic, ProduceZstd, RecompressedTooLarge, SeveralBatches,
+    };
+    match error {
+        PartitionError::Refused(_) | PartitionError::Unverified(_) => false,
+        PartitionError::NotEnoughReplicas { .. } => true,
+        PartitionError::Log(StorageError::Records(error)) => {
+            !matches!(
+                error,
+                NoBatch { .. } | SeveralBatches { .. } | ProduceMagic { .. } | ProduceZstd { .. }
+            ) && !matches!(error, BatchTooLarge { .. } | RecompressedTooLarge { .. } | Corrupt { .. })
+                && error.error_code() != ErrorCode::CORRUPT_MESSAGE
+        }
+        PartitionError::Log(error) => !matches!(
+            error.code(),
+            ErrorCode::KAFKA_STORAGE_ERROR
+                | ErrorCode::CORRUPT_MESSAGE
+                | ErrorCode::RECORD_LIST_TOO_LARGE
+                | ErrorCode::NOT_LEADER_OR_FOLLOWER
+        ),
+    }
+}
+
+/// The text that goes with an error code: most codes speak for themselves. Kafka: `LogAppendResult.hasCustomErrorMessage`.
+fn explained(error: &PartitionError) -> Option<String> {
+    match error {
+        PartitionError::Log(StorageError::Records(refused)) if !refused.record_errors().is_empty() => {
+            Some(refused.to_string())
+        }
+        PartitionError::Unverified(error) => transaction_admission::produce_error_text(*error),
         _ => None,
     }
 }

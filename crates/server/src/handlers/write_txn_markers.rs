@@ -71,7 +71,11 @@ async fn write_topic(
     let mut partitions = Vec::new();
     for partition_index in topic.partition_indexes {
         let name = TopicPartition::new(topic.name.as_str(), partition_index);
-        let error_code = write_marker(broker, &name, marker).await.err().unwrap_or(ErrorCode::NONE);
+        let error_code = match marker.producer.id.0 < 0 || marker.producer.epoch.0 < 0 {
+            // A batch of no producer would end nobody's transaction. Kafka's builder of batches throws, which it tells as -1.
+            true => ErrorCode::INVALID_REQUEST,
+            false => write_marker(broker, &name, marker).await.err().unwrap_or(ErrorCode::NONE),
+        };
         partitions.push(WritableTxnMarkerPartitionResult {
             partition_index,
             error_code,

@@ -2,7 +2,7 @@
 //!
 //! Rates, averages and maxima are over the client's life, where Kafka's are over its last minute.
 //!
-//! Not yet: of a consumer, bytes, the least lead, polls and its group; of a producer, compression, sizes of records, batches that
+//! Not yet: of a consumer, the least lead, polls and its group; of a producer, compression, sizes of records, batches that
 //! were split, requests under way and the age of metadata; of connections, authentication; metrics of single nodes, topics and
 //! partitions. Never: `select-*`, `io-*` and queues of events, for there is no such thread here; `app-info`.
 //!

@@ -210,7 +210,7 @@ impl ShareConsumer {
     /// name. Kafka: `KafkaShareConsumer.metrics`.
     pub fn metrics(&self) -> Vec<ClientMetric> {
         let own = self.measures.metrics(&self.heartbeats.lock().expect("no holder panics"));
-        [own, self.cluster.traffic().metrics("consumer-share-metrics")].concat()
+        [own, self.cluster.traffic().metrics("consumer-metrics")].concat()
     }
 
     /// What ends a poll from another task.

@@ -38,6 +38,7 @@ impl Measures {
         let mut group = Group::new("consumer-fetch-manager-metrics", self.since);
         group
             .total("records-consumed-total", "records-consumed-rate", self.records)
+            .total("bytes-consumed-total", "bytes-consumed-rate", self.sizes.sum() as u64)
             .total("fetch-total", "fetch-rate", fetches)
             .measured("fetch-latency-avg", "fetch-latency-max", &self.latencies)
             .measured("fetch-size-avg", "fetch-size-max", &self.sizes)

@@ -145,6 +145,7 @@ impl Measures {
         let mut group = Group::new("consumer-share-fetch-manager-metrics", self.since);
         group
             .total("records-consumed-total", "records-consumed-rate", self.records.sum() as u64)
+            .total("bytes-consumed-total", "bytes-consumed-rate", self.sizes.sum() as u64)
             .total("fetch-total", "fetch-rate", self.latencies.count())
             .total("acknowledgements-send-total", "acknowledgements-send-rate", self.acknowledgements)
             .total(

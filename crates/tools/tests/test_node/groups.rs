@@ -178,7 +178,7 @@ async fn what_a_share_group_reads_is_told_and_measured() {
         ("consumer-share-coordinator-metrics:rebalance-total", "1.000"),
         ("consumer-share-fetch-manager-metrics:records-consumed-total", "2.000"),
         ("consumer-share-metrics:last-poll-seconds-ago", "0.000"),
-        ("consumer-share-metrics:connection-close-total", "0.000"),
+        ("consumer-metrics:connection-close-total", "0.000"),
     ] {
         let row = format!("{name}:{{client-id=perf-share-consumer-client}} : {value}");
         assert!(printed.contains(&row), "{row} in\n{measured}");

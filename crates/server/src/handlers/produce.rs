@@ -373,6 +373,12 @@ fn explained(error: &PartitionError) -> Option<String> {
         PartitionError::Log(StorageError::Records(refused)) if !refused.record_errors().is_empty() => {
             Some(refused.to_string())
         }
+        // What is found while the request is read.
+        PartitionError::Log(StorageError::Records(
+            refused @ (RecordsError::EntryTooSmall { .. }
+            | RecordsError::BatchTooSmall(_)
+            | RecordsError::InvalidMagic(_)),
+        )) => Some(refused.to_string()),
         PartitionError::Unverified(error) => transaction_admission::produce_error_text(*error),
         _ => None,
     }

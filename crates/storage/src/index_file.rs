@@ -208,6 +208,14 @@ impl<const N: usize> IndexFile<N> {
         Ok(())
     }
 
+    /// As [`IndexFile::replace`], and synced, so that a kill or power cut leaves the old entries or the new.
+    pub(crate) fn replace_atomically(&self, entries: &[[u8; N]]) -> io::Result<()> {
+        let _one = self.writing();
+        self.file.replace(entries.as_flattened())?;
+        self.set_end(entries.len() as u64, entries.last().copied());
+        Ok(())
+    }
+
     /// Cuts off all but the first `entries`.
     pub(crate) fn truncate(&self, entries: u64) -> io::Result<()> {
         self.entries()?;

@@ -243,6 +243,14 @@ impl CachedFile {
         place.path = moved;
     }
 
+    /// Replaces the file by one with these contents, which is synced.
+    pub(crate) fn replace(&self, contents: &[u8]) -> io::Result<()> {
+        self.close();
+        self.cache.files.write_atomically(&self.path(), contents)?;
+        self.mark_clean();
+        Ok(())
+    }
+
     /// Removes the file; not being there is no failure.
     pub(crate) fn remove(&self) -> io::Result<()> {
         self.close();

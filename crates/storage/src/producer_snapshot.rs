@@ -55,15 +55,16 @@ impl ProducerSnapshots {
         Ok(true)
     }
 
-    /// Loads the latest readable snapshot, removing those that are not.
+    /// Loads the latest readable snapshot up to the one at `until`, removing those that are not.
     pub(crate) fn load(
         &mut self,
         files: &dyn Files,
         folder: &Path,
+        until: Offset,
         now: Timestamp,
         expiration_ms: i64,
     ) -> io::Result<Option<ProducerState>> {
-        while let Some(offset) = self.latest() {
+        while let Some(offset) = self.offsets.range(..=until).next_back().copied() {
             if let Some(entries) = read(files, &path(folder, offset))? {
                 return Ok(Some(ProducerState::from_snapshot(offset, entries, now, expiration_ms)));
             }

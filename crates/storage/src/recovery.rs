@@ -4,6 +4,7 @@
 //! - below the recovery point, and below the log's start, nothing is looked at but what finds its end; past them every checksum is
 //! - the first batch that is not whole, or missing, ends the log, and what follows it is dropped
 //! - indexes below the recovery point are kept as far as they agree with the log; the rest is built anew
+//! - a segment without index files, or whose aborted transactions make no sense, has them read out of the log
 //! - what recovery kept is synced before anyone can read it
 //!
 //! Kafka: `LogLoader`, `LogSegment.recover`, `UnifiedLog.rebuildProducerState`.
@@ -29,8 +30,9 @@ use crate::{PARTITION_METADATA_FILE, StorageError, UnifiedLog, checkpoint, parti
 mod producers;
 mod segment;
 
+use producers::rebuild_transaction_indexes;
 pub(crate) use producers::{Recovered, rebuild_producers};
-use segment::recover_segment;
+use segment::{rebuild_lost_indexes, recover_segment};
 
 /// What is known of a log before it is loaded.
 #[derive(Clone, Debug)]
@@ -97,6 +99,16 @@ struct Load<'l> {
     folder: Arc<Path>,
 }
 
+/// What of a log is in its folder.
+struct Opened {
+    segments: Vec<Arc<Segment>>,
+    snapshots: ProducerSnapshots,
+    /// Segments without index files that recovery would pass over.
+    unindexed: Vec<Arc<Segment>>,
+    /// Those of which no index tells which transactions were aborted.
+    untold: BTreeSet<Offset>,
+}
+
 enum Failure {
     Io(io::Error),
     Storage(StorageError),
@@ -129,8 +141,14 @@ impl Load<'_> {
             true => partition_metadata::read(&**files, folder)?,
             false => None,
         };
-        let (mut segments, snapshots) = self.open_segments(&listed)?;
-        let mut snapshots = ProducerSnapshots::new(snapshots);
+        let Opened { mut segments, mut snapshots, unindexed, untold } = self.open_segments(&listed)?;
+        // First: once a segment has its other indexes, nothing shows that this one is missing.
+        rebuild_transaction_indexes(self.environment, folder, &mut snapshots, &segments, &untold)?;
+        for segment in &unindexed {
+            let base = segment.base_offset();
+            tracing::info!(partition = %self.options.partition, base = base.0, "rebuilding missing index files");
+            recover_segment(segment, base, self.options.config.index_interval_bytes, |_| {})?;
+        }
         let mut epochs = LeaderEpochs::default();
         if is_there(LEADER_EPOCH_FILE) {
             epochs = LeaderEpochs::from_entries(checkpoint::read_epochs(
@@ -188,8 +206,8 @@ impl Load<'_> {
         rebuild_producers(self.environment, folder, snapshots, segments, range, recovered)
     }
 
-    /// Opens the segments in a folder's listing; returns them, and the offsets of the snapshots.
-    fn open_segments(&self, listed: &[PathBuf]) -> io::Result<(Vec<Arc<Segment>>, Vec<Offset>)> {
+    /// Opens the segments in a folder's listing.
+    fn open_segments(&self, listed: &[PathBuf]) -> io::Result<Opened> {
         let names: Vec<(Offset, Kind)> =
             listed.iter().filter_map(|path| parse_file_name(path.file_name()?.to_str()?)).collect();
         let of = |wanted: Kind| -> BTreeSet<Offset> {
@@ -203,22 +221,27 @@ impl Load<'_> {
             }
         }
         let (offset_indexes, time_indexes) = (of(Kind::OffsetIndex), of(Kind::TimeIndex));
-        let has_indexes = |base: &Offset| offset_indexes.contains(base) && time_indexes.contains(base);
-        let segments =
-            logs.iter().map(|base| self.open_segment(*base, has_indexes(base))).collect::<io::Result<_>>()?;
-        Ok((segments, snapshots.into_iter().collect()))
+        let transaction_indexes = of(Kind::TransactionIndex);
+        let segments: Vec<_> = logs.iter().map(|base| self.open_segment(*base)).collect::<io::Result<_>>()?;
+        let (mut unindexed, mut untold) = (Vec::new(), BTreeSet::new());
+        for segment in segments.iter().filter(|segment| self.is_trusted(segment.base_offset())) {
+            let base = segment.base_offset();
+            let has_indexes = offset_indexes.contains(&base) && time_indexes.contains(&base);
+            let is_told = match transaction_indexes.contains(&base) {
+                true => segment.transaction_index().is_sound(base)?,
+                // Without aborted transactions there is no such file, but then the others are there.
+                false => has_indexes,
+            };
+            unindexed.extend((!has_indexes).then(|| segment.clone()));
+            untold.extend((!is_told).then_some(base));
+        }
+        Ok(Opened { segments, snapshots: ProducerSnapshots::new(snapshots), unindexed, untold })
     }
 
-    fn open_segment(&self, base: Offset, has_indexes: bool) -> io::Result<Arc<Segment>> {
-        let (files, folder) = (self.environment.files(), &self.folder);
-        let size = files.metadata(&folder.join(file_name(base, Kind::Log)))?.len;
+    fn open_segment(&self, base: Offset) -> io::Result<Arc<Segment>> {
+        let size = self.environment.files().metadata(&self.folder.join(file_name(base, Kind::Log)))?.len;
         let now_ms = self.environment.clock.wall_ms();
-        let segment = Segment::open(&self.environment.open_files, folder, base, size, now_ms);
-        if !has_indexes && self.is_trusted(base) {
-            tracing::info!(partition = %self.options.partition, base = base.0, "rebuilding missing index files");
-            recover_segment(&segment, base, self.options.config.index_interval_bytes, |_| {})?;
-        }
-        Ok(Arc::new(segment))
+        Ok(Arc::new(Segment::open(&self.environment.open_files, &self.folder, base, size, now_ms)))
     }
 
     /// Tells whether recovery would pass a segment over.
@@ -235,6 +258,9 @@ impl Load<'_> {
     ) -> Result<(), Failure> {
         let first = segments.partition_point(|segment| segment.base_offset() <= from).saturating_sub(1);
         let interval = self.options.config.index_interval_bytes;
+        if let Some(before) = first.checked_sub(1).filter(|_| segments[first].base_offset() == from) {
+            rebuild_lost_indexes(&segments[before], interval)?;
+        }
         for n in first..segments.len() {
             let segment = segments[n].clone();
             let cut = recover_segment(&segment, from, interval, |entry| {

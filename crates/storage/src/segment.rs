@@ -271,7 +271,7 @@ impl Segment {
         let cut_at = self.find(offset)?.map(|entry| entry.position);
         self.offset_index().truncate(offset)?;
         self.time_index().truncate(offset)?;
-        self.transaction_index().truncate(offset)?;
+        self.transaction_index().truncate(offset, self.base_offset)?;
         if let Some(position) = cut_at {
             self.cut_file(position)?;
         }
@@ -320,6 +320,11 @@ impl Segment {
         self.touched().map_or(Ok(()), |files| files.log.sync())
     }
 
+    /// Tells whether entries of aborted transactions are not synced yet.
+    pub(crate) fn has_unsynced_aborted(&self) -> bool {
+        self.touched().is_some_and(|files| files.transaction_index.file.file().is_dirty())
+    }
+
     /// Writes the index entries that are in memory only; a kill does not take them any more.
     pub(crate) fn write_out_indexes(&self) -> io::Result<()> {
         self.touched().map_or(Ok(()), SegmentFiles::write_out_indexes)
@@ -340,6 +345,14 @@ impl Segment {
     /// Tells whether a file has unsynced writes, or an index unwritten entries.
     pub(crate) fn is_dirty(&self) -> bool {
         self.touched().is_some_and(SegmentFiles::is_dirty)
+    }
+
+    /// Takes the batches, and what tells which of them were aborted, as synced.
+    pub(crate) fn mark_batches_clean(&self) {
+        if let Some(files) = self.touched() {
+            files.log.mark_clean();
+            files.transaction_index.file.file().mark_clean();
+        }
     }
 
     /// Takes all that is written as synced.

@@ -3,6 +3,7 @@
 //! Invariants:
 //! - last offsets ascend
 //! - an entry's last stable offset is that of the moment after its transaction was aborted
+//! - below the recovery point nothing else tells which transactions were aborted, so entries are synced before it moves
 //!
 //! Kafka: `TransactionIndex`, `AbortedTxn`.
 
@@ -67,6 +68,22 @@ impl TransactionIndex {
         self.file.write_out()
     }
 
+    /// Tells whether the entries are such as appends to the segment that begins at `base` leave.
+    /// Kafka: `TransactionIndex.sanityCheck`.
+    pub(crate) fn is_sound(&self, base: Offset) -> io::Result<bool> {
+        if self.file.entries()? == 0 {
+            return Ok(true);
+        }
+        let mut before = base.plus(-1);
+        Ok(self.file.read_from(0)?.iter().all(|entry| {
+            // Where a power cut took a piece of a file it is filled with zeros, which have no offsets between them.
+            let found = AbortedTxn::decode(entry)
+                .filter(|aborted| aborted.first_offset < aborted.last_offset && aborted.last_offset > before);
+            before = found.map_or(before, |aborted| aborted.last_offset);
+            found.is_some()
+        }))
+    }
+
     /// Returns all aborted transactions. Fails with [`io::ErrorKind::InvalidData`] on an entry of a later version.
     pub(crate) fn all(&self) -> io::Result<Vec<AbortedTxn>> {
         if self.file.entries()? == 0 {
@@ -98,12 +115,26 @@ impl TransactionIndex {
         Ok(false)
     }
 
-    /// Cuts off the transactions that end at or after `offset`.
-    pub(crate) fn truncate(&self, offset: Offset) -> io::Result<()> {
-        if self.file.entries()? == 0 {
+    /// Replaces all transactions, for good, so that a kill or power cut leaves the old entries or the new.
+    pub(crate) fn replace(&self, aborted: &[AbortedTxn]) -> io::Result<()> {
+        if aborted.is_empty() && self.file.entries()? == 0 {
             return Ok(());
         }
-        let kept = self.all()?.iter().take_while(|aborted| aborted.last_offset < offset).count();
-        self.file.truncate(kept as u64)
+        let entries: Vec<_> = aborted.iter().map(AbortedTxn::encode).collect();
+        self.file.replace_atomically(&entries)
+    }
+
+    /// Cuts off the transactions that end at or after `offset`, in the index of a segment that begins at `base`; and what
+    /// follows an entry that cannot be read.
+    pub(crate) fn truncate(&self, offset: Offset, base: Offset) -> io::Result<()> {
+        let entries = self.file.entries()?;
+        if entries == 0 {
+            return Ok(());
+        }
+        let is_kept = |entry: &&[u8; 34]| {
+            AbortedTxn::decode(entry).is_some_and(|it| it.last_offset < offset && it.last_offset >= base)
+        };
+        let kept = self.file.read_from(0)?.iter().take_while(is_kept).count() as u64;
+        if kept == entries { Ok(()) } else { self.file.truncate(kept) }
     }
 }

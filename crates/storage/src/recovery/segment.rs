@@ -83,6 +83,14 @@ pub(super) fn recover_segment(
     Ok(size - whole)
 }
 
+/// Builds the indexes of a segment anew if they are empty: it was closed, and the power was cut before they were synced.
+pub(super) fn rebuild_lost_indexes(segment: &Segment, index_interval: i32) -> io::Result<()> {
+    if segment.size() > index_interval.max(0) as u64 && segment.offset_index().file.entries()? == 0 {
+        recover_segment(segment, segment.base_offset(), index_interval, |_| {})?;
+    }
+    Ok(())
+}
+
 fn push_time(times: &mut Vec<TimestampOffset>, at: TimestampOffset) {
     let news = times.last().map_or(at.timestamp > Timestamp::NONE, |last| at.timestamp > last.timestamp);
     if news {

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use config::LogConfig;
-use model::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp, TopicPartition};
+use model::{LeaderEpoch, Offset, Timestamp, TopicPartition};
 use protocol::Records;
-use records::{BatchBuilder, BatchHeader, BatchOptions, Codec, Compression, EndTxnMarker, RecordBatch};
+use records::{BatchBuilder, BatchHeader, BatchOptions, Codec, Compression, RecordBatch};
 use world::files::{Files, SimFiles};
 
 use super::support::*;
-use crate::{AppendOptions, AppendOrigin, CleanerOptions, FetchIsolation, UnifiedLog};
+use crate::{AppendOptions, CleanerOptions, FetchIsolation, UnifiedLog};
 
 pub(super) fn compacted(more: &[(&str, &str)]) -> Arc<LogConfig> {
     let mut pairs = vec![
@@ -47,21 +47,6 @@ fn write_in_transaction(log: &Arc<UnifiedLog>, producer: i64, sequence: i32, upd
     let options = BatchOptions { transactional: true, ..idempotent(producer, 0, sequence) };
     let verified = AppendOptions { transaction_verified: true, ..AppendOptions::default() };
     log.append_as_leader(keyed(updates, options, START_MS), LeaderEpoch(0), verified).expect("valid");
-}
-
-fn end_transaction(log: &Arc<UnifiedLog>, producer: i64, committed: bool) {
-    let marker = EndTxnMarker { commit: committed, coordinator_epoch: 0 };
-    let (producer, epoch) = (ProducerId(producer), ProducerEpoch(0));
-    let marker = BatchBuilder::end_transaction(
-        marker,
-        Offset(0),
-        Timestamp(START_MS),
-        LeaderEpoch(0),
-        producer,
-        epoch,
-    );
-    let coordinator = AppendOptions { origin: AppendOrigin::Coordinator, ..AppendOptions::default() };
-    log.append_as_leader(marker, LeaderEpoch(0), coordinator).expect("valid");
 }
 
 /// Ends the active segment, and makes all before it ready to be compacted.

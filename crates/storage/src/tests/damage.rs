@@ -9,7 +9,7 @@ use world::chance::{Chance, SeededChance};
 use world::files::{Files, SimFiles};
 
 use super::support::*;
-use crate::UnifiedLog;
+use crate::{AbortedTxn, UnifiedLog};
 
 /// Writes 60 batches of 3 records over several segments and kills the node, or stops it.
 fn written(clean: bool) -> (SimFiles, PathBuf) {
@@ -199,4 +199,76 @@ fn behind_a_batch_that_could_not_be_indexed_nothing_is_appended_at_its_offsets()
     assert_eq!(refused.code(), ErrorCode::KAFKA_STORAGE_ERROR, "{refused}");
     let after = next(5).expect_err("its offset may be taken");
     assert_eq!(after.code(), ErrorCode::KAFKA_STORAGE_ERROR, "{after}");
+}
+
+/// Writes 30 aborted transactions over several segments, so that the recovery point is amid them; stops or kills the node.
+fn written_and_aborted(clean: bool) -> (SimFiles, PathBuf, Vec<AbortedTxn>) {
+    let files = SimFiles::default();
+    let node = Node::start(&files, &["/d"], &small());
+    let log = node.log(0, &small());
+    for n in 0..30 {
+        abort(&log, n, 3);
+        append(&log, batch("plain", 2)).expect("valid");
+        if n == 20 {
+            node.step();
+        }
+    }
+    let expected = aborted(&log);
+    assert_eq!(expected.len(), 30);
+    if clean {
+        node.manager.shutdown(1);
+    } else {
+        log.sync().expect("the disk is well");
+    }
+    files.kill();
+    (files, log.folder().to_path_buf(), expected)
+}
+
+fn check_aborted(files: &SimFiles, expected: &[AbortedTxn], what: &str) {
+    let node = Node::start(files, &["/d"], &small());
+    let log = node.log(0, &small());
+    assert_eq!(aborted(&log), expected, "{what}");
+    log.update_high_watermark(log.log_end_offset());
+    assert_eq!(log.last_stable_offset(), log.log_end_offset(), "{what}");
+    // Nor does it take a start to know.
+    node.manager.shutdown(1);
+    files.power_cut(None);
+    assert_eq!(aborted(&Node::start(files, &["/d"], &small()).log(0, &small())), expected, "{what}");
+}
+
+#[test]
+fn a_damaged_index_of_aborted_transactions_is_read_out_of_the_log() {
+    let damages: [fn(&mut Vec<u8>); 4] = [
+        |bytes| bytes.fill(0xff),
+        |bytes| bytes.fill(0),
+        |bytes| bytes[..34].fill(0),
+        |bytes| bytes.reverse(),
+    ];
+    for clean in [true, false] {
+        for damage in damages {
+            let (files, folder, expected) = written_and_aborted(clean);
+            for path in with_suffix(&files, &folder, ".txnindex") {
+                files.damage(&path, damage).expect("it is there");
+            }
+            check_aborted(&files, &expected, if clean { "stopped" } else { "killed" });
+        }
+    }
+}
+
+#[test]
+fn aborted_transactions_of_segments_without_any_index_are_read_out_of_the_log() {
+    for clean in [true, false] {
+        for without_snapshots in [false, true] {
+            let (files, folder, expected) = written_and_aborted(clean);
+            let mut gone = vec![".index", ".timeindex", ".txnindex"];
+            // Kafka takes a clean stop without any snapshot to mean that there are no producers.
+            gone.extend((without_snapshots && !clean).then_some(".snapshot"));
+            for suffix in gone {
+                for path in with_suffix(&files, &folder, suffix) {
+                    files.remove_file(&path).expect("it is there");
+                }
+            }
+            check_aborted(&files, &expected, if clean { "stopped" } else { "killed" });
+        }
+    }
 }

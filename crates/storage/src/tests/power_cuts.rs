@@ -279,3 +279,50 @@ fn what_is_acknowledged_behind_deleted_records_after_a_kill_survives_a_power_cut
     let log = Node::start(&files, &["/d"], &small()).log(0, &small());
     assert_eq!(values(&log, log.log_start_offset()), [(Offset(120), "kept.0".to_owned())]);
 }
+
+#[test]
+fn what_was_aborted_below_the_recovery_point_stays_so_after_a_power_cut() {
+    for (is_rolled, others) in [(false, 0), (true, 0), (false, 40)] {
+        let files = SimFiles::default();
+        let node = Node::start(&files, &["/d"], &small());
+        let logs: Vec<_> = (0..=others).map(|n| node.log(n, &small())).collect();
+        for log in &logs {
+            append(log, batch("plain", 1)).expect("valid");
+        }
+        node.step();
+        logs.iter().for_each(|log| abort(log, 7, 2));
+        node.step();
+        if is_rolled {
+            logs[0].roll().expect("the disk is well");
+        }
+        for log in &logs {
+            assert_eq!((log.recovery_point(), log.log_end_offset()), (Offset(4), Offset(4)));
+        }
+        files.power_cut(None);
+        let node = Node::start(&files, &["/d"], &small());
+        for n in 0..=others {
+            let found: Vec<_> = aborted(&node.log(n, &small())).iter().map(|it| it.first_offset).collect();
+            assert_eq!(found, [Offset(1)], "{is_rolled} {n}");
+        }
+    }
+}
+
+#[test]
+fn a_segment_that_was_closed_just_before_a_power_cut_has_its_indexes() {
+    let files = SimFiles::default();
+    let big = config(&[("index.interval.bytes", "64")]);
+    let node = Node::start(&files, &["/d"], &big);
+    let log = node.log(0, &big);
+    for _ in 0..100 {
+        append(&log, batch("x", 5)).expect("valid");
+    }
+    node.step();
+    log.roll().expect("the disk is well");
+    log.sync().expect("the disk is well");
+    files.sync_dir(Path::new("/d/t-0")).expect("the disk is well");
+    files.power_cut(None);
+    let node = Node::start(&files, &["/d"], &big);
+    let segments = node.log(0, &big).segments();
+    assert_eq!((segments.len(), segments[0].base_offset()), (2, Offset(0)));
+    assert!(segments[0].offset_index().file.entries().expect("well") > 90);
+}

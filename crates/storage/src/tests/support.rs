@@ -7,14 +7,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use config::{ConfigMap, LogConfig};
 use model::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp, TopicPartition};
-use records::{BatchBuilder, BatchOptions, RecordBatch};
+use records::{BatchBuilder, BatchOptions, EndTxnMarker, RecordBatch};
 use world::chance::SeededChance;
 use world::clock::FakeClock;
 use world::files::{Files, SimFiles};
 
 use crate::{
-    AppendOptions, FetchIsolation, FoundLogs, LogAppendInfo, LogEnvironment, LogManager, LogManagerOptions,
-    StorageError, UnifiedLog,
+    AbortedTxn, AppendOptions, AppendOrigin, FetchIsolation, FoundLogs, LogAppendInfo, LogEnvironment,
+    LogManager, LogManagerOptions, StorageError, UnifiedLog,
 };
 
 pub(super) const START_MS: i64 = 1_000_000_000;
@@ -116,6 +116,36 @@ pub(super) fn idempotent(producer: i64, epoch: i16, sequence: i32) -> BatchOptio
 
 pub(super) fn append(log: &Arc<UnifiedLog>, records: Bytes) -> Result<LogAppendInfo, StorageError> {
     log.append_as_leader(records, LeaderEpoch(0), AppendOptions::default())
+}
+
+/// Appends the marker that ends a producer's transaction.
+pub(super) fn end_transaction(log: &Arc<UnifiedLog>, producer: i64, committed: bool) {
+    let marker = EndTxnMarker { commit: committed, coordinator_epoch: 0 };
+    let (producer, epoch) = (ProducerId(producer), ProducerEpoch(0));
+    let marker = BatchBuilder::end_transaction(
+        marker,
+        Offset(0),
+        Timestamp(START_MS),
+        LeaderEpoch(0),
+        producer,
+        epoch,
+    );
+    let coordinator = AppendOptions { origin: AppendOrigin::Coordinator, ..AppendOptions::default() };
+    log.append_as_leader(marker, LeaderEpoch(0), coordinator).expect("valid");
+}
+
+/// Appends the first transaction of a producer, of so many records, and aborts it.
+pub(super) fn abort(log: &Arc<UnifiedLog>, producer: i64, count: usize) {
+    let options = BatchOptions { transactional: true, ..idempotent(producer, 0, 0) };
+    let verified = AppendOptions { transaction_verified: true, ..AppendOptions::default() };
+    log.append_as_leader(build("aborted", count, options, START_MS), LeaderEpoch(0), verified)
+        .expect("valid");
+    end_transaction(log, producer, false);
+}
+
+/// Returns all aborted transactions of a log.
+pub(super) fn aborted(log: &UnifiedLog) -> Vec<AbortedTxn> {
+    log.aborted_transactions(Offset(0), log.log_end_offset()).expect("the disk is well")
 }
 
 /// Reads all values from `from` on, with their offsets, one batch at a time.

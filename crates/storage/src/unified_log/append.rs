@@ -3,6 +3,7 @@
 //! Kafka: `UnifiedLog.append`, `analyzeAndValidateRecords`, `analyzeAndValidateProducerState`.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -281,19 +282,35 @@ impl UnifiedLog {
         for completed in producers.completed {
             let last_stable_offset = state.producers.last_stable_offset_after(&completed);
             if completed.is_aborted {
-                let written = segment.transaction_index().append(AbortedTxn {
-                    producer_id: completed.producer_id,
-                    first_offset: completed.first_offset,
-                    last_offset: completed.last_offset,
-                    last_stable_offset,
-                });
-                self.guard("Error while appending to the transaction index", written)?;
+                self.index_aborted(segment, &completed, last_stable_offset)?;
             }
             state.producers.complete(&completed);
         }
         state.producers.set_end(end);
         let mut marks = self.marks();
         marks.first_unstable = state.producers.first_unstable_offset().map(|first| first.max(marks.start));
+        Ok(())
+    }
+
+    fn index_aborted(
+        &self,
+        segment: &Segment,
+        aborted: &CompletedTxn,
+        last_stable_offset: Offset,
+    ) -> Result<(), StorageError> {
+        let index = segment.transaction_index();
+        let written = index.file.entries().and_then(|entries| {
+            index.append(AbortedTxn {
+                producer_id: aborted.producer_id,
+                first_offset: aborted.first_offset,
+                last_offset: aborted.last_offset,
+                last_stable_offset,
+            })?;
+            Ok(entries == 0)
+        });
+        if self.guard("Error while appending to the transaction index", written)? {
+            self.names_dirty.store(true, Ordering::Release);
+        }
         Ok(())
     }
 

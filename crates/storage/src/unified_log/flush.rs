@@ -3,8 +3,8 @@
 //! Invariants:
 //! - a sync covers the batches and the names of their files, and nothing if there are no new batches; that is all
 //!   recovery needs
-//! - the recovery point moves only after batches, leader epochs, and the indexes of closed segments below it are synced;
-//!   the active segment's index is trusted by recovery only as far as it agrees with the log
+//! - the recovery point moves only after batches, leader epochs, aborted transactions, and the indexes of closed segments
+//!   below it are synced; the active segment's index is trusted by recovery only as far as it agrees with the log
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
@@ -156,8 +156,9 @@ impl UnifiedLog {
         let target = if reach == Reach::Synced { self.synced() } else { self.sync_all()? };
         let recovery_point = self.recovery_point();
         let segments = self.segments();
+        // With the one that ends just at the recovery point: it may have been closed since.
         let first =
-            segments.partition_point(|segment| segment.base_offset() <= recovery_point).saturating_sub(1);
+            segments.partition_point(|segment| segment.base_offset() < recovery_point).saturating_sub(1);
         if whole {
             // A segment may have been cut since it was synced.
             for segment in segments.iter() {
@@ -173,6 +174,7 @@ impl UnifiedLog {
             self.guard("Error while flushing indexes", segment.sync_indexes())?;
         }
         self.write_epochs()?;
+        self.sync_aborted(&segments[first..])?;
         self.take_snapshot_for_restart(target.end, whole)?;
         // Who is not known now was not known at the target either, or is forgotten since.
         let producerless = self.state().producers.producers().len() == 0;
@@ -184,6 +186,21 @@ impl UnifiedLog {
         drop(marks);
         self.last_flush_ms.store(self.environment.clock.wall_ms(), Ordering::Relaxed);
         Ok(target.end)
+    }
+
+    /// Syncs what tells which transactions were aborted: recovery looks for them past the recovery point only.
+    fn sync_aborted(&self, segments: &[Arc<Segment>]) -> Result<(), StorageError> {
+        // Who appended a marker put its transaction into the index before it let go of this lock.
+        drop(self.state());
+        let unsynced: Vec<_> = segments.iter().filter(|segment| segment.has_unsynced_aborted()).collect();
+        for segment in &unsynced {
+            let synced = segment.transaction_index().file.file().sync();
+            self.guard("Error while flushing indexes", synced)?;
+        }
+        if !unsynced.is_empty() && self.names_dirty.swap(false, Ordering::AcqRel) {
+            self.guard("Error while flushing names", self.sync_names())?;
+        }
+        Ok(())
     }
 
     /// Flushes unless the log was closed.

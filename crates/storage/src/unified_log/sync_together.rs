@@ -91,7 +91,7 @@ fn begin(log: &Arc<UnifiedLog>, extent: Extent) -> Option<Begun<'_>> {
     log.unsynced.store(0, Ordering::Relaxed);
     log.names_dirty.store(false, Ordering::Release);
     match extent {
-        Extent::Batches => log.segments_from(marks.synced).for_each(|segment| segment.log().mark_clean()),
+        Extent::Batches => log.segments_from(marks.synced).for_each(|segment| segment.mark_batches_clean()),
         Extent::Everything => log.segments().iter().for_each(|segment| segment.mark_clean()),
     }
     Some(Begun { log, target, _one_at_a_time: one_at_a_time })

@@ -148,15 +148,18 @@ impl LogManager {
                     "found a log of a partition that is not here any more; it may be deleted by hand"
                 ),
                 FolderKind::Current | FolderKind::Future => {
-                    let at = |offsets: &Offsets| offsets.get(&partition).copied().unwrap_or(Offset(0));
+                    let is_future = kind == FolderKind::Future;
+                    // What the checkpoints say is of the partition's current log, which may have been here before.
+                    let known = |offsets: &Offsets| offsets.get(&partition).copied().filter(|_| !is_future);
+                    let at = |offsets: &Offsets| known(offsets).unwrap_or(Offset(0));
                     jobs.push_back(Arc::new(Job {
                         dir: dir.clone(),
                         recovery_point: at(&recovery_points),
                         producerless: producerless.clone(),
                         log_start: at(&log_starts),
                         high_watermark: at(&high_watermarks),
-                        cleaned_to: cleaned.get(&partition).copied(),
-                        is_future: kind == FolderKind::Future,
+                        cleaned_to: known(&cleaned),
+                        is_future,
                         partition,
                         folder,
                         clean,

@@ -13,7 +13,7 @@ use world::files::{Fault, Files, Operation, SimFiles};
 use super::support::*;
 use crate::checkpoint::{HIGH_WATERMARK_FILE, LOG_START_OFFSET_FILE, RECOVERY_POINT_FILE};
 use crate::names::{FUTURE_DIR_SUFFIX, marked_folder};
-use crate::{CLEAN_SHUTDOWN_FILE, StorageError};
+use crate::{CLEAN_SHUTDOWN_FILE, MoveProgress, StorageError};
 
 const LOGS: i32 = 6;
 
@@ -183,6 +183,39 @@ fn a_move_that_was_killed_between_its_last_two_steps_is_ended() {
         assert_eq!(&*log.folder(), Path::new("/b/t-0"));
         files.power_cut(None);
     }
+}
+
+/// The checkpoint of a dir may still speak of the log that was there before it moved away.
+#[test]
+fn what_a_checkpoint_says_of_a_log_that_was_here_is_not_believed_of_one_that_moves_in() {
+    let files = SimFiles::default();
+    let node = Node::start(&files, &["/a"], &small());
+    let log = node.log(0, &small());
+    for _ in 0..60 {
+        append(&log, batch("x", 3)).expect("valid");
+    }
+    node.step();
+    assert_eq!(log.recovery_point(), Offset(180));
+    files.kill();
+    Node::start(&files, &["/b"], &small());
+    files.kill();
+    files.rename(Path::new("/a/t-0"), Path::new("/b/t-0")).expect("the disk is well");
+    let name = marked_folder(&TopicPartition::new("t", 0), [7; 16], FUTURE_DIR_SUFFIX);
+    let copy = Path::new("/a").join(name);
+    files.create_dir_all(&copy).expect("the disk is well");
+    for from in files.read_dir(Path::new("/b/t-0")).expect("the disk is well") {
+        let bytes = files.read(&from).expect("it is there");
+        files.write_atomically(&copy.join(from.file_name().expect("it has one")), &bytes).expect("well");
+    }
+    // A power cut took a piece of what was copied.
+    let first = copy.join("00000000000000000000.log");
+    files.damage(&first, |bytes| bytes[200..300].fill(0)).expect("it is there");
+    let node = Node::start(&files, &["/a", "/b"], &small());
+    let future = node.manager.get_future_log(&TopicPartition::new("t", 0)).expect("it moves on");
+    let target = future.dir().id();
+    node.manager.start_move(&TopicPartition::new("t", 0), target).expect("the disk is well");
+    while node.manager.step_move(&TopicPartition::new("t", 0), 700).expect("well") != MoveProgress::Done {}
+    assert_eq!(values(&node.log(0, &small()), Offset(0)).len(), 180);
 }
 
 /// Starts are stopped at any log, and killed or cut off from power then.

@@ -51,7 +51,8 @@ where
                 replay_batch(machine, &batch);
             }
             // Only brokers before 0.11 wrote these.
-            Err(error @ RecordsError::LegacyMagic { .. }) => {
+            Err(error @ RecordsError::LegacyMagic { offset, .. }) => {
+                next = next.max(Offset(offset.saturating_add(1)));
                 tracing::warn!(%error, "an old batch is passed over");
             }
             Err(error) => tracing::error!(%error, offset = next.0, "a coordinator's batch cannot be read"),

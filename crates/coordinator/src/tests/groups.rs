@@ -170,6 +170,19 @@ async fn offsets_and_groups_are_there_after_a_restart() {
 }
 
 #[tokio::test]
+async fn entries_of_old_formats_are_passed_over() {
+    let log = Arc::new(MemoryLog::new());
+    for _ in 0..2 {
+        log.put_old_entry();
+        log.put_old_entry();
+        let node = Node::start(log.clone()).await;
+        assert_eq!(node.commit(5).await, ErrorCode::NONE);
+        node.coordinator.shutdown();
+    }
+    assert_eq!(Node::start(log).await.fetch().await, (ErrorCode::NONE, 5));
+}
+
+#[tokio::test]
 async fn an_answer_waits_for_the_commit_and_so_do_those_who_read_after_it() {
     let node = Node::start(Arc::new(MemoryLog::new())).await;
     node.log.hold_back(true);

@@ -49,6 +49,17 @@ impl MemoryLog {
         log
     }
 
+    /// Puts in an entry of a format that only brokers before 0.11 wrote.
+    pub(super) fn put_old_entry(&self) {
+        let mut end = self.end.lock().expect("no holder panics");
+        let mut entry = [0; 30];
+        entry[..8].copy_from_slice(&end.0.to_be_bytes());
+        (entry[11], entry[16]) = (18, 1);
+        self.batches.lock().expect("no holder panics").push((*end, Bytes::copy_from_slice(&entry)));
+        *end = end.plus(1);
+        self.committed.send_replace(*end);
+    }
+
     /// Holds the commit back, or lets everything be committed.
     pub(super) fn hold_back(&self, held_back: bool) {
         *self.held_back.lock().expect("no holder panics") = held_back;

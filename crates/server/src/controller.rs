@@ -192,6 +192,7 @@ impl ControllerService {
             // A thread that panicked has said so itself; there is nothing left to stop.
             let _ = thread.join();
         }
+        self.log.log().dir().unlock();
     }
 }
 

@@ -9,6 +9,7 @@ pub mod essential;
 mod handlers;
 pub mod listener_security;
 pub mod listeners;
+mod log_dir_owner;
 mod login;
 mod metrics;
 pub mod node;

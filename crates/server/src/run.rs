@@ -11,7 +11,7 @@ use config::{
     BrokerConfig, ConfigError, ConfigMap, LogConfig, PropertiesError, apply_override, parse_properties,
 };
 use model::Uuid;
-use storage::{LogManager, MetaProperties, StorageError};
+use storage::{LogDir, LogManager, StorageError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use world::chance::{Chance, RealChance};
 use world::clock::RealClock;
@@ -21,6 +21,7 @@ use crate::broker::controller_channel::ControllerChannel;
 use crate::broker::loggers::LogFilter;
 use crate::broker::start::{ControllerLink, World};
 use crate::controller::{ControllerError, ControllerOptions, ControllerService};
+use crate::log_dir_owner;
 use crate::node::{Node, NodeError, PreparedNode};
 
 /// Where a node without a properties file keeps its data, below the present directory.
@@ -76,6 +77,27 @@ pub enum RunError {
         /// What it should say.
         expected: String,
     },
+    /// Two log dirs have the same id: one may be a copy of the other. Kafka: `MetaPropertiesEnsemble.verify`.
+    #[error("Duplicate directory ID {id} found. It was the ID of {}, but also of {}", first.display(), second.display())]
+    SameDirectoryId {
+        /// The id.
+        id: Uuid,
+        /// A log dir that has it.
+        first: PathBuf,
+        /// Another.
+        second: PathBuf,
+    },
+    /// A metadata log lies where none should be: perhaps `log.dirs` were put in another order. With another metadata log, or an
+    /// empty one, no partition would be known any more. Kafka: `KafkaRaftServer.initializeLogDirs`.
+    #[error(
+        "Found unexpected metadata location in data directory `{}` (the configured metadata directory is {configured}).", found.display()
+    )]
+    MetadataElsewhere {
+        /// The metadata log's folder.
+        found: PathBuf,
+        /// `metadata.log.dir`, or the first log dir.
+        configured: String,
+    },
     /// The data directory cannot be written.
     #[error("cannot format {}: {source}", path.display())]
     Format {
@@ -90,7 +112,7 @@ pub enum RunError {
     /// The controller role cannot start.
     #[error(transparent)]
     Controller(#[from] ControllerError),
-    /// The metadata log dir is not among those that can be used.
+    /// The metadata log dir is a log dir that cannot be used.
     #[error("the metadata log dir {0} cannot be used")]
     MetadataDir(String),
     /// The node cannot start.
@@ -153,15 +175,19 @@ pub async fn start_in(
         return Err(RunError::Roles);
     }
     if options.properties.is_none() {
-        format_new_dirs(&config, &world)?;
+        log_dir_owner::format_new(&config, &world)?;
     }
-    let cluster_id = cluster_id(&config, &world)?;
+    let cluster_id = log_dir_owner::verify(&config, &*world.files)?;
     let prepared =
         PreparedNode::new(config.clone(), world.clone(), options.insecure || options.properties.is_some())?;
     let controller = start_controller(&config, &cluster_id, prepared.logs(), &*world.chance)?;
     let channel: Arc<dyn ControllerChannel> = controller.clone();
     let link = ControllerLink { channel, images: controller.subscribe(), service: controller.clone() };
-    let node = prepared.start(cluster_id, link).await?;
+    let node = tokio::select! {
+        node = prepared.start(cluster_id, link) => node?,
+        // Without its controller a broker would ask for ever to be let in.
+        why = failure(&controller) => return Err(RunError::Failed(why)),
+    };
     if let Some((filter, directives)) = &options.log {
         node.broker().loggers.attach(filter.clone(), directives);
     }
@@ -174,13 +200,30 @@ fn start_controller(
     logs: &LogManager,
     chance: &dyn Chance,
 ) -> Result<Arc<ControllerService>, RunError> {
-    let path = Path::new(&config.metadata_log_dir);
-    let dir = logs.online_dirs().find(|dir| dir.path() == path);
-    let dir = dir.ok_or_else(|| RunError::MetadataDir(config.metadata_log_dir.clone()))?;
+    let dir = metadata_dir(config, logs)?;
     let incarnation = Uuid::from_random_bytes(chance.next_id());
     let seed = u128::from_be_bytes(chance.next_id());
     let options = ControllerOptions::new(config, cluster_id, dir.id(), incarnation, seed);
-    Ok(ControllerService::start(options, logs.environment(), dir.clone())?)
+    Ok(ControllerService::start(options, logs.environment(), dir)?)
+}
+
+/// Returns the dir of the metadata log: a log dir, or one of its own, which is opened here.
+/// Kafka: `KafkaRaftManager.hasDifferentLogDir`.
+fn metadata_dir(config: &BrokerConfig, logs: &LogManager) -> Result<Arc<LogDir>, RunError> {
+    let path = Path::new(&config.metadata_log_dir);
+    if !config.log_dirs.iter().any(|dir| Path::new(dir) == path) {
+        return Ok(Arc::new(LogDir::open(logs.environment(), path)?));
+    }
+    let dir = logs.online_dirs().find(|dir| dir.path() == path);
+    dir.cloned().ok_or_else(|| RunError::MetadataDir(config.metadata_log_dir.clone()))
+}
+
+/// Waits until the controller fails; tells why.
+async fn failure(controller: &ControllerService) -> String {
+    let mut failure = controller.failure();
+    let failed = failure.wait_for(Option::is_some).await;
+    let why = failed.map_or_else(|_| "its thread ended".to_owned(), |why| why.clone().unwrap_or_default());
+    format!("the controller failed: {why}")
 }
 
 async fn serve_until_stopped(
@@ -189,14 +232,11 @@ async fn serve_until_stopped(
     mut terminate: Signal,
     mut interrupt: Signal,
 ) -> Result<(), RunError> {
-    let (mut failure, mut broker_failure) = (controller.failure(), node.broker().essential.failure());
+    let mut broker_failure = node.broker().essential.failure();
     let failed = tokio::select! {
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,
-        failed = failure.wait_for(Option::is_some) => {
-            let why = failed.map_or_else(|_| "its thread ended".to_owned(), |why| why.clone().unwrap_or_default());
-            Some(format!("the controller failed: {why}"))
-        }
+        why = failure(controller) => Some(why),
         failed = broker_failure.wait_for(Option::is_some) => failed.ok().and_then(|why| why.clone()),
     };
     if failed.is_none() {
@@ -274,60 +314,6 @@ fn controller_address(props: &ConfigMap) -> String {
     let mut listeners = props["listeners"].split(',').map(str::trim);
     let own = listeners.find_map(|listener| listener.strip_prefix(name)?.strip_prefix("://"));
     own.unwrap_or("localhost:9093").to_owned()
-}
-
-/// Formats the log dirs that are not formatted yet, as parts of one cluster.
-fn format_new_dirs(config: &BrokerConfig, world: &World) -> Result<(), RunError> {
-    let files = &*world.files;
-    let known =
-        config.log_dirs.iter().find_map(|dir| MetaProperties::read(files, Path::new(dir)).ok().flatten());
-    let cluster_id =
-        known.and_then(|meta| meta.cluster_id).unwrap_or_else(|| fresh_id(&*world.chance).to_string());
-    for dir in config.log_dirs.iter().chain([&config.metadata_log_dir]) {
-        let path = Path::new(dir);
-        if MetaProperties::read(files, path)?.is_none() {
-            let meta = MetaProperties::new(cluster_id.as_str(), config.node_id, fresh_id(&*world.chance));
-            let write = || {
-                files.create_dir_all(path)?;
-                meta.write(files, path, world.clock.wall_ms())
-            };
-            write().map_err(|source| RunError::Format { path: path.to_owned(), source })?;
-        }
-    }
-    Ok(())
-}
-
-/// An id that begins with a dash would be taken for a flag. Kafka: `Uuid.randomUuid`.
-fn fresh_id(chance: &dyn Chance) -> Uuid {
-    loop {
-        let id = Uuid::from_random_bytes(chance.next_id());
-        if !id.to_string().starts_with('-') {
-            return id;
-        }
-    }
-}
-
-/// Returns the cluster's id, on which all log dirs must agree. A dir that cannot be read is left to the log manager.
-fn cluster_id(config: &BrokerConfig, world: &World) -> Result<String, RunError> {
-    let mut cluster_id: Option<String> = None;
-    for dir in config.log_dirs.iter().chain([&config.metadata_log_dir]) {
-        let path = PathBuf::from(dir);
-        let Some(meta) = MetaProperties::read(&*world.files, &path)? else {
-            return Err(RunError::NotFormatted(path));
-        };
-        let owner = |path, name, found, expected| Err(RunError::OtherOwner { path, name, found, expected });
-        if let Some(id) = meta.node_id.filter(|id| *id != config.node_id) {
-            return owner(path, "node id", id.to_string(), config.node_id.to_string());
-        }
-        match (&cluster_id, meta.cluster_id) {
-            (Some(expected), Some(found)) if *expected != found => {
-                return owner(path, "cluster id", found, expected.clone());
-            }
-            (None, found) => cluster_id = found,
-            _ => {}
-        }
-    }
-    cluster_id.ok_or_else(|| RunError::NotFormatted(PathBuf::from(&config.metadata_log_dir)))
 }
 
 /// Says where the node listens, and what to type next where nobody gave a configuration.

@@ -6,6 +6,7 @@
 mod harness;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use harness::{Client, TestNode, batch, values};
@@ -14,6 +15,7 @@ use protocol::incremental_alter_configs_request::{AlterConfigsResource, Alterabl
 use protocol::{
     AlterReplicaLogDirsRequest, DescribeLogDirsRequest, ErrorCode, IncrementalAlterConfigsRequest,
 };
+use world::files::{Fault, Operation, RealFiles, SimFiles};
 
 const BROKER: i8 = 4;
 
@@ -203,4 +205,106 @@ async fn a_replica_moves_to_another_log_dir_while_it_is_written_and_read() {
     let fetched = client.fetch("t", 0, 0, 0).await;
     assert_eq!((fetched.error_code, fetched.high_watermark), (ErrorCode::NONE, after.base_offset + 1));
     node.stop().await;
+}
+
+#[tokio::test]
+async fn a_metadata_log_may_lie_in_a_dir_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two, own) = (dir.path().join("one"), dir.path().join("two"), dir.path().join("own"));
+    let metadata = format!("metadata.log.dir={}", own.display());
+    let log_dirs = format!("log.dirs={}", one.display());
+    for round in 0..2 {
+        let node = TestNode::start(dir.path(), &[&log_dirs, &metadata]).await;
+        let mut client = node.client().await;
+        if round == 0 {
+            client.create_topic("t", 1, &[]).await;
+        }
+        assert_eq!(client.produce("t", 0, batch(&["v"])).await.error_code, ErrorCode::NONE);
+        assert_eq!(values(&client.fetch("t", 0, 0, 0).await.records).len(), round + 1);
+        let other = [format!("log.dirs={}", two.display()), metadata.clone()];
+        let refused =
+            TestNode::try_start_on(Arc::new(RealFiles), dir.path(), &other.each_ref().map(String::as_str))
+                .await;
+        let refused = refused.err().expect("the metadata log is another's").to_string();
+        assert!(refused.contains("Failed to acquire lock"), "{refused}");
+        drop(client);
+        node.stop().await;
+    }
+    assert!(own.join("__cluster_metadata-0").exists() && !one.join("__cluster_metadata-0").exists());
+}
+
+#[tokio::test]
+async fn log_dirs_in_another_order_make_no_partition_a_stray() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (dir.path().join("one"), dir.path().join("two"));
+    let in_order = |first: &Path, second: &Path| format!("log.dirs={},{}", first.display(), second.display());
+    let node = TestNode::start(dir.path(), &[&in_order(&one, &two)]).await;
+    node.client().await.create_topic("t", 4, &[]).await;
+    node.stop().await;
+    let refused =
+        TestNode::try_start_on(Arc::new(RealFiles), dir.path(), &[&in_order(&two, &one)]).await.err();
+    let refused = refused.expect("the metadata log is not where it should be").to_string();
+    assert!(refused.starts_with("Found unexpected metadata location in data directory"), "{refused}");
+    let node = TestNode::start(dir.path(), &[&in_order(&one, &two)]).await;
+    let mut client = node.client().await;
+    for partition in 0..4 {
+        assert_eq!(client.produce("t", partition, batch(&["v"])).await.error_code, ErrorCode::NONE);
+    }
+    drop(client);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_log_dir_that_does_not_say_whose_it_is_leaves_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (dir.path().join("one"), dir.path().join("two"));
+    let log_dirs = format!("log.dirs={},{}", one.display(), two.display());
+    let node = TestNode::start(dir.path(), &[&log_dirs]).await;
+    node.client().await.create_topic("t", 4, &[]).await;
+    node.stop().await;
+    let (file, own) = (two.join("meta.properties"), one.join("meta.properties"));
+    let text = std::fs::read(&file).unwrap();
+
+    std::fs::write(&file, std::fs::read(&own).unwrap()).unwrap();
+    let refused = TestNode::try_start_on(Arc::new(RealFiles), dir.path(), &[&log_dirs]).await.err();
+    let refused = refused.expect("one is a copy of the other").to_string();
+    assert!(refused.starts_with("Duplicate directory ID"), "{refused}");
+
+    for (contents, served) in [(&b"version=7"[..], false), (&text[..], true)] {
+        std::fs::write(&file, contents).unwrap();
+        let node = TestNode::start(dir.path(), &[&log_dirs]).await;
+        let mut client = node.client().await;
+        for partition in 0..4 {
+            let is_here = one.join(format!("t-{partition}")).exists();
+            let error = client.produce("t", partition, batch(&["v"])).await.error_code;
+            let expected = if is_here || served { ErrorCode::NONE } else { ErrorCode::KAFKA_STORAGE_ERROR };
+            assert_eq!(error, expected, "partition {partition}");
+        }
+        drop(client);
+        node.stop().await;
+    }
+
+    std::fs::write(&own, b"version=7").unwrap();
+    assert!(TestNode::try_start_on(Arc::new(RealFiles), dir.path(), &[&log_dirs]).await.is_err());
+}
+
+/// The disk fills up at each step of a start.
+#[tokio::test]
+async fn a_controller_that_fails_while_the_node_starts_ends_the_start() {
+    let mut failures = 0;
+    for after in 0.. {
+        let files = SimFiles::default();
+        let (path_contains, errno) = ("__cluster_metadata-0/0".to_owned(), 28);
+        files.add_fault(Fault { operation: Operation::Write, path_contains, after, errno });
+        let start = TestNode::try_start_on(Arc::new(files.clone()), Path::new("/d"), &[]);
+        match tokio::time::timeout(Duration::from_secs(60), start).await.expect("it ends") {
+            Err(_) => failures += 1,
+            Ok(node) => {
+                files.clear_faults();
+                node.stop().await;
+                break;
+            }
+        }
+    }
+    assert!(failures > 2, "{failures}");
 }

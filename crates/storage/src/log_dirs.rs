@@ -14,11 +14,11 @@ use model::Uuid;
 use tokio::sync::Notify;
 use world::files::{Filesystem, Lock};
 
-use crate::StorageError;
 use crate::sync_costs::SyncCosts;
+use crate::{LogEnvironment, MetaProperties, StorageError};
 
 /// The lock file of a log dir.
-pub(crate) const LOCK_FILE: &str = ".lock";
+const LOCK_FILE: &str = ".lock";
 
 /// A folder in which partitions have theirs.
 #[derive(Debug)]
@@ -53,14 +53,44 @@ impl LogDir {
         }
     }
 
+    /// Opens and locks a folder, which is made if it is not there. One without a `directory.id` gets one.
+    ///
+    /// # Errors
+    /// Another process holds it, its `meta.properties` is malformed, or the disk fails.
+    pub fn open(environment: &LogEnvironment, path: &Path) -> Result<Self, StorageError> {
+        let files = &**environment.files();
+        let failed = |source| StorageError::Io {
+            context: "Failed to create or validate data directory".to_owned(),
+            dir: path.to_owned(),
+            source,
+        };
+        if !files.exists(path) {
+            files.create_dir_all(path).map_err(failed)?;
+            path.parent().map_or(Ok(()), |parent| files.sync_dir(parent)).map_err(failed)?;
+        }
+        files.read_dir(path).map_err(failed)?;
+        let lock = files.lock(&path.join(LOCK_FILE)).map_err(failed)?;
+        let lock = lock.ok_or_else(|| StorageError::Locked(path.to_owned()))?;
+        let id = match MetaProperties::read(files, path)? {
+            Some(MetaProperties { directory_id: Some(id), .. }) => id,
+            other => {
+                let id = fresh_id(environment);
+                if let Some(meta) = other {
+                    // A dir of before directory ids gets one, as in Kafka.
+                    let meta = MetaProperties { directory_id: Some(id), ..meta };
+                    meta.write(files, path, environment.clock.wall_ms()).map_err(failed)?;
+                }
+                id
+            }
+        };
+        let mut dir = Self::new(path.to_owned(), id, Some(lock));
+        dir.filesystem = files.filesystem(path).map_err(failed)?;
+        Ok(dir)
+    }
+
     /// Notifies `listener` when the disk fails.
     pub(crate) fn set_listener(&mut self, listener: Arc<Notify>) {
         self.listener = Some(listener);
-    }
-
-    /// Lets many logs be synced by one sync of `filesystem`.
-    pub(crate) fn set_filesystem(&mut self, filesystem: Option<Arc<dyn Filesystem>>) {
-        self.filesystem = filesystem;
     }
 
     /// Tells whether so many logs, which else `threads` would sync, are better synced with their filesystem as a whole.
@@ -77,7 +107,7 @@ impl LogDir {
     }
 
     /// Lets other processes have the folder.
-    pub(crate) fn unlock(&self) {
+    pub fn unlock(&self) {
         *self.lock.lock().expect("no holder panics") = None;
     }
 
@@ -147,5 +177,15 @@ impl LogDir {
             listener.notify_one();
         }
         StorageError::Io { context: context.to_owned(), dir: self.path.clone(), source }
+    }
+}
+
+fn fresh_id(environment: &LogEnvironment) -> Uuid {
+    loop {
+        let id = Uuid::from_random_bytes(environment.chance.next_id());
+        // Kafka's command line takes a leading dash for an option.
+        if !id.is_reserved() && !id.to_string().starts_with('-') {
+            return id;
+        }
     }
 }

@@ -5,6 +5,7 @@
 //!
 //! Kafka: `MetaProperties`, `PropertiesUtils.writePropertiesFile`.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use config::ConfigMap;
@@ -48,11 +49,12 @@ impl MetaProperties {
     /// Reads the file of a log dir; `None` if it was not formatted.
     pub fn read(files: &dyn Files, dir: &Path) -> Result<Option<Self>, StorageError> {
         let path = Self::path(dir);
-        if !files.exists(&path) {
-            return Ok(None);
-        }
         let malformed = |detail: String| StorageError::Malformed { path: path.clone(), detail };
-        let bytes = files.read(&path).map_err(|error| malformed(error.to_string()))?;
+        let bytes = match files.read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            // A file that cannot be read may be there.
+            read => read.map_err(|error| malformed(error.to_string()))?,
+        };
         Self::parse(&bytes).map(Some).map_err(malformed)
     }
 
@@ -117,7 +119,7 @@ impl MetaProperties {
     }
 
     /// Writes the file of a log dir.
-    pub fn write(&self, files: &dyn Files, dir: &Path, now_ms: i64) -> std::io::Result<()> {
+    pub fn write(&self, files: &dyn Files, dir: &Path, now_ms: i64) -> io::Result<()> {
         files.write_atomically(&Self::path(dir), self.text(now_ms).as_bytes())
     }
 }

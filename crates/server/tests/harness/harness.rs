@@ -13,7 +13,7 @@ use records::{BatchBuilder, BatchOptions};
 use server::broker::start::World;
 use server::controller::ControllerService;
 use server::node::Node;
-use server::{RunOptions, start_in};
+use server::{RunError, RunOptions, start_in};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use world::chance::RealChance;
@@ -45,14 +45,28 @@ impl TestNode {
 
     /// Starts a node on files, a clock and chance of the test's.
     pub async fn start_in(world: World, dir: &std::path::Path, overrides: &[&str]) -> Self {
+        Self::try_start_in(world, dir, overrides).await.expect("the node starts")
+    }
+
+    /// Starts a node on files of the test's, if it can.
+    pub async fn try_start_on(
+        files: Arc<dyn Files>,
+        dir: &std::path::Path,
+        overrides: &[&str],
+    ) -> Result<Self, RunError> {
+        let world = World { files, clock: Arc::new(RealClock::default()), chance: Arc::new(RealChance) };
+        Self::try_start_in(world, dir, overrides).await
+    }
+
+    async fn try_start_in(world: World, dir: &std::path::Path, overrides: &[&str]) -> Result<Self, RunError> {
         let options = options(dir, overrides);
         let config = Arc::new(server::configuration(&options).expect("the overrides are valid"));
-        let (node, controller) = start_in(world, config, &options).await.expect("the node starts");
+        let (node, controller) = start_in(world, config, &options).await?;
         let address_of = |name: &str| {
             node.addresses().iter().find(|(listener, _)| listener == name).expect("it listens").1
         };
         let (address, controller_address) = (address_of("PLAINTEXT"), address_of("CONTROLLER"));
-        Self { node, controller, address, controller_address }
+        Ok(Self { node, controller, address, controller_address })
     }
 
     /// Waits until something fails without which the node cannot go on; tells what.

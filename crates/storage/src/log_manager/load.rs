@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::sync::{Arc, Mutex};
 
-use model::{Offset, Uuid};
+use model::Offset;
 
 use super::loading::{ConfigFor, FoundLogs, Job, with_several};
 use super::{LastRuns, LogManager, LogManagerOptions, METADATA_TOPIC};
@@ -15,10 +14,10 @@ use crate::checkpoint::{
     RECOVERY_POINT_FILE, read_offsets,
 };
 use crate::cleaner::Cleaner;
-use crate::log_dirs::{LOCK_FILE, LogDir};
+use crate::log_dirs::LogDir;
 use crate::names::{FolderKind, parse_folder};
 use crate::unified_log::LogEnvironment;
-use crate::{CleanShutdown, MetaProperties, StorageError};
+use crate::{CleanShutdown, StorageError};
 
 impl LogManager {
     /// Opens and locks the log dirs. A dir that cannot be used is put aside; at least one must be usable, and none may
@@ -30,7 +29,7 @@ impl LogManager {
         let offline = Arc::new(tokio::sync::Notify::new());
         let (mut dirs, mut unusable) = (Vec::new(), Vec::new());
         for path in &options.log_dirs {
-            match open_dir(&environment, path) {
+            match LogDir::open(&environment, path) {
                 Ok(mut dir) => {
                     dir.set_listener(offline.clone());
                     dirs.push(Arc::new(dir));
@@ -178,48 +177,6 @@ fn shared(known: &mut BTreeSet<Arc<str>>, name: Arc<str>) -> Arc<str> {
     }
     known.insert(name.clone());
     name
-}
-
-fn open_dir(environment: &LogEnvironment, path: &Path) -> Result<LogDir, StorageError> {
-    let files = &**environment.files();
-    let failed = |source| StorageError::Io {
-        context: "Failed to create or validate data directory".to_owned(),
-        dir: path.to_owned(),
-        source,
-    };
-    if !files.exists(path) {
-        files.create_dir_all(path).map_err(failed)?;
-        path.parent().map_or(Ok(()), |parent| files.sync_dir(parent)).map_err(failed)?;
-    }
-    files.read_dir(path).map_err(failed)?;
-    let lock = files.lock(&path.join(LOCK_FILE)).map_err(failed)?;
-    let lock = lock.ok_or_else(|| StorageError::Locked(path.to_owned()))?;
-    let meta = MetaProperties::read(files, path)?;
-    let id = match meta {
-        Some(MetaProperties { directory_id: Some(id), .. }) => id,
-        other => {
-            let id = fresh_id(environment);
-            if let Some(meta) = other {
-                // A dir of before directory ids gets one, as in Kafka.
-                let meta = MetaProperties { directory_id: Some(id), ..meta };
-                meta.write(files, path, environment.clock.wall_ms()).map_err(failed)?;
-            }
-            id
-        }
-    };
-    let mut dir = LogDir::new(path.to_owned(), id, Some(lock));
-    dir.set_filesystem(files.filesystem(path).map_err(failed)?);
-    Ok(dir)
-}
-
-fn fresh_id(environment: &LogEnvironment) -> Uuid {
-    loop {
-        let id = Uuid::from_random_bytes(environment.chance.next_id());
-        // Kafka's command line takes a leading dash for an option.
-        if !id.is_reserved() && !id.to_string().starts_with('-') {
-            return id;
-        }
-    }
 }
 
 fn previous_epoch(environment: &LogEnvironment, dirs: &[Arc<LogDir>]) -> i64 {

@@ -216,6 +216,23 @@ async fn what_the_log_refuses_is_told_with_its_start_and_single_records_with_a_t
 }
 
 #[tokio::test]
+async fn an_unknown_type_of_coordinator_is_refused_in_words() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = TestNode::start(dir.path(), &[]).await;
+    let mut client = node.client().await;
+    // Keys of share groups came with version 6.
+    for (key_type, has_text) in [(3, true), (-1, true), (2, false)] {
+        let coordinator_keys = vec!["g:AAAAAAAAAAAAAAAAAAAABQ:0".to_owned()];
+        let request = protocol::FindCoordinatorRequest { key_type, coordinator_keys, ..Default::default() };
+        let found = client.ask(request, 5).await.coordinators.remove(0);
+        assert_eq!(found.error_code, ErrorCode::INVALID_REQUEST);
+        let text = found.error_message.unwrap_or_default();
+        assert_eq!(!text.is_empty(), has_text, "of type {key_type}");
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn a_marker_of_no_producer_is_refused() {
     use protocol::write_txn_markers_request::{WritableTxnMarker, WritableTxnMarkerTopic};
     let dir = tempfile::tempdir().unwrap();

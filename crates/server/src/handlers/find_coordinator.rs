@@ -37,7 +37,7 @@ pub fn handle(
         let of_brokers = request.key_type == SHARE && context.version >= FIRST_WITH_SHARE;
         let refusal = match request.key_type {
             SHARE if of_brokers => broker.gate(context).check_cluster_action().err(),
-            GROUP | TRANSACTION => None,
+            GROUP | TRANSACTION | SHARE => None,
             _ => Some(ErrorCode::INVALID_REQUEST),
         };
         let row = |key: &String| match refusal {
@@ -67,7 +67,7 @@ fn coordinator(key: &str, found: Result<BrokerNode, ErrorCode>) -> Coordinator {
         Ok(node) => {
             Coordinator { key, node_id: node.id.0, host: node.host, port: node.port, ..Default::default() }
         }
-        // Kafka gives a message only where one key is asked for.
+        // Kafka gives a message only where one key is asked for, or the request as a whole is refused.
         Err(error_code) => Coordinator { key, error_code, node_id: -1, port: -1, ..Default::default() },
     }
 }

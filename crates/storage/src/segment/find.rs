@@ -8,6 +8,7 @@ use model::Offset;
 
 use super::Segment;
 use crate::file_slice::FileSlice;
+use crate::offset_index::OffsetPosition;
 use crate::scan::{Entry, ScanError, Scanner};
 
 /// Where a batch is.
@@ -55,6 +56,17 @@ impl Segment {
             }
         }
         Ok(None)
+    }
+
+    /// Returns the first index entry at or past `position` bytes; none if there is none, or it lies.
+    pub(crate) fn indexed_from(&self, position: u64) -> io::Result<Option<OffsetPosition>> {
+        let Some(entry) = self.offset_index().first_from_position(position)? else { return Ok(None) };
+        let mut scanner = Scanner::near(self.log().get()?, u64::from(entry.position), self.size());
+        match scanner.next() {
+            Ok(Some(batch)) if batch.last_offset <= entry.offset => Ok(Some(entry)),
+            Err(ScanError::Io(error)) => Err(error),
+            _ => Ok(None),
+        }
     }
 
     /// Finds the first batch that ends at or after `offset` without reading, if it is one of the last.

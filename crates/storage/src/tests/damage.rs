@@ -9,7 +9,7 @@ use world::chance::{Chance, SeededChance};
 use world::files::{Files, SimFiles};
 
 use super::support::*;
-use crate::{AbortedTxn, UnifiedLog};
+use crate::{AbortedTxn, FetchIsolation, UnifiedLog};
 
 /// Writes 60 batches of 3 records over several segments and kills the node, or stops it.
 fn written(clean: bool) -> (SimFiles, PathBuf) {
@@ -150,7 +150,7 @@ fn random_damage_never_panics_and_never_makes_records_up() {
         let Some(log) = node.manager.get_log(&model::TopicPartition::new("t", 0)) else { continue };
         let mut next = log.log_start_offset();
         while next < log.log_end_offset() {
-            let Ok(read) = log.read(next, 4096, crate::FetchIsolation::LogEnd, true) else { break };
+            let Ok(read) = log.read(next, 4096, FetchIsolation::LogEnd, true) else { break };
             let mut batches = records::batches(read.records.read().expect("the disk is well"));
             let Some(last) = batches.by_ref().map_while(Result::ok).last() else { break };
             next = last.header().next_offset().max(next.plus(1));
@@ -251,6 +251,23 @@ fn a_damaged_index_of_aborted_transactions_is_read_out_of_the_log() {
                 files.damage(&path, damage).expect("it is there");
             }
             check_aborted(&files, &expected, if clean { "stopped" } else { "killed" });
+        }
+    }
+}
+
+#[test]
+fn a_lying_offset_index_hides_no_aborted_transaction() {
+    for damage in [|bytes: &mut Vec<u8>| bytes.fill(0xff), |bytes: &mut Vec<u8>| bytes.fill(0)] {
+        let (files, folder, expected) = written_and_aborted(true);
+        for path in with_suffix(&files, &folder, ".index") {
+            files.damage(&path, damage).expect("it is there");
+        }
+        let node = Node::start(&files, &["/d"], &small());
+        let log = node.log(0, &small());
+        log.update_high_watermark(log.log_end_offset());
+        for it in expected {
+            let read = log.read(it.first_offset, 1, FetchIsolation::TxnCommitted, true).expect("in range");
+            assert!(read.aborted_transactions.expect("asked for").contains(&it), "{it:?}");
         }
     }
 }

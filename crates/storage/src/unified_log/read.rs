@@ -192,7 +192,7 @@ impl UnifiedLog {
             return Ok(Vec::new());
         }
         let until = info.fetch_offset.position + info.size() as u64;
-        let bound = self.guard_read(segments[0].offset_index().first_from_position(until))?;
+        let bound = self.guard_read(segments[0].indexed_from(until))?;
         let bound = match (bound, segments.get(1)) {
             (Some(bound), _) => bound.offset,
             (None, Some(next)) => next.base_offset(),

@@ -4,7 +4,7 @@
 //!
 //! Not yet: of a consumer, the least lead, polls and its group; of a producer, compression, sizes of records, batches that
 //! were split, requests under way and the age of metadata; of connections, authentication; metrics of single nodes, topics and
-//! partitions. Never: `select-*`, `io-*` and queues of events, for there is no such thread here; `app-info`.
+//! partitions; `kafka-metrics-count`. Never: `select-*`, `io-*` and queues of events, for there is no such thread here; `app-info`.
 //!
 //! Kafka: `SenderMetricsRegistry`, `FetchMetricsRegistry`, `Selector.SelectorMetrics`.
 

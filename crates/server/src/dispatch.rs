@@ -5,7 +5,8 @@
 //! - what [`served_versions`] names is handled at every version it names, and nothing else is advertised
 //! - a request for anything else never comes this far
 //!
-//! Not yet: versions that are not stable, with `unstable.api.versions.enable`.
+//! Not yet: versions that are not stable, with `unstable.api.versions.enable`; AddRaftVoter and RemoveRaftVoter, which Kafka's
+//! broker forwards; requests to the controller whose `timeoutMs` is 0 are carried out, which Kafka gives up at once.
 //!
 //! Kafka: `KafkaApis.handle`, `ControllerApis.handle`.
 

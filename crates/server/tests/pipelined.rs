@@ -2,16 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
+#[path = "harness/gated_files.rs"]
+mod gated_files;
 #[path = "harness/harness.rs"]
 mod harness;
-#[path = "harness/slow_syncs.rs"]
-mod slow_syncs;
 
 use std::sync::Arc;
 
+use gated_files::{Gate, GatedFiles};
 use harness::{Client, TestNode, batch, fetch_request, produce_request, values};
 use protocol::{ApiVersionsRequest, ErrorCode, FetchRequest, ProduceRequest};
-use slow_syncs::SlowSyncs;
 
 const HOUR_MS: i32 = 3_600_000;
 
@@ -53,8 +53,8 @@ async fn what_was_asked_before_a_broken_frame_is_answered() {
 }
 
 /// A node that syncs nothing of topic `slow` for now, and a client that has made topics `fast` and `slow`.
-async fn with_a_slow_topic(dir: &tempfile::TempDir) -> (TestNode, SlowSyncs, Client) {
-    let files = SlowSyncs::new("slow-0");
+async fn with_a_slow_topic(dir: &tempfile::TempDir) -> (TestNode, GatedFiles, Client) {
+    let files = GatedFiles::synced("slow-0");
     let node = TestNode::start_on(Arc::new(files.clone()), dir.path(), &[]).await;
     let mut client = node.client().await;
     client.create_topic("fast", 1, &[]).await;
@@ -86,7 +86,7 @@ async fn an_answer_is_not_held_back_by_one_behind_it_that_is_waited_for() {
     send_versions(&mut client, 1).await;
     cork(&client, false);
     assert_eq!(produced_before(&mut client, 2).await, ErrorCode::NONE);
-    files.let_all();
+    files.set(Gate::Open);
     assert_eq!(produced_before(&mut client, 1).await, ErrorCode::NONE);
     client.receive::<ApiVersionsRequest>(0).await;
     node.stop().await;
@@ -106,7 +106,7 @@ async fn records_that_were_appended_before_a_broken_request_are_acknowledged() {
     for _ in 0..10 {
         other.ask(ApiVersionsRequest::default(), 0).await;
     }
-    files.let_all();
+    files.set(Gate::Open);
     assert_eq!(produced_before(&mut client, 0).await, ErrorCode::NONE);
     assert!(client.is_closed().await);
     node.stop().await;

@@ -2,97 +2,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
+#[path = "harness/gated_files.rs"]
+mod gated_files;
 #[path = "harness/harness.rs"]
 mod harness;
 
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 
+use gated_files::{Gate, GatedFiles};
 use harness::{Client, TestNode, batch, values};
 use protocol::delete_topics_request::DeleteTopicState;
 use protocol::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use protocol::{DeleteTopicsRequest, DescribeLogDirsRequest, ErrorCode, ListOffsetsRequest};
-use world::files::{File, Files, Filesystem, Lock, Metadata, Open, RealFiles};
-
-/// What happens to who opens a file in a folder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Gate {
-    Shut,
-    Open,
-    Failing,
-    Panicking,
-}
-
-/// Files of which those in one folder cannot be opened at first.
-#[derive(Debug)]
-struct GatedFiles {
-    folder: &'static str,
-    gate: Mutex<Gate>,
-    moved: Condvar,
-}
-
-impl GatedFiles {
-    fn new(folder: &'static str) -> Arc<Self> {
-        Arc::new(Self { folder, gate: Mutex::new(Gate::Shut), moved: Condvar::new() })
-    }
-
-    fn set(&self, gate: Gate) {
-        *self.gate.lock().unwrap() = gate;
-        self.moved.notify_all();
-    }
-}
-
-impl Files for GatedFiles {
-    fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn File>> {
-        if path.components().any(|part| part.as_os_str() == self.folder) {
-            let gate = self.gate.lock().unwrap();
-            let gate = *self.moved.wait_while(gate, |gate| *gate == Gate::Shut).unwrap();
-            match gate {
-                Gate::Failing => return Err(io::Error::from_raw_os_error(5)),
-                Gate::Panicking => panic!("as it is to"),
-                Gate::Shut | Gate::Open => {}
-            }
-        }
-        RealFiles.open(path, how)
-    }
-    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
-        RealFiles.create_dir_all(path)
-    }
-    fn read_dir(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
-        RealFiles.read_dir(path)
-    }
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        RealFiles.rename(from, to)
-    }
-    fn remove_file(&self, path: &Path) -> io::Result<()> {
-        RealFiles.remove_file(path)
-    }
-    fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
-        RealFiles.remove_dir_all(path)
-    }
-    fn exists(&self, path: &Path) -> bool {
-        RealFiles.exists(path)
-    }
-    fn is_dir(&self, path: &Path) -> bool {
-        RealFiles.is_dir(path)
-    }
-    fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        RealFiles.sync_dir(path)
-    }
-    fn filesystem(&self, folder: &Path) -> io::Result<Option<Arc<dyn Filesystem>>> {
-        RealFiles.filesystem(folder)
-    }
-    fn metadata(&self, path: &Path) -> io::Result<Metadata> {
-        RealFiles.metadata(path)
-    }
-    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>> {
-        RealFiles.lock(path)
-    }
-    fn space(&self, path: &Path) -> io::Result<(u64, u64)> {
-        RealFiles.space(path)
-    }
-}
 
 /// Fills partitions 0 and 1 of topic `t`, and leaves the dirs as a kill does that tore an append to partition 0.
 async fn killed(dir: &Path, dirs: &[PathBuf], overrides: &[&str]) {
@@ -145,8 +68,8 @@ async fn produce_at_last(client: &mut Client, partition: i32, value: &str) -> i6
 async fn a_partition_whose_log_is_loaded_late_has_clients_ask_again() {
     let dir = tempfile::tempdir().unwrap();
     killed(dir.path(), &[dir.path().join("data")], &[]).await;
-    let files = GatedFiles::new("t-0");
-    let node = TestNode::start_on(files.clone(), dir.path(), &[]).await;
+    let files = GatedFiles::opened("t-0");
+    let node = TestNode::start_on(Arc::new(files.clone()), dir.path(), &[]).await;
     let mut client = node.client().await;
     client.wait_for_topic("t").await;
     let refused = ErrorCode::NOT_LEADER_OR_FOLLOWER;
@@ -167,8 +90,8 @@ async fn a_partition_whose_log_is_loaded_late_has_clients_ask_again() {
 async fn a_topic_made_anew_while_its_old_log_is_loaded_begins_anew() {
     let dir = tempfile::tempdir().unwrap();
     killed(dir.path(), &[dir.path().join("data")], &[]).await;
-    let files = GatedFiles::new("t-0");
-    let node = TestNode::start_on(files.clone(), dir.path(), &[]).await;
+    let files = GatedFiles::opened("t-0");
+    let node = TestNode::start_on(Arc::new(files.clone()), dir.path(), &[]).await;
     let mut client = node.client().await;
     client.wait_for_topic("t").await;
     let topics = vec![DeleteTopicState { name: Some("t".to_owned()), ..Default::default() }];
@@ -194,8 +117,8 @@ async fn a_log_dir_that_fails_while_it_is_loaded_leaves_the_others() {
     let log_dirs = format!("log.dirs={},{}", dirs[0].display(), dirs[1].display());
     killed(dir.path(), &dirs, &[&log_dirs]).await;
     assert!(dirs[1].join("t-1").exists());
-    let files = GatedFiles::new("t-1");
-    let node = TestNode::start_on(files.clone(), dir.path(), &[&log_dirs]).await;
+    let files = GatedFiles::opened("t-1");
+    let node = TestNode::start_on(Arc::new(files.clone()), dir.path(), &[&log_dirs]).await;
     let mut client = node.client().await;
     client.wait_for_topic("t").await;
     assert_eq!(client.fetch("t", 1, 0, 0).await.error_code, ErrorCode::NOT_LEADER_OR_FOLLOWER);
@@ -223,8 +146,8 @@ async fn a_log_dir_that_fails_while_it_is_loaded_leaves_the_others() {
 async fn a_panic_while_logs_are_loaded_fails_the_node_which_can_be_stopped() {
     let dir = tempfile::tempdir().unwrap();
     killed(dir.path(), &[dir.path().join("data")], &[]).await;
-    let files = GatedFiles::new("t-0");
-    let node = TestNode::start_on(files.clone(), dir.path(), &[]).await;
+    let files = GatedFiles::opened("t-0");
+    let node = TestNode::start_on(Arc::new(files.clone()), dir.path(), &[]).await;
     let mut waiting = node.client().await;
     waiting.send(DescribeLogDirsRequest { topics: None, ..Default::default() }, 5).await;
     files.set(Gate::Panicking);

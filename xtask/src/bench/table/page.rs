@@ -3,7 +3,9 @@
 use super::super::figures::number;
 use super::lines::Lines;
 use super::rows::Wanted::{AtLeast, AtMost, Below};
-use super::rows::{BESIDE, FLOOR, KAFKA, LATENCY, LIMITS, MACHINE, REACH, REPLICATED, Row, SYNCED, Wanted};
+use super::rows::{
+    ALONE, BESIDE, FLOOR, KAFKA, LATENCY, LIMITS, MACHINE, REACH, REPLICATED, Row, SYNCED, Wanted,
+};
 use std::fmt::Write;
 
 /// What the page begins with.
@@ -129,13 +131,8 @@ fn told(name: &str, row: &Row, lines: &Lines, subject: &str) -> Option<f64> {
     match name {
         FLOOR | KAFKA => figure(name),
         "floor/kafka" => Some(figure(FLOOR)? / figure(KAFKA)?),
-        "beside p99.9" => {
-            let cell = format!("{BESIDE}{}", row.from.cell);
-            let (_, beside) = LIMITS.iter().find(|(_, limit)| {
-                limit.from.cell == cell && limit.field == row.field.replace("e2e", "late")
-            })?;
-            beside.figure(lines, MACHINE)
-        }
+        "alone" => hiccups(ALONE, row, lines),
+        "beside" => hiccups(&format!("{BESIDE}{}", row.from.cell), row, lines),
         "as flushes" => Some(figure(subject)? / limit("flush p50")?),
         "flushes each" => Some(limit("flushes")? / figure(subject)?),
         "each flush" => Some(figure(subject)? / limit("flushes")?),
@@ -145,6 +142,13 @@ fn told(name: &str, row: &Row, lines: &Lines, subject: &str) -> Option<f64> {
         }
         name => limit(name),
     }
+}
+
+/// How late the machine lets a thread be in `cell`, at the quantile of a latency's row.
+fn hiccups(cell: &str, row: &Row, lines: &Lines) -> Option<f64> {
+    let field = row.field.replace("e2e", "late");
+    let (_, limit) = LIMITS.iter().find(|(_, limit)| limit.from.cell == cell && limit.field == field)?;
+    limit.figure(lines, MACHINE)
 }
 
 /// The text with the figures in the place of the names in braces.
@@ -255,7 +259,7 @@ mod tests {
         ];
         let page = page(&lines(&text.join("\n")), "a machine");
         assert!(
-            page.contains("beside the floor at this rate 4.00 ms; the floor has (not measured) ms"),
+            page.contains("4.00 ms beside the floor at this rate; the floor has (not measured) ms"),
             "{page}"
         );
     }
@@ -266,7 +270,8 @@ mod tests {
             FLOOR,
             KAFKA,
             "floor/kafka",
-            "beside p99.9",
+            "alone",
+            "beside",
             "as flushes",
             "flushes each",
             "each flush",

@@ -250,18 +250,21 @@ mod tests {
     }
 
     #[test]
-    fn a_tail_is_told_with_the_hiccups_at_its_rate() {
+    fn a_tail_is_told_with_the_hiccups_at_its_rate_and_quantile() {
         let text = [
-            r#"{"suite":"tail","cell":"rate=50000","subject":"kafka","e2e_us":{"p999":20000}}"#,
-            r#"{"suite":"tail","cell":"rate=50000","subject":"monedula-replicated","e2e_us":{"p999":7000}}"#,
-            r#"{"suite":"machine","cell":"hiccups beside the floor, rate=10000","subject":"machine","late_us":{"p999":3000}}"#,
-            r#"{"suite":"machine","cell":"hiccups beside the floor, rate=50000","subject":"machine","late_us":{"p999":4000}}"#,
+            r#"{"suite":"tail","cell":"rate=50000","subject":"kafka","e2e_us":{"p99":15000,"p999":20000}}"#,
+            r#"{"suite":"tail","cell":"rate=50000","subject":"monedula-replicated","e2e_us":{"p99":6000,"p999":7000}}"#,
+            r#"{"suite":"machine","cell":"hiccups","subject":"machine","late_us":{"p99":1000,"p999":2000}}"#,
+            r#"{"suite":"machine","cell":"hiccups beside the floor, rate=10000","subject":"machine","late_us":{"p99":2500,"p999":3000}}"#,
+            r#"{"suite":"machine","cell":"hiccups beside the floor, rate=50000","subject":"machine","late_us":{"p99":3500,"p999":4000}}"#,
         ];
         let page = page(&lines(&text.join("\n")), "a machine");
-        assert!(
-            page.contains("4.00 ms beside the floor at this rate; the floor has (not measured) ms"),
-            "{page}"
-        );
+        for (alone, beside) in [("1.00", "3.50"), ("2.00", "4.00")] {
+            let told = format!(
+                "wait {alone} ms on a core of its own, and {beside} ms beside the floor at this rate; the floor has (not measured) ms"
+            );
+            assert!(page.contains(&told), "{page}");
+        }
     }
 
     #[test]

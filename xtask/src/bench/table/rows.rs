@@ -96,7 +96,7 @@ const HICCUPS: (&str, &str) = (
 );
 const HICCUPS_AND_FLUSHES: (&str, &str) = (
     SYNCED,
-    "the machine's hiccups ({hiccup p99.9} ms at p99.9 on a core of its own; the floor has {floor} ms), and the flush that \
+    "the machine's hiccups ({alone} ms at p99.9 on a core of its own; the floor has {floor} ms), and the flush that \
      requests sent ahead wait for: alone, {flush p99.9} ms at p99.9.",
 );
 const FLOOR_CPU: (&str, &str) = (
